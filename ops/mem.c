@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Thin cover of malloc: jemalloc where it is linked in, the C library's or a sanitizer's
+ * otherwise. `mallctl` is weak, so the same object serves all three.
+ */
+#include "ops/mem.h"
+
+#include <malloc.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int mallctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
+    __attribute__((weak));
+
+static void *checked(void *memory, size_t size)
+{
+    if (memory)
+        return memory;
+    fprintf(stderr, "cairn: out of memory allocating %zu bytes\n", size);
+    abort();
+}
+
+void *mem_alloc(size_t size)
+{
+    return checked(malloc(size ? size : 1), size);
+}
+
+void *mem_calloc(size_t count, size_t size)
+{
+    if (size && count > SIZE_MAX / size)
+        return checked(NULL, SIZE_MAX);
+    return checked(calloc(count ? count : 1, size ? size : 1), count * size);
+}
+
+void *mem_realloc(void *old, size_t size)
+{
+    return checked(realloc(old, size ? size : 1), size);
+}
+
+void mem_free(void *old)
+{
+    free(old);
+}
+
+void *mem_alloc_aligned(size_t align, size_t size)
+{
+    return checked(aligned_alloc(align, size), size);
+}
+
+size_t mem_usable(const void *old)
+{
+    return old ? malloc_usable_size((void *)old) : 0;
+}
+
+size_t mem_used(void)
+{
+    if (mallctl) {
+        uint64_t epoch = 1;
+        size_t len = sizeof(epoch), allocated = 0;
+        mallctl("epoch", &epoch, &len, &epoch, len);
+        len = sizeof(allocated);
+        if (mallctl("stats.allocated", &allocated, &len, NULL, 0) == 0)
+            return allocated;
+    }
+    return mallinfo2().uordblks;
+}

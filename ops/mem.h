@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The allocator of ops, persistence and server. None of these functions returns NULL: when the
+ * machine has no memory left they print one line to stderr and abort, as Redis does, because no
+ * caller could keep its promises after that. Sizes that come from outside are bounded by limits
+ * before they reach here. Any thread.
+ */
+#ifndef CAIRN_OPS_MEM_H
+#define CAIRN_OPS_MEM_H
+
+#include <stddef.h>
+
+void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));
+void *mem_calloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
+void *mem_realloc(void *old, size_t size) __attribute__((returns_nonnull));
+void mem_free(void *old);
+
+/* `size` is a multiple of `align`, a power of two; release with mem_free. */
+void *mem_alloc_aligned(size_t align, size_t size) __attribute__((malloc, returns_nonnull));
+
+/* What the allocator really set aside for `old`, in bytes; 0 for NULL. */
+size_t mem_usable(const void *old);
+
+/* Bytes in use by the whole process, as the allocator counts them; cheap enough for each cron tick. */
+size_t mem_used(void);
+
+#endif
