@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Applying ops: the only way a value ever changes, in service, in recovery and in replay alike.
+ * The caller holds whatever protects the keyspace.
+ */
+#ifndef CAIRN_OPS_APPLY_H
+#define CAIRN_OPS_APPLY_H
+
+#include "ops/keyspace.h"
+#include "ops/op.h"
+
+/* What an op met. All but OK leave the state as it was. */
+enum outcome_status {
+    OUTCOME_OK,
+    OUTCOME_CONDITION,    /* its condition did not hold */
+    OUTCOME_WRONG_TYPE,   /* the key holds a value of another type */
+    OUTCOME_NOT_INTEGER,  /* the string or hash value is no int64 */
+    OUTCOME_NOT_FLOAT,    /* … no decimal number */
+    OUTCOME_OVERFLOW,     /* the result does not fit int64 */
+    OUTCOME_NOT_FINITE,   /* the result would be NaN or infinite */
+    OUTCOME_ZERO_DIVISOR, /* nothing changed; IntDiv and IntMapDiv only */
+    OUTCOME_TOO_LONG,     /* the string would pass limits->string_max */
+    OUTCOME_NO_KEY,       /* ListSet and ListInsert on an absent key, KeyExpireAt, KeyPersist … */
+    OUTCOME_OUT_OF_RANGE, /* ListSet: no such index */
+    OUTCOME_NO_PIVOT,     /* ListInsert: pivot not found */
+};
+
+struct outcome {
+    enum outcome_status status;
+    bool changed; /* the state differs from before: the op must be kept */
+    bool created; /* the key was absent (or expired) and is there now */
+    bool removed; /* the key was there and is absent now */
+    /*
+     * Int…: the new number. SetAdd, SetRemove, MapSet (new fields), MapDelete, ListRemove,
+     * ListPop: how many. StringAppend, StringSetRange, ListAppend, ListPrepend, ListInsert:
+     * length after. KeyDelete, ScalarDelete, KeyPersist, KeyExpireAt: 1 when done.
+     */
+    int64_t number;
+    struct slice text; /* FloatAdd, FloatMapAdd: the new value, borrowed until the next op */
+};
+
+struct inverse;
+
+/*
+ * Applies `op`. KeyPut takes its value: after the call op->key_put.value is NULL if it was used
+ * (OUTCOME_OK), else still the caller's. `undo`, when not NULL, gets what restores the value
+ * exactly (deadline included; NULL when nothing changed), at a cost in proportion to the op, not
+ * to the value: a deleted value is moved into it. Inverses are undone in reverse order.
+ */
+void apply(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo);
+
+/* Undoes and destroys `undo`; NULL does nothing. */
+void inverse_undo(struct keyspace *ks, struct inverse *undo);
+void inverse_destroy(struct inverse *undo);
+size_t inverse_memory(const struct inverse *undo);
+
+#endif
