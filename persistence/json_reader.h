@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A pull parser over one JSON text in memory: RFC 8259 to the letter, well-formed UTF-8 only, no
+ * recursion, bounded depth. Made for input that may be damaged or hostile: it reads no byte outside
+ * the text and the first error stops it for good. Duplicate names are reported as they come.
+ *
+ * Strings without escapes are borrowed from the input; others are decoded behind the bytes of
+ * `scratch`. At its first need the reader reserves there as much as all the rest of the input could
+ * take, so slices stay valid until the scratch is cleared, released or used by another reader.
+ *
+ * A decoder asks for what its format says:
+ *
+ *     struct slice name;
+ *     if (!json_expect_object(reader))
+ *         return false;
+ *     while (json_next_name(reader, &name)) {
+ *         if (slice_equal(name, slice_of("delta")))
+ *             json_expect_int64(reader, &delta);
+ *         else
+ *             json_reader_fail(reader, "unknown field");
+ *     }
+ *     return !json_reader_failed(reader);
+ *
+ * Each name and each element must have its value read (or skipped) before the next is asked for.
+ * After an error every function returns false and leaves its results alone, so a decoder may check
+ * once, at its end, provided it gave its variables a value first.
+ */
+#ifndef CAIRN_PERSISTENCE_JSON_READER_H
+#define CAIRN_PERSISTENCE_JSON_READER_H
+
+#include "ops/slice.h"
+#include "persistence/text.h"
+
+/* Our documents nest less than ten deep; one bit per level fits a word. */
+#define JSON_DEPTH_MAX 64
+
+enum json_kind {
+    JSON_NONE, /* only from json_peek: no value begins here */
+    JSON_OBJECT_BEGIN,
+    JSON_OBJECT_END,
+    JSON_ARRAY_BEGIN,
+    JSON_ARRAY_END,
+    JSON_NAME,
+    JSON_STRING,
+    JSON_NUMBER,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NULL,
+    JSON_END, /* the text is over, and was whole */
+};
+
+struct json_event {
+    enum json_kind kind;
+    bool is_integer;   /* a number that "%lld" would print just so */
+    int64_t integer;   /* its value */
+    struct slice text; /* names, strings: unescaped, the base64: rule not applied; numbers: raw */
+};
+
+/* Plain data: a copy taken before a value is a bookmark to read it a second time. */
+struct json_reader {
+    const char *start;
+    const char *cursor;
+    const char *end;
+    const char *token; /* where the last name or value began, or where the error is */
+    struct text *scratch;
+    uint64_t objects; /* one bit per open level, the innermost lowest: 1 for an object */
+    unsigned depth;
+    unsigned char state;
+    bool failed;
+    char error[160];
+};
+
+/* `input` and `scratch` stay the caller's and outlive the reader and its slices. */
+void json_reader_init(struct json_reader *reader, struct slice input, struct text *scratch);
+
+/* The next event, whatever it is. False on error. JSON_END again and again once the text is over.
+ */
+bool json_read_event(struct json_reader *reader, struct json_event *ret_event);
+
+/* What value comes next, without taking it. JSON_NONE, and an error, when none does. */
+enum json_kind json_peek(struct json_reader *reader);
+
+/* Inside an object: the next name, base64: rule applied. False at its end (taken) or on error. */
+bool json_next_name(struct json_reader *reader, struct slice *ret_name);
+/* Inside an array: true when an element follows. False at its end (taken) or on error. */
+bool json_next_element(struct json_reader *reader);
+
+/* Each takes one value of that kind, or sets the error and returns false. */
+bool json_expect_object(struct json_reader *reader);
+bool json_expect_array(struct json_reader *reader);
+/* Unescaped, the base64: rule not applied. */
+bool json_expect_string(struct json_reader *reader, struct slice *ret_string);
+/* A number, or a string of the same digits, as json_write_int64 writes large ones. */
+bool json_expect_int64(struct json_reader *reader, int64_t *ret_number);
+bool json_expect_bool(struct json_reader *reader, bool *ret_value);
+bool json_expect_null(struct json_reader *reader);
+/* After the last value: nothing but space may follow. */
+bool json_expect_end(struct json_reader *reader);
+
+/* A string as json_write_bytes wrote it. */
+bool json_read_bytes(struct json_reader *reader, struct slice *ret_bytes);
+/* A string or an integer as json_write_scalar wrote it; an integer is given as its digits. */
+bool json_read_scalar(struct json_reader *reader, struct slice *ret_bytes);
+
+/* Takes one whole value, checked like any other but not decoded; `ret_raw` (may be NULL) borrows
+ * it. */
+bool json_skip_value(struct json_reader *reader, struct slice *ret_raw);
+
+/* Sets an error of the caller's own, at the last name or value: "<message> at byte n". Returns
+ * false. */
+bool json_reader_fail(struct json_reader *reader, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static inline bool json_reader_failed(const struct json_reader *reader)
+{
+    return reader->failed;
+}
+
+/* "expected ',' or '}' at byte 123", or "" when there was no error. Lives as long as the reader. */
+const char *json_reader_error(const struct json_reader *reader);
+
+/* Where the error is, or where the last name or value began, in bytes from the start. */
+size_t json_reader_offset(const struct json_reader *reader);
+
+#endif
