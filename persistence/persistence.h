@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The face of persistence towards the server: opening and recovery, loading, journal hardening,
+ * syncs and waits. It has threads of its own (syncer, workers); callbacks come on those threads,
+ * or on the caller's when the answer is known at once, never with a namespace lock held.
+ */
+#ifndef CAIRN_PERSISTENCE_PERSISTENCE_H
+#define CAIRN_PERSISTENCE_PERSISTENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "persistence/namespace.h"
+#include "persistence/text.h"
+
+struct persistence;
+
+enum journal_fsync { JOURNAL_FSYNC_ALWAYS, JOURNAL_FSYNC_EVERYSEC, JOURNAL_FSYNC_NO };
+
+/* applied < written < durable: DESIGN.md section 9. */
+enum durability { DURABILITY_APPLIED, DURABILITY_WRITTEN, DURABILITY_DURABLE };
+
+enum persistence_status {
+    PERSISTENCE_OK,
+    PERSISTENCE_UNWRITABLE, /* the store or journal takes no writes now: persistence_trouble says why */
+    PERSISTENCE_CORRUPT,    /* what is there cannot be trusted */
+    PERSISTENCE_LOCKED,     /* another server holds the directory */
+    PERSISTENCE_STOPPED,    /* the server is going down */
+};
+
+enum persistence_log_level { PERSISTENCE_LOG_NOTICE, PERSISTENCE_LOG_WARNING };
+
+struct persistence_options {
+    const char *store; /* "memory", a directory, or s3://bucket/prefix */
+    const char *dir;   /* journal, identity, lock; NULL: the store when that is a directory */
+    int64_t sync_interval_ms;       /* 0: only on demand and at shutdown */
+    enum journal_fsync journal_fsync;
+    bool journal;                   /* false: no journal (memory store, or configured off) */
+    int64_t pending_limit;          /* bytes of pending ops of a namespace that start a sync at once;
+                                       at four times that writes are refused */
+    int64_t inline_limit;           /* bytes: base and tail of a head, each (64 KiB) */
+    int64_t chunk_size;             /* bytes: aim for chunks (4 MiB) */
+    int64_t history_ms;             /* how long folded segments and chunks stay (24 h) */
+    int workers;                    /* threads for loading and folding */
+    int64_t idle_unload_ms;         /* a namespace unused that long and durable leaves memory; 0 never */
+    struct keyspace_hooks (*hooks)(void *attachment); /* for each keyspace made */
+    void *(*attach)(void *ctx, struct namespace *ns);   /* makes the server's per-namespace data */
+    void (*detach)(void *ctx, void *attachment);
+    void (*log)(void *ctx, enum persistence_log_level level, const char *line);
+    int64_t (*now_ms)(void *ctx);   /* wall clock that never goes back */
+    void *ctx;
+};
+
+/*
+ * Takes the directory's lock, opens the store, reads the journal and puts its ops on top of what
+ * the store holds; namespaces with such ops are loaded when it returns. Anything missing, damaged
+ * or unreadable is an error with the file's name and offset in `error`; nothing starts empty.
+ */
+enum persistence_status persistence_open(const struct persistence_options *options,
+                                         struct persistence **out, struct text *error);
+/* Commits what is pending (waits for it), stops the threads, frees all. Status of the last commit:
+ * not OK means that ops are still only in the journal. Server threads must have stopped. NULL-safe. */
+enum persistence_status persistence_close(struct persistence *p);
+
+/* Changes at run time (CONFIG SET). Any thread. */
+void persistence_set_sync_interval(struct persistence *p, int64_t ms);
+void persistence_set_journal_fsync(struct persistence *p, enum journal_fsync policy);
+void persistence_set_pending_limit(struct persistence *p, int64_t bytes);
+
+/* Finds or makes the namespace object (not loaded by this); lives until persistence_close. The
+ * name is valid. Any thread; takes a short lock of its own: remember the pointer. */
+struct namespace *persistence_namespace(struct persistence *p, struct slice name);
+/* All namespace objects made so far, in the order of namespace_order; returns the count. */
+size_t persistence_loaded(struct persistence *p, struct namespace **out, size_t cap);
+
+/* Loads in the background; `done` once READY or FAILED. Several callers may wait. */
+void persistence_load(struct persistence *p, struct namespace *ns,
+                      void (*done)(void *ctx, struct namespace *ns), void *ctx);
+
+/*
+ * Brings the journal to disk up to `ticket` at the policy of journal-fsync (`fsync` true: fsync
+ * whatever the policy). Called without locks, once per loop turn, before replies leave. Threads
+ * that come together share one write and one fsync. UNWRITABLE: the records are still buffered
+ * and tried again; with fsync asked for (or policy always) the caller must not answer OK.
+ */
+enum persistence_status persistence_harden(struct persistence *p, uint64_t ticket, bool fsync);
+
+/* False when writes must be refused (-MISCONF): one relaxed atomic load. */
+bool persistence_writable(const struct persistence *p);
+/* Why; copies at most cap bytes, terminated. Empty when there is no trouble. */
+void persistence_trouble(struct persistence *p, char *out, size_t cap);
+
+/* Starts a sync of one namespace (NULL: of all) now; `done` when what was pending at the call is
+ * committed, or cannot be. position: of that namespace (0 for all). */
+void persistence_sync(struct persistence *p, struct namespace *ns,
+                      void (*done)(void *ctx, enum persistence_status status, uint64_t position),
+                      void *ctx);
+/* Calls `done` when the ops up to `mark` are at `level`. DURABLE starts a sync. No timeout here. */
+void persistence_wait(struct persistence *p, struct namespace *ns, uint64_t mark,
+                      enum durability level, void (*done)(void *ctx, enum persistence_status status),
+                      void *ctx);
+
+/* Writes everything out and reads it back in place of what is in memory (DEBUG RELOAD). Called
+ * with no lock; blocks. A memory store goes through the JSON codec and back. */
+enum persistence_status persistence_reload(struct persistence *p, struct namespace *ns,
+                                           struct text *error);
+
+/* Names in the store and in memory, sorted, each once. `visit` is called on the caller's thread
+ * before it returns; blocks on the store. position: as the head says. */
+enum persistence_status persistence_list(struct persistence *p,
+                                         void (*visit)(void *ctx, struct slice name,
+                                                       enum namespace_state state,
+                                                       uint64_t position, size_t keys),
+                                         void *ctx, struct text *error);
+
+struct persistence_stats {
+    bool journal;
+    bool last_sync_ok;
+    int64_t last_sync_ms;        /* wall clock of the last good commit; start time before the first */
+    int64_t syncs, syncs_failed, folds;
+    int64_t pending_ops, pending_bytes;
+    int64_t oldest_pending_ms;   /* age of the oldest op that is not durable; 0 none */
+    int64_t journal_bytes, journal_fsyncs;
+    int64_t store_puts, store_gets, store_lists, store_removes, store_bytes_out, store_bytes_in;
+    bool sync_running;
+    char replica[96];            /* name/nonce of this incarnation */
+};
+void persistence_stats(struct persistence *p, struct persistence_stats *out);
+
+/* Without a server: prints the state of a namespace as one JSON document to fd; takes one back
+ * (refuses when the namespace is there already). Errors as sentences. */
+enum persistence_status persistence_export(const char *store, struct slice name, int fd,
+                                           struct text *error);
+enum persistence_status persistence_import(const char *store, struct slice name, int fd,
+                                           struct text *error);
+
+#endif
