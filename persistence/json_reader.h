@@ -56,7 +56,6 @@ struct json_event {
     struct slice text; /* names, strings: unescaped, the base64: rule not applied; numbers: raw */
 };
 
-/* Plain data: a copy taken before a value is a bookmark to read it a second time. */
 struct json_reader {
     const char *start;
     const char *cursor;
@@ -72,6 +71,23 @@ struct json_reader {
 
 /* `input` and `scratch` stay the caller's and outlive the reader and its slices. */
 void json_reader_init(struct json_reader *reader, struct slice input, struct text *scratch);
+
+/* A place in the text, to come back to. */
+struct json_mark {
+    const char *cursor;
+    uint64_t objects;
+    size_t scratch_len;
+    unsigned depth;
+    unsigned char state;
+};
+
+/*
+ * For values whose first names decide how the rest is read: mark, look, rewind, read. Rewinding
+ * gives the scratch back, so names and values read since the mark are gone. It does not undo
+ * errors.
+ */
+void json_reader_mark(const struct json_reader *reader, struct json_mark *ret_mark);
+void json_reader_rewind(struct json_reader *reader, const struct json_mark *mark);
 
 /* The next event, whatever it is. False on error. JSON_END again and again once the text is over.
  */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Most strings are plain ASCII: one scan that finds nothing special proves that they are valid
+ * UTF-8 and need no escape, and they are copied whole. The rest pays for a second look.
+ */
+#include "persistence/json_writer.h"
+
+#include "persistence/base64.h"
+
+#define TAG     "base64:"
+#define TAG_LEN (sizeof(TAG) - 1)
+
+void json_writer_init(struct json_writer *writer, struct text *out)
+{
+    *writer = (struct json_writer){.out = out};
+}
+
+static inline bool in_object(const struct json_writer *writer)
+{
+    return writer->depth > 0 && (writer->objects & 1);
+}
+
+/* Everything that puts a value passes here first. */
+static inline void begin_value(struct json_writer *writer)
+{
+    assert(in_object(writer) == writer->named);
+    if (writer->comma)
+        text_append_char(writer->out, ',');
+    writer->comma = true;
+    writer->named = false;
+}
+
+static void open_level(struct json_writer *writer, bool object)
+{
+    begin_value(writer);
+    assert(writer->depth < JSON_WRITER_DEPTH_MAX);
+    writer->objects = writer->objects << 1 | object;
+    writer->depth++;
+    writer->comma = false;
+    text_append_char(writer->out, object ? '{' : '[');
+}
+
+static void close_level(struct json_writer *writer, bool object)
+{
+    assert(writer->depth > 0 && in_object(writer) == object && !writer->named);
+    writer->objects >>= 1;
+    writer->depth--;
+    writer->comma = true;
+    text_append_char(writer->out, object ? '}' : ']');
+}
+
+void json_begin_object(struct json_writer *writer)
+{
+    open_level(writer, true);
+}
+
+void json_end_object(struct json_writer *writer)
+{
+    close_level(writer, true);
+}
+
+void json_begin_array(struct json_writer *writer)
+{
+    open_level(writer, false);
+}
+
+void json_end_array(struct json_writer *writer)
+{
+    close_level(writer, false);
+}
+
+static inline bool is_tagged(struct slice bytes)
+{
+    return bytes.len >= TAG_LEN && bytes.data[0] == TAG[0] && memcmp(bytes.data, TAG, TAG_LEN) == 0;
+}
+
+static void append_base64(struct text *out, struct slice bytes)
+{
+    char *at = text_reserve(out, TAG_LEN + base64_encoded_len(bytes.len) + 2);
+    *at++ = '"';
+    memcpy(at, TAG, TAG_LEN);
+    at += TAG_LEN;
+    at += base64_encode(bytes, at);
+    *at++ = '"';
+    out->len = (size_t)(at - out->data);
+}
+
+static size_t write_escape(unsigned char byte, char out[6])
+{
+    static const char short_form[0x20] = {
+        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+    static const char hex[] = "0123456789abcdef";
+    char letter = byte >= 0x20 ? (char)byte : short_form[byte];
+    out[0] = '\\';
+    if (letter) {
+        out[1] = letter;
+        return 2;
+    }
+    memcpy(out + 1, "u00", 3);
+    out[4] = hex[byte >> 4];
+    out[5] = hex[byte & 15];
+    return 6;
+}
+
+/* `bytes` is known to be valid UTF-8; the first special byte is at `special`. */
+static void append_escaped(struct text *out, struct slice bytes, const char *special)
+{
+    const char *at = bytes.data, *end = bytes.data + bytes.len;
+    text_append_char(out, '"');
+    while (special < end) {
+        if ((unsigned char)*special >= 0x80) {
+            special = text_find_special(special + 1, end);
+            continue;
+        }
+        size_t run = (size_t)(special - at);
+        char *to = text_reserve(out, run + 6);
+        memcpy(to, at, run);
+        out->len += run + write_escape((unsigned char)*special, to + run);
+        at = special + 1;
+        special = text_find_special(at, end);
+    }
+    text_append(out, at, (size_t)(end - at));
+    text_append_char(out, '"');
+}
+
+/* The whole rule for byte strings. */
+static inline void append_bytes(struct text *out, struct slice bytes)
+{
+    if (bytes.len == 0) {
+        text_append(out, "\"\"", 2);
+        return;
+    }
+    if (is_tagged(bytes)) {
+        append_base64(out, bytes);
+        return;
+    }
+    const char *end = bytes.data + bytes.len;
+    const char *special = text_find_special(bytes.data, end);
+    if (special == end) {
+        char *at = text_reserve(out, bytes.len + 2);
+        at[0] = '"';
+        memcpy(at + 1, bytes.data, bytes.len);
+        at[bytes.len + 1] = '"';
+        out->len += bytes.len + 2;
+    } else if (text_is_utf8(slice_make(special, (size_t)(end - special)))) {
+        append_escaped(out, bytes, special);
+    } else {
+        append_base64(out, bytes);
+    }
+}
+
+void json_write_name(struct json_writer *writer, struct slice name)
+{
+    assert(in_object(writer) && !writer->named);
+    if (writer->comma)
+        text_append_char(writer->out, ',');
+    append_bytes(writer->out, name);
+    text_append_char(writer->out, ':');
+    writer->comma = false;
+    writer->named = true;
+}
+
+void json_write_field(struct json_writer *writer, const char *name)
+{
+    json_write_name(writer, slice_of(name));
+}
+
+void json_write_bytes(struct json_writer *writer, struct slice bytes)
+{
+    begin_value(writer);
+    append_bytes(writer->out, bytes);
+}
+
+void json_write_string(struct json_writer *writer, const char *string)
+{
+    json_write_bytes(writer, slice_of(string));
+}
+
+static inline bool is_exact(int64_t number)
+{
+    return number >= -JSON_INTEGER_MAX && number <= JSON_INTEGER_MAX;
+}
+
+void json_write_scalar(struct json_writer *writer, struct slice bytes)
+{
+    int64_t number;
+    begin_value(writer);
+    if (text_parse_int64(bytes, &number) && is_exact(number))
+        text_append_slice(writer->out, bytes);
+    else
+        append_bytes(writer->out, bytes);
+}
+
+void json_write_int64(struct json_writer *writer, int64_t number)
+{
+    const char *quote = is_exact(number) ? "" : "\"";
+    begin_value(writer);
+    text_append_string(writer->out, quote);
+    text_append_int64(writer->out, number);
+    text_append_string(writer->out, quote);
+}
+
+void json_write_bool(struct json_writer *writer, bool value)
+{
+    begin_value(writer);
+    text_append_string(writer->out, value ? "true" : "false");
+}
+
+void json_write_null(struct json_writer *writer)
+{
+    begin_value(writer);
+    text_append_string(writer->out, "null");
+}
+
+void json_write_raw(struct json_writer *writer, struct slice json)
+{
+    begin_value(writer);
+    text_append_slice(writer->out, json);
+}
