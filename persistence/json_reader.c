@@ -350,7 +350,7 @@ static bool read_number(struct json_reader *reader, struct json_event *event)
             return fail_at(reader, at, "expected a digit");
         at = pass_digits(at, end);
     }
-    event->kind = JSON_NUMBER;
+    event->kind = JSON_KIND_NUMBER;
     event->text = slice_make(reader->cursor, (size_t)(at - reader->cursor));
     event->is_integer = plain && text_parse_int64(event->text, &event->integer);
     reader->cursor = at;
@@ -371,14 +371,14 @@ static bool read_word(struct json_reader *reader, const char *word, enum json_ki
 static enum json_kind kind_of(char first)
 {
     switch (first) {
-    case '{': return JSON_OBJECT_BEGIN;
-    case '[': return JSON_ARRAY_BEGIN;
-    case '"': return JSON_STRING;
-    case 't': return JSON_TRUE;
-    case 'f': return JSON_FALSE;
-    case 'n': return JSON_NULL;
+    case '{': return JSON_KIND_OBJECT_BEGIN;
+    case '[': return JSON_KIND_ARRAY_BEGIN;
+    case '"': return JSON_KIND_STRING;
+    case 't': return JSON_KIND_TRUE;
+    case 'f': return JSON_KIND_FALSE;
+    case 'n': return JSON_KIND_NULL;
     }
-    return first == '-' || (first >= '0' && first <= '9') ? JSON_NUMBER : JSON_NONE;
+    return first == '-' || (first >= '0' && first <= '9') ? JSON_KIND_NUMBER : JSON_KIND_NONE;
 }
 
 /* Takes the beginning of a container, or a whole value of any other kind. */
@@ -389,21 +389,23 @@ static bool read_value(struct json_reader *reader, bool decode, struct json_even
     bool done = false;
     reader->token = reader->cursor;
     switch (kind) {
-    case JSON_OBJECT_BEGIN:
-    case JSON_ARRAY_BEGIN: event->kind = kind; return open_level(reader, kind == JSON_OBJECT_BEGIN);
-    case JSON_STRING:
+    case JSON_KIND_OBJECT_BEGIN:
+    case JSON_KIND_ARRAY_BEGIN:
+        event->kind = kind;
+        return open_level(reader, kind == JSON_KIND_OBJECT_BEGIN);
+    case JSON_KIND_STRING:
         event->kind = kind;
         done = read_string(reader, decode, &event->text);
         break;
-    case JSON_NUMBER: done = read_number(reader, event); break;
-    case JSON_TRUE: done = read_word(reader, "true", kind, event); break;
-    case JSON_FALSE: done = read_word(reader, "false", kind, event); break;
-    case JSON_NULL: done = read_word(reader, "null", kind, event); break;
-    case JSON_NONE:
-    case JSON_OBJECT_END:
-    case JSON_ARRAY_END:
-    case JSON_NAME:
-    case JSON_END: done = fail_at(reader, reader->cursor, "expected a value"); break;
+    case JSON_KIND_NUMBER: done = read_number(reader, event); break;
+    case JSON_KIND_TRUE: done = read_word(reader, "true", kind, event); break;
+    case JSON_KIND_FALSE: done = read_word(reader, "false", kind, event); break;
+    case JSON_KIND_NULL: done = read_word(reader, "null", kind, event); break;
+    case JSON_KIND_NONE:
+    case JSON_KIND_OBJECT_END:
+    case JSON_KIND_ARRAY_END:
+    case JSON_KIND_NAME:
+    case JSON_KIND_END: done = fail_at(reader, reader->cursor, "expected a value"); break;
     }
     if (done)
         after_value(reader);
@@ -473,20 +475,20 @@ static bool read_event(struct json_reader *reader, bool decode, struct json_even
     if (reader->failed)
         return false;
     if (reader->state == AT_END) {
-        event->kind = JSON_END;
+        event->kind = JSON_KIND_END;
         return read_end(reader);
     }
     if (reader->state == AT_VALUE)
         return read_value(reader, decode, event);
     if (reader->objects & 1) {
         step = step_object(reader, decode, &event->text);
-        event->kind = step == STEP_ITEM ? JSON_NAME : JSON_OBJECT_END;
+        event->kind = step == STEP_ITEM ? JSON_KIND_NAME : JSON_KIND_OBJECT_END;
         return step != STEP_FAILED;
     }
     step = step_array(reader);
     if (step == STEP_ITEM)
         return read_value(reader, decode, event);
-    event->kind = JSON_ARRAY_END;
+    event->kind = JSON_KIND_ARRAY_END;
     return step != STEP_FAILED;
 }
 
@@ -502,10 +504,10 @@ bool json_read_event(struct json_reader *reader, struct json_event *ret_event)
 enum json_kind json_peek(struct json_reader *reader)
 {
     if (reader->failed)
-        return JSON_NONE;
+        return JSON_KIND_NONE;
     assert(reader->state == AT_VALUE);
     enum json_kind kind = kind_of(skip_space(reader));
-    if (kind == JSON_NONE)
+    if (kind == JSON_KIND_NONE)
         fail_at(reader, reader->cursor, "expected a value");
     return kind;
 }
@@ -561,19 +563,19 @@ static inline bool expect(struct json_reader *reader, enum json_kind kind, const
 bool json_expect_object(struct json_reader *reader)
 {
     struct json_event event;
-    return expect(reader, JSON_OBJECT_BEGIN, "an object", &event);
+    return expect(reader, JSON_KIND_OBJECT_BEGIN, "an object", &event);
 }
 
 bool json_expect_array(struct json_reader *reader)
 {
     struct json_event event;
-    return expect(reader, JSON_ARRAY_BEGIN, "an array", &event);
+    return expect(reader, JSON_KIND_ARRAY_BEGIN, "an array", &event);
 }
 
 bool json_expect_string(struct json_reader *reader, struct slice *ret_string)
 {
     struct json_event event;
-    if (!expect(reader, JSON_STRING, "a string", &event))
+    if (!expect(reader, JSON_KIND_STRING, "a string", &event))
         return false;
     *ret_string = event.text;
     return true;
@@ -582,14 +584,14 @@ bool json_expect_string(struct json_reader *reader, struct slice *ret_string)
 bool json_expect_int64(struct json_reader *reader, int64_t *ret_number)
 {
     struct json_event event;
-    if (json_peek(reader) == JSON_STRING) {
+    if (json_peek(reader) == JSON_KIND_STRING) {
         if (!read_value(reader, true, &event))
             return false;
         if (!text_parse_int64(event.text, ret_number))
             return json_reader_fail(reader, "expected an integer");
         return true;
     }
-    if (!expect(reader, JSON_NUMBER, "an integer", &event))
+    if (!expect(reader, JSON_KIND_NUMBER, "an integer", &event))
         return false;
     if (!event.is_integer)
         return json_reader_fail(reader, "number not an integer of 64 bits");
@@ -600,8 +602,8 @@ bool json_expect_int64(struct json_reader *reader, int64_t *ret_number)
 bool json_expect_bool(struct json_reader *reader, bool *ret_value)
 {
     struct json_event event;
-    bool is_true = json_peek(reader) == JSON_TRUE;
-    if (!expect(reader, is_true ? JSON_TRUE : JSON_FALSE, "true or false", &event))
+    bool is_true = json_peek(reader) == JSON_KIND_TRUE;
+    if (!expect(reader, is_true ? JSON_KIND_TRUE : JSON_KIND_FALSE, "true or false", &event))
         return false;
     *ret_value = is_true;
     return true;
@@ -610,7 +612,7 @@ bool json_expect_bool(struct json_reader *reader, bool *ret_value)
 bool json_expect_null(struct json_reader *reader)
 {
     struct json_event event;
-    return expect(reader, JSON_NULL, "null", &event);
+    return expect(reader, JSON_KIND_NULL, "null", &event);
 }
 
 bool json_expect_end(struct json_reader *reader)
@@ -631,9 +633,9 @@ bool json_read_scalar(struct json_reader *reader, struct slice *ret_bytes)
 {
     struct json_event event;
     enum json_kind kind = json_peek(reader);
-    if (kind == JSON_STRING)
+    if (kind == JSON_KIND_STRING)
         return json_read_bytes(reader, ret_bytes);
-    if (!expect(reader, JSON_NUMBER, "a string or an integer", &event))
+    if (!expect(reader, JSON_KIND_NUMBER, "a string or an integer", &event))
         return false;
     if (!event.is_integer)
         return json_reader_fail(reader, "number not an integer of 64 bits");
@@ -644,7 +646,7 @@ bool json_read_scalar(struct json_reader *reader, struct slice *ret_bytes)
 bool json_skip_value(struct json_reader *reader, struct slice *ret_raw)
 {
     struct json_event event;
-    if (json_peek(reader) == JSON_NONE)
+    if (json_peek(reader) == JSON_KIND_NONE)
         return false;
     const char *from = reader->cursor;
     unsigned depth = reader->depth;

@@ -34,19 +34,20 @@
 /* Our documents nest less than ten deep; one bit per level fits a word. */
 #define JSON_DEPTH_MAX 64
 
+/* The long prefix keeps clear of jansson, which the tests use beside this. */
 enum json_kind {
-    JSON_NONE, /* only from json_peek: no value begins here */
-    JSON_OBJECT_BEGIN,
-    JSON_OBJECT_END,
-    JSON_ARRAY_BEGIN,
-    JSON_ARRAY_END,
-    JSON_NAME,
-    JSON_STRING,
-    JSON_NUMBER,
-    JSON_TRUE,
-    JSON_FALSE,
-    JSON_NULL,
-    JSON_END, /* the text is over, and was whole */
+    JSON_KIND_NONE, /* only from json_peek: no value begins here */
+    JSON_KIND_OBJECT_BEGIN,
+    JSON_KIND_OBJECT_END,
+    JSON_KIND_ARRAY_BEGIN,
+    JSON_KIND_ARRAY_END,
+    JSON_KIND_NAME,
+    JSON_KIND_STRING,
+    JSON_KIND_NUMBER,
+    JSON_KIND_TRUE,
+    JSON_KIND_FALSE,
+    JSON_KIND_NULL,
+    JSON_KIND_END, /* the text is over, and was whole */
 };
 
 struct json_event {
@@ -89,11 +90,12 @@ struct json_mark {
 void json_reader_mark(const struct json_reader *reader, struct json_mark *ret_mark);
 void json_reader_rewind(struct json_reader *reader, const struct json_mark *mark);
 
-/* The next event, whatever it is. False on error. JSON_END again and again once the text is over.
+/* The next event, whatever it is. False on error. JSON_KIND_END again and again once the text is
+ * over.
  */
 bool json_read_event(struct json_reader *reader, struct json_event *ret_event);
 
-/* What value comes next, without taking it. JSON_NONE, and an error, when none does. */
+/* What value comes next, without taking it. JSON_KIND_NONE, and an error, when none does. */
 enum json_kind json_peek(struct json_reader *reader);
 
 /* Inside an object: the next name, base64: rule applied. False at its end (taken) or on error. */
