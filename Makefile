@@ -31,8 +31,82 @@ UNIT_SRC = $(wildcard tests/resp/*_test.c tests/ops/*_test.c tests/persistence/*
 UNIT_BIN = $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 TESTSUP  = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all
+# What a machine with only Debian's packages must get; `deps` installs what is missing.
+DEPS      = gcc make pkg-config libhiredis-dev libevent-dev libcurl4-openssl-dev libssl-dev \
+            libjansson-dev libjemalloc-dev
+DEPS_TEST = $(DEPS) clang clang-format llvm libcmocka-dev libclang-rt-dev redis-server redis-tools \
+            tcl8.6 jq python3 python3-redis nodejs npm git procps util-linux iproute2 dpkg-dev lz4
+
+# One make at a time in a set-up: deps first, then the build.
+.PHONY: run all objects deps deps-test test bench asan tsan fuzz fuzz-targets redis-tests tidy \
+        format install clean help
+run: deps  ## install what is missing, build, and start on 127.0.0.1:6379 with data in ./data
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/cairn-server $(ARGS)
+
 all: $(BUILD)/cairn-server  ## build build/cairn-server
+
+test: deps-test  ## install what is missing, build, and run the everyday tests (under 10 minutes)
+	@$(MAKE) --no-print-directory -j2 all units
+	tests/run.sh tidy clang unit packages clients suite crash
+
+redis-tests: deps-test  ## Redis's own suite and real client libraries against the server
+	@$(MAKE) --no-print-directory all
+	tests/run.sh clients suite
+
+bench: deps-test  ## side by side with redis-server: throughput, processor time, memory
+	@$(MAKE) --no-print-directory all
+	tests/bench/bench.sh
+
+asan: deps-test  ## all tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory -j2 MODE=asan BUILD=$(BUILD)/asan all units
+	BUILD=$(BUILD)/asan CAIRN=$(BUILD)/asan/cairn-server tests/run.sh unit packages clients suite crash
+
+tsan: deps-test  ## all tests with ThreadSanitizer
+	@$(MAKE) --no-print-directory -j2 MODE=tsan BUILD=$(BUILD)/tsan all units
+	BUILD=$(BUILD)/tsan CAIRN=$(BUILD)/tsan/cairn-server tests/run.sh unit packages clients suite crash
+
+fuzz: deps-test  ## a short run of every fuzz target (FUZZ_SECONDS=20 each)
+	tests/run.sh fuzz
+
+tidy: deps-test  ## layering, lengths of functions and files, formatting
+	tests/tidy/tidy.sh
+
+format:  ## lay the sources out anew with clang-format
+	git ls-files -co --exclude-standard -- '*.c' '*.h' | xargs clang-format -i
+
+PREFIX ?= /usr/local
+install: all  ## install the server and its example configuration under PREFIX (/usr/local)
+	install -D -m 755 $(BUILD)/cairn-server $(DESTDIR)$(PREFIX)/bin/cairn-server
+	install -D -m 644 cairn.conf $(DESTDIR)$(PREFIX)/share/doc/cairn/cairn.conf
+
+clean:  ## remove what was built
+	rm -rf $(BUILD)
+
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+# Installs only what dpkg does not know as installed; `sudo` when not root. Debian names the clang
+# runtime by version, so its row is looked up.
+define APT_INSTALL
+	@missing=; for p in $(1); do \
+	    case $$p in libclang-rt-dev) \
+	        p=$$(apt-cache depends clang 2>/dev/null | sed -nE 's/.*Depends: clang-([0-9]+)$$/libclang-rt-\1-dev/p'); \
+	        [ -n "$$p" ] || p=libclang-rt-14-dev;; esac; \
+	    case $$p in nodejs|npm) command -v $${p%js} >/dev/null && continue;; esac; \
+	    dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    echo "installing:$$missing"; \
+	    SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
+	    $$SUDO apt-get update -qq && \
+	    $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+deps:
+	$(call APT_INSTALL,$(DEPS))
+deps-test:
+	$(call APT_INSTALL,$(DEPS_TEST))
 
 $(BUILD)/cairn-server: $(BUILD)/obj/server/main.o $(LIBS.server)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -56,5 +130,20 @@ $(BUILD)/tests/$(1)/%_test: $(BUILD)/obj/tests/$(1)/%_test.o $$(TESTSUP) $$(LIBS
 endef
 $(foreach m,$(MODULES),$(eval $(call UNIT_RULE,$(m))))
 .SECONDARY:
+
+.PHONY: units
+units: $(UNIT_BIN)
+objects: $(foreach m,$(MODULES),$(OBJ.$(m))) $(BUILD)/obj/server/main.o
+
+# Fuzz targets are built whole with clang: libFuzzer wants its own instrumentation.
+FUZZ_SRC = $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_BIN = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+fuzz-targets: $(FUZZ_BIN)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard resp/*.[ch] ops/*.[ch] persistence/*.[ch] server/*.[ch] tests/support/*.[ch])
+	@mkdir -p $(@D)
+	clang $(CSTD) $(WARN) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I. \
+	    -pthread $(shell pkg-config --cflags $(PKGS) 2>/dev/null) -o $@ $< \
+	    $(filter-out server/main.c,$(wildcard resp/*.c ops/*.c persistence/*.c server/*.c)) \
+	    $(wildcard tests/support/*.c) $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Runs test steps one after the other and adds up what they count. A step is a shell function
+# below; it must print `N passed, N failed` as its last such line. A step that ends with an error,
+# or that ran no test, counts as failed: nothing is skipped in silence.
+#
+#   tests/run.sh STEP [STEP …]        logs: $BUILD/test-logs/STEP.log
+set -u
+cd "$(dirname "$0")/.." || exit 1
+BUILD=${BUILD:-build}
+logs=$BUILD/test-logs
+mkdir -p "$logs"
+export BUILD
+
+# Every unit test binary, in TAP; a binary that ends badly counts as one more failure.
+step_unit() {
+    local passed=0 failed=0 binary out status ok bad
+    for binary in "$BUILD"/tests/{resp,ops,persistence,server}/*_test; do
+        [ -x "$binary" ] || continue
+        out=$(CMOCKA_MESSAGE_OUTPUT=TAP timeout 600 "$binary" 2>&1 </dev/null)
+        status=$?
+        ok=$(grep -c '^ok ' <<<"$out")
+        bad=$(grep -c '^not ok ' <<<"$out")
+        if [ $status -ne 0 ] && [ "$bad" -eq 0 ] || [ "$ok" -eq 0 ]; then
+            bad=$((bad + 1))
+        fi
+        [ "$bad" -eq 0 ] || printf '%s\n%s: exit status %s\n' "$out" "$binary" $status
+        printf '%-55s %4d passed %3d failed\n' "${binary#"$BUILD"/tests/}" "$ok" "$bad"
+        passed=$((passed + ok)) failed=$((failed + bad))
+    done
+    echo "$passed passed, $failed failed"
+}
+
+step_tidy() {
+    if tests/tidy/tidy.sh; then echo "1 passed, 0 failed"; else echo "0 passed, 1 failed"; fi
+}
+
+# The other compiler must be content too.
+step_clang() {
+    if make -s CC=clang BUILD="$BUILD/clang" MODE=release objects; then
+        echo "1 passed, 0 failed"
+    else
+        echo "0 passed, 1 failed"
+    fi
+}
+
+step_packages() { tests/integration/packages.sh; }
+step_clients() { redis-tests/clients.sh; }
+step_suite() { redis-tests/suite.sh; }
+step_crash() { /usr/bin/python3 tests/integration/crash.py --rounds "${CRASH_ROUNDS:-40}"; }
+step_fuzz() { tests/fuzz/fuzz.sh "${FUZZ_SECONDS:-20}"; }
+
+passed=0 failed=0 summary=
+for step in "$@"; do
+    declare -F "step_$step" >/dev/null || { echo "tests/run.sh: no step '$step'" >&2; exit 2; }
+    echo "== $step"
+    started=$SECONDS
+    "step_$step" 2>&1 </dev/null | tee "$logs/$step.log"
+    status=${PIPESTATUS[0]}
+    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$logs/$step.log" | tail -n 1)
+    read -r p _ f _ <<<"${line:-0 passed, 1 failed}"
+    if [ "$status" -ne 0 ] && [ "$f" -eq 0 ] || [ $((p + f)) -eq 0 ]; then f=$((f + 1)); fi
+    passed=$((passed + p)) failed=$((failed + f))
+    summary+=$(printf '%-10s %6d passed %4d failed %5d s' "$step" "$p" "$f" $((SECONDS - started)))$'\n'
+done
+printf '\n%s' "$summary"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
