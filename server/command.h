@@ -29,12 +29,15 @@ enum command_flag {
     CMD_NO_MULTI = 1 << 11,   /* refused inside MULTI */
     CMD_MOVABLE_KEYS = 1 << 12,
     CMD_PROTECTED = 1 << 13,  /* needs enable-…-command */
-    CMD_NO_LOCK = 1 << 14,    /* uses no key: runs without any namespace lock */
+    CMD_NO_LOCK = 1 << 14,    /* uses no key: needs no namespace lock and takes none. It may happen
+                                 to run under its batch's, so it must neither block nor wait */
     CMD_OWN_LOCKS = 1 << 15,  /* runs without lock and takes what it needs (exec_lock_namespaces) */
     CMD_IN_SUBSCRIBE = 1 << 16, /* allowed while a RESP2 connection is subscribed */
     CMD_MAY_REPLICATE = 1 << 17,
     CMD_SKIP_MONITOR = 1 << 18,
     CMD_SKIP_SLOWLOG = 1 << 19,
+    CMD_EXEC = 1 << 20,       /* EXEC: as CMD_OWN_LOCKS when client->exec_own_locks is set */
+    CMD_NO_QUEUE = 1 << 21,   /* inside MULTI it runs at once: EXEC DISCARD MULTI WATCH QUIT RESET */
 };
 
 /* ACL categories beyond those that follow from flags and group (as Redis derives them). */

@@ -35,6 +35,9 @@ struct exec {
     struct resp_writer *out;       /* the reply goes here */
     bool in_transaction;           /* inside EXEC: blocking commands must not block */
     bool failed;                   /* an error reply was written (statistics) */
+    bool push;                     /* set by a handler whose reply is a push (SUBSCRIBE …): it is
+                                      sent in spite of CLIENT REPLY OFF */
+    bool serve;                    /* set by effects_key_ready: someone is to be served */
 };
 
 /* Errors: exec_error writes "-" text; text begins with its code ("ERR …", "WRONGTYPE …"). */
@@ -102,5 +105,26 @@ bool exec_namespace(struct exec *x, struct slice name, struct namespace **ns);
  * until client_resume. Returns a token that names this wait; see server/client.h. Not inside EXEC.
  */
 uint64_t exec_suspend(struct exec *x);
+
+/*
+ * loop_post (server/loop.h) that leaves only when what this batch changed is as safe as the journal
+ * policy says: everything a command tells other clients goes this way. Order is kept. Also for
+ * clients of this very loop.
+ */
+void exec_post(struct exec *x, struct client_ref to,
+               void (*run)(struct client *client, void *ctx), void *ctx);
+
+/*
+ * Runs one command inside another (EXEC): all checks of a command at its time (OOM, MISCONF …),
+ * statistics, MONITOR and slow log included; the reply goes to x->out. argv must outlive the call.
+ * The namespace is the one the client has selected at that moment; it is locked already.
+ * Returns false when the command was refused by a check or answered with an error.
+ */
+bool exec_call(struct exec *x, const struct command *command, const struct slice *argv, int argc);
+/*
+ * Only the checks that EXEC makes before it runs its queue (OOM, MISCONF, NOREPLICAS …): the text
+ * of the error, with its code, or NULL. The text lives until the next call on this thread.
+ */
+const char *exec_refusal(struct exec *x, const struct command *command);
 
 #endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What must follow from a change: WATCH, keyspace notifications, blocked clients; and the hooks by
+ * which the request path calls the families that keep state in a client. All calls come on a loop's
+ * thread. The first group is called with the namespace's lock held and must be cheap when nobody
+ * watches, listens or waits.
+ */
+#ifndef CAIRN_SERVER_EFFECTS_H
+#define CAIRN_SERVER_EFFECTS_H
+
+#include <stdbool.h>
+
+#include "ops/value.h"
+#include "server/exec.h"
+#include "server/ns_state.h"
+
+/*
+ * x->client may be NULL in these five (active expiry has no connection), ns is locked. Posts go
+ * through exec_post.
+ */
+/* A key was changed, made or removed (by whatever: op, expiry): marks its watchers. */
+void effects_key_changed(struct exec *x, struct namespace *ns, struct slice key);
+/* A notification, if notify-keyspace-events asks for its class (letters as there). */
+void effects_notify(struct exec *x, struct namespace *ns, char event_class, const char *event,
+                    struct slice key);
+/* A key now holds a value of a type somebody may wait for: remembers it when someone does, and sets
+ * x->serve; serving comes in effects_after_command. */
+void effects_key_ready(struct exec *x, struct namespace *ns, struct slice key,
+                       enum value_type type);
+/* Before a namespace is cleared (FLUSHDB, FLUSHALL): marks watchers of keys that exist. */
+void effects_before_clear(struct exec *x, struct namespace *ns);
+/* Around a swap of the contents of two locked namespaces: before it (after false) and after it. */
+void effects_swap(struct exec *x, struct namespace *a, struct namespace *b, bool after);
+
+/*
+ * After a top-level command (EXEC is one command) when x->serve was set: serves clients blocked on
+ * the keys made ready, by exec_apply on x; every namespace concerned is still locked. Answers go to
+ * their clients by exec_post. It clears x->serve.
+ */
+void effects_after_command(struct exec *x);
+
+/* MULTI: a command that passed the checks is queued (arguments are copied) and "QUEUED" written. */
+void transaction_queue(struct exec *x);
+/* A command was refused while queueing: EXEC will answer EXECABORT. */
+void transaction_fail(struct client *client);
+
+/*
+ * The client's end (also RESET for the first two): forget everything about it in the tables. On its
+ * thread, no lock held; each takes what it needs.
+ */
+void transaction_on_close(struct client *client);
+void pubsub_on_close(struct client *client);
+void blocking_on_close(struct client *client);
+/* CLIENT UNBLOCK: ends the wait of a client blocked in a blocking command, as by its timeout or with
+ * the error "UNBLOCKED client unblocked via CLIENT UNBLOCK"; false when it is not in one. On its
+ * thread, no lock held. */
+bool blocking_unblock(struct client *client, bool with_error);
+/* The reply of a blocking command that timed out or whose client must stop waiting is the family's
+ * business; WAIT and WAITAOF are not blocking in this sense. */
+
+#endif
