@@ -55,7 +55,8 @@ void blocking_on_close(struct client *client);
  * the error "UNBLOCKED client unblocked via CLIENT UNBLOCK"; false when it is not in one. On its
  * thread, no lock held. */
 bool blocking_unblock(struct client *client, bool with_error);
-/* The reply of a blocking command that timed out or whose client must stop waiting is the family's
- * business; WAIT and WAITAOF are not blocking in this sense. */
+/* For INFO; any thread. */
+size_t pubsub_channels(void);
+size_t pubsub_patterns(void);
 
 #endif
