@@ -9,7 +9,11 @@
 #include "ops/keyspace.h"
 #include "ops/op.h"
 
-/* What an op met. All but OK leave the state as it was. */
+/*
+ * What an op met. All but OK leave the state as it was. Taking something away from an absent key
+ * (ScalarDelete, SetRemove, MapDelete, ListPop, ListRemove, ListTrim, KeyDelete) is OK with number
+ * 0; a value set with a deadline that has passed is OK and leaves the key absent.
+ */
 enum outcome_status {
     OUTCOME_OK,
     OUTCOME_CONDITION,    /* its condition did not hold */
@@ -21,22 +25,28 @@ enum outcome_status {
     OUTCOME_ZERO_DIVISOR, /* nothing changed; IntDiv and IntMapDiv only */
     OUTCOME_TOO_LONG,     /* the string would pass limits->string_max */
     OUTCOME_NO_KEY,       /* ListSet and ListInsert on an absent key, KeyExpireAt, KeyPersist … */
-    OUTCOME_OUT_OF_RANGE, /* ListSet: no such index */
+    OUTCOME_OUT_OF_RANGE, /* ListSet: no such index; StringSetRange: a negative offset */
     OUTCOME_NO_PIVOT,     /* ListInsert: pivot not found */
 };
 
 struct outcome {
     enum outcome_status status;
-    bool changed; /* the state differs from before: the op must be kept */
+    /*
+     * The op must be kept. True where Redis counts a key as modified, even if the value is what it
+     * was (SET to the same bytes, IntAdd 0); false when nothing was added, removed or trimmed.
+     */
+    bool changed;
     bool created; /* the key was absent (or expired) and is there now */
     bool removed; /* the key was there and is absent now */
     /*
      * Int…: the new number. SetAdd, SetRemove, MapSet (new fields), MapDelete, ListRemove,
      * ListPop: how many. StringAppend, StringSetRange, ListAppend, ListPrepend, ListInsert:
-     * length after. KeyDelete, ScalarDelete, KeyPersist, KeyExpireAt: 1 when done.
+     * length after. ListTrim: items dropped. KeyDelete, ScalarDelete, KeyPersist, KeyExpireAt: 1
+     * when done. NamespaceClear: keys.
      */
     int64_t number;
     struct slice text; /* FloatAdd, FloatMapAdd: the new value, borrowed until the next op */
+    char scratch[24];  /* `text` may point here: do not copy the struct around */
 };
 
 struct inverse;
@@ -46,6 +56,11 @@ struct inverse;
  * (OUTCOME_OK), else still the caller's. `undo`, when not NULL, gets what restores the value
  * exactly (deadline included; NULL when nothing changed), at a cost in proportion to the op, not
  * to the value: a deleted value is moved into it. Inverses are undone in reverse order.
+ *
+ * The op's bytes must not point into the keyspace. Without `undo`, a big value that was removed
+ * goes to the keyspace's garbage, but NamespaceClear frees all keys at once: ask for the undo and
+ * destroy it on another thread instead. With `undo`, a key whose deadline has passed is not dropped
+ * (nor the `expired` hook called) but put by in the inverse of the op that makes the key anew.
  */
 void apply(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo);
 

@@ -22,7 +22,8 @@ struct entry;
     X(NX, "nx") /* only if absent: the key, the field, or (expiry) the deadline */                 \
     X(XX, "xx") /* only if present */                                                              \
     X(GT, "gt") /* expiry: only if later than the present deadline; none counts as infinite */     \
-    X(LT, "lt") /* expiry: only if earlier */
+    X(LT, "lt") /* expiry: only if earlier */                                                      \
+    X(XX_LT, "xxlt") /* expiry: only if there is a deadline, and a later one */
 
 enum op_condition {
 #define X(name, text) OP_CONDITION_##name,
@@ -158,5 +159,12 @@ const char *op_condition_name(enum op_condition condition);
 bool op_condition_parse(struct slice name, enum op_condition *condition);
 const char *op_side_name(enum op_side side);
 bool op_side_parse(struct slice name, enum op_side *side);
+
+/*
+ * What the types do not say: pairs come in twos, the condition is one the kind knows, a deadline
+ * is not below OP_EXPIRES_KEEP, a put value has items, NamespaceClear no key. apply() asserts it;
+ * whoever reads ops from outside checks it first.
+ */
+bool op_valid(const struct op *op);
 
 #endif

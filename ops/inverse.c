@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Making, undoing and freeing inverses. What each kind holds is decided where its op is applied. */
+#include "ops/inverse.h"
+
+#include <assert.h>
+
+#include "ops/mem.h"
+
+/* Before every deadline: nothing expires while it is undone. */
+#define BEFORE_ALL INT64_MIN
+/* Items looked at for the size of a moved value. */
+#define MEMORY_SAMPLES 16
+/* For NamespaceClear: what a key is taken to cost, since nobody walks them all. */
+#define MEMORY_PER_KEY 128
+
+struct inverse *inverse_create(enum inverse_kind kind, struct slice key, uint64_t hash,
+                               size_t items, size_t bytes)
+{
+    size_t size = sizeof(struct inverse) + items * sizeof(struct inverse_item) + key.len + bytes;
+    struct inverse *undo = mem_alloc(size);
+    struct inverse_item *list = (struct inverse_item *)(undo + 1);
+    memset(undo, 0, sizeof(*undo));
+    undo->kind = kind;
+    undo->hash = hash;
+    undo->size = size;
+    undo->tail = (char *)(list + items);
+    undo->key = inverse_keep(undo, key);
+    if (items)
+        undo->items.list = list;
+    return undo;
+}
+
+struct slice inverse_keep(struct inverse *undo, struct slice bytes)
+{
+    struct slice kept = {undo->tail, bytes.len};
+    assert(bytes.len <= undo->size - (size_t)(undo->tail - (char *)undo));
+    if (bytes.len)
+        memcpy(undo->tail, bytes.data, bytes.len);
+    undo->tail += bytes.len;
+    return kept;
+}
+
+static void restore(struct keyspace *ks, struct inverse *undo)
+{
+    struct entry *former = undo->former;
+    struct entry **slot = keyspace_slot(ks, entry_key(former), undo->hash, BEFORE_ALL);
+    undo->former = NULL;
+    if (slot)
+        keyspace_discard(ks, keyspace_replace(ks, undo->hash, slot, former));
+    else
+        keyspace_add(ks, undo->hash, former);
+}
+
+static void restore_fields(struct entry **e, const struct inverse *undo)
+{
+    for (size_t i = undo->items.count; i-- > 0;) {
+        const struct inverse_item *item = &undo->items.list[i];
+        if (item->present)
+            hash_set(e, item->name, item->value);
+        else
+            hash_delete(e, item->name);
+    }
+}
+
+static void restore_cut(struct entry **e, struct inverse *undo)
+{
+    for (unsigned side = 0; side < OP_SIDE_COUNT; side++) {
+        if (undo->parts[side])
+            list_join(e, (enum op_side)side, undo->parts[side]);
+        undo->parts[side] = NULL;
+    }
+}
+
+static void restore_range(struct entry **e, const struct inverse *undo)
+{
+    if (undo->range.bytes.len)
+        string_set_range(e, undo->range.offset, undo->range.bytes);
+    string_truncate(e, undo->range.len);
+}
+
+/* Undoes what happened inside a value. */
+static void undo_value(struct keyspace *ks, struct entry **e, struct inverse *undo)
+{
+    switch (undo->kind) {
+    case INVERSE_NUMBER: string_set_integer(e, undo->number); break;
+    case INVERSE_TRUNCATE: string_truncate(e, undo->len); break;
+    case INVERSE_RANGE: restore_range(e, undo); break;
+    case INVERSE_MEMBERS_ADDED:
+        for (size_t i = 0; i < undo->items.count; i++)
+            set_remove(e, undo->items.list[i].name);
+        break;
+    case INVERSE_MEMBERS_REMOVED:
+        for (size_t i = 0; i < undo->items.count; i++)
+            set_add(e, undo->items.list[i].name);
+        break;
+    case INVERSE_FIELDS: restore_fields(e, undo); break;
+    case INVERSE_LIST_PUSHED:
+        keyspace_discard(ks, list_cut(e, undo->pushed.side, undo->pushed.count));
+        break;
+    case INVERSE_LIST_CUT: restore_cut(e, undo); break;
+    case INVERSE_LIST_ITEM: list_replace(e, undo->item.index, undo->item.bytes); break;
+    case INVERSE_LIST_INSERTED: list_remove_at(e, undo->index); break;
+    case INVERSE_LIST_REMOVED:
+        for (size_t i = 0; i < undo->removed.count; i++)
+            list_insert(e, undo->removed.positions[i], undo->removed.bytes);
+        break;
+    case INVERSE_REMOVE:
+    case INVERSE_RESTORE:
+    case INVERSE_DEADLINE:
+    case INVERSE_NAMESPACE: assert(!"not inside a value"); break;
+    }
+}
+
+static void undo_in_place(struct keyspace *ks, struct inverse *undo)
+{
+    struct entry **slot = undo->shell ? keyspace_add(ks, undo->hash, undo->shell)
+                                      : keyspace_slot(ks, undo->key, undo->hash, BEFORE_ALL);
+    undo->shell = NULL;
+    if (!slot)
+        return;
+    struct entry *before = *slot;
+    undo_value(ks, slot, undo);
+    if (*slot != before)
+        keyspace_moved(ks, undo->hash, before, slot);
+}
+
+static void undo_key(struct keyspace *ks, struct inverse *undo)
+{
+    struct entry **slot = keyspace_slot(ks, undo->key, undo->hash, BEFORE_ALL);
+    if (!slot)
+        return;
+    if (undo->kind == INVERSE_REMOVE)
+        keyspace_discard(ks, keyspace_remove(ks, undo->hash, slot));
+    else
+        keyspace_set_expires(ks, undo->hash, slot, undo->expires);
+}
+
+void inverse_undo(struct keyspace *ks, struct inverse *undo)
+{
+    if (!undo)
+        return;
+    switch (undo->kind) {
+    case INVERSE_NAMESPACE: keyspace_swap(ks, undo->contents); break;
+    case INVERSE_RESTORE: restore(ks, undo); break;
+    case INVERSE_REMOVE:
+    case INVERSE_DEADLINE: undo_key(ks, undo); break;
+    case INVERSE_NUMBER:
+    case INVERSE_TRUNCATE:
+    case INVERSE_RANGE:
+    case INVERSE_MEMBERS_ADDED:
+    case INVERSE_MEMBERS_REMOVED:
+    case INVERSE_FIELDS:
+    case INVERSE_LIST_PUSHED:
+    case INVERSE_LIST_CUT:
+    case INVERSE_LIST_ITEM:
+    case INVERSE_LIST_INSERTED:
+    case INVERSE_LIST_REMOVED: undo_in_place(ks, undo); break;
+    }
+    inverse_destroy(undo);
+}
+
+static void destroy_entry(struct entry *entry)
+{
+    if (entry)
+        entry_destroy(entry);
+}
+
+void inverse_destroy(struct inverse *undo)
+{
+    if (!undo)
+        return;
+    destroy_entry(undo->shell);
+    if (undo->kind == INVERSE_RESTORE)
+        destroy_entry(undo->former);
+    if (undo->kind == INVERSE_LIST_CUT) {
+        destroy_entry(undo->parts[OP_SIDE_LEFT]);
+        destroy_entry(undo->parts[OP_SIDE_RIGHT]);
+    }
+    if (undo->kind == INVERSE_LIST_REMOVED)
+        mem_free(undo->removed.positions);
+    if (undo->kind == INVERSE_NAMESPACE)
+        keyspace_destroy(undo->contents);
+    mem_free(undo);
+}
+
+static size_t entry_size(const struct entry *entry)
+{
+    return entry ? entry_memory(entry, MEMORY_SAMPLES) : 0;
+}
+
+size_t inverse_memory(const struct inverse *undo)
+{
+    if (!undo)
+        return 0;
+    size_t size = undo->size + entry_size(undo->shell);
+    if (undo->kind == INVERSE_RESTORE)
+        size += entry_size(undo->former);
+    if (undo->kind == INVERSE_LIST_CUT)
+        size += entry_size(undo->parts[OP_SIDE_LEFT]) + entry_size(undo->parts[OP_SIDE_RIGHT]);
+    if (undo->kind == INVERSE_LIST_REMOVED)
+        size += undo->removed.count * sizeof(size_t);
+    if (undo->kind == INVERSE_NAMESPACE)
+        size += keyspace_size(undo->contents) * MEMORY_PER_KEY;
+    return size;
+}
