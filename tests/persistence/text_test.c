@@ -2,7 +2,7 @@
 #include "persistence/text.h"
 
 #include "ops/mem.h"
-#include "tests/support/random.h"
+#include "tests/support/bytes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -94,7 +94,7 @@ static void integers_come_back_from_their_digits(void **state)
     check_integer(INT64_MAX);
     check_integer(INT64_MIN);
     for (int i = 0; i < 100000; i++)
-        check_integer((int64_t)random_next(&r) >> random_below(&r, 64));
+        check_integer(int64_random(&r));
 }
 
 static void only_canonical_integers_are_integers(void **state)
