@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The head: the one mutable document of a namespace, and the only place that says which objects
+ * belong to it. In memory the texts of base and tail entries are kept as they stood, so appending a
+ * commit encodes nothing but that commit. Plain data: no thread, no store.
+ */
+#ifndef CAIRN_PERSISTENCE_HEAD_H
+#define CAIRN_PERSISTENCE_HEAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "persistence/chunk.h"
+#include "persistence/commit.h"
+#include "persistence/namespace.h"
+#include "persistence/text.h"
+
+#define HEAD_FORMAT 1
+
+/* The state at a position: inline when chunk_count is 0 (empty state: "{}"), else in chunks. */
+struct head_base {
+    uint64_t position;
+    char hash[SHA256_HEX_SIZE]; /* the chain up to the position */
+    int64_t time;               /* newest time of any op up to it: see commit_replay */
+    struct text state;          /* inline: the object's text */
+    struct chunk_ref *chunks;
+    size_t chunk_count;
+};
+
+struct head_replica {
+    char name[COMMIT_REPLICA_SIZE];
+    uint64_t op; /* number of its last op that is committed */
+};
+
+struct head {
+    char namespace[NAMESPACE_NAME_MAX + 1];
+    uint64_t position;
+    char hash[SHA256_HEX_SIZE];
+    struct head_base base;
+    struct commit *tail; /* positions base.position + 1 … position */
+    size_t tail_count;
+    size_t tail_cap;
+    struct head_replica *replicas; /* sorted by name */
+    size_t replica_count;
+};
+
+/* An empty namespace at position 0. */
+void head_init(struct head *head, struct slice namespace);
+void head_release(struct head *head);
+void head_base_init(struct head_base *base);
+void head_base_release(struct head_base *base);
+
+/* Appends the whole document. */
+void head_encode(const struct head *head, struct text *out);
+/*
+ * Takes a document back after checking its sum, its format, its namespace and its chain: a flipped
+ * or missing byte anywhere is found. False with a sentence appended to `error` (without the
+ * object's name) and nothing to release. The contents of state and ops are checked when used.
+ */
+bool head_decode(struct slice body, struct slice namespace, struct head *ret_head,
+                 struct text *error);
+
+/* Bytes that the tail's entries take in the document. */
+size_t head_tail_bytes(const struct head *head);
+
+/*
+ * Appends a sealed commit whose position is head->position + 1; takes its text and leaves `commit`
+ * empty. The replica's entry becomes `last_op` (first + count - 1, or more where ops were merged).
+ */
+void head_append(struct head *head, struct commit *commit, uint64_t last_op);
+
+/* 0: no entry. */
+uint64_t head_replica_op(const struct head *head, struct slice name);
+void head_set_replica(struct head *head, struct slice name, uint64_t op);
+void head_drop_replica(struct head *head, struct slice name);
+
+/*
+ * Puts `base` (which it takes) in the place of the present one and drops the tail up to its
+ * position. False, and nothing done, when `base` is older than the present base or not of this
+ * chain: then the fold lost a race, and its caller releases `base`.
+ */
+bool head_rebase(struct head *head, struct head_base *base);
+
+#endif
