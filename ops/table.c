@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Linear hashing over cache-line buckets; table.h tells why. A split or merge needs the hashes of
+ * the bucket's items, which are not stored: they are fetched all at once, then hashed.
+ */
+#include "ops/table.h"
+
+#include <assert.h>
+#include <endian.h>
+
+#include "ops/key_hash.h"
+#include "ops/mem.h"
+
+enum {
+    SLOTS = 7,
+    SEGMENT_SHIFT = 12,
+    SEGMENT = 1 << SEGMENT_SHIFT,
+    /* Mean items a bucket, in quarters: split above the first, merge below the second. */
+    FILL_MAX = 22,
+    FILL_MIN = 10,
+    SCAN_EMPTY_MAX = 8, /* empty buckets one scan step may pass */
+    RANDOM_TRIES = 128,
+    RANDOM_SLOTS = 16, /* chains are hardly ever longer */
+};
+
+struct table_bucket {
+    uint8_t tags[SLOTS]; /* 0: free */
+    uint8_t has_child;   /* then the last slot is the child */
+    void *items[SLOTS];
+};
+_Static_assert(sizeof(struct table_bucket) == 64, "a bucket is a cache line");
+
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+#define LOW_BITS  UINT64_C(0x7f7f7f7f7f7f7f7f)
+#define TAG_BITS  UINT64_C(0x0080808080808080)
+
+/* The index takes the low bits of a hash, the tag the high ones. */
+static inline uint8_t tag_of(uint64_t hash)
+{
+    uint8_t tag = hash >> 56;
+    return tag ? tag : 1;
+}
+
+/* One bit (the top one of its byte) for each slot with this tag. */
+static inline uint64_t bucket_match(const struct table_bucket *b, uint8_t tag)
+{
+    uint64_t word;
+    memcpy(&word, b, sizeof(word));
+    word = le64toh(word) ^ EACH_BYTE * tag;
+    return ~(((word & LOW_BITS) + LOW_BITS) | word) & TAG_BITS;
+}
+
+static inline unsigned match_slot(uint64_t match)
+{
+    return (unsigned)__builtin_ctzll(match) / 8;
+}
+
+static inline struct table_bucket *bucket_child(const struct table_bucket *b)
+{
+    return b->has_child ? b->items[SLOTS - 1] : NULL;
+}
+
+static inline struct table_bucket *bucket_at(const struct table *t, size_t index)
+{
+    return &t->segments[index >> SEGMENT_SHIFT][index & (SEGMENT - 1)];
+}
+
+static inline size_t bucket_index(const struct table *t, uint64_t hash)
+{
+    size_t low = (size_t)1 << t->level;
+    size_t index = hash & (2 * low - 1);
+    return index < t->buckets ? index : index - low;
+}
+
+static inline struct table_bucket *bucket_of(const struct table *t, uint64_t hash)
+{
+    return bucket_at(t, bucket_index(t, hash));
+}
+
+static inline struct slice item_key(const struct table *t, const void *item)
+{
+    uint32_t len;
+    memcpy(&len, item, sizeof(len));
+    return slice_make((const char *)item + t->key_offset, len);
+}
+
+static struct table_bucket *bucket_create(struct table *t)
+{
+    struct table_bucket *b = mem_alloc_aligned(sizeof(*b), sizeof(*b));
+    memset(b, 0, sizeof(*b));
+    t->children++;
+    return b;
+}
+
+static void bucket_destroy(struct table *t, struct table_bucket *b)
+{
+    t->children--;
+    mem_free(b);
+}
+
+/* A free slot, or one with the has_child bit when there is none. */
+static uint64_t bucket_free(const struct table_bucket *b)
+{
+    uint64_t match = bucket_match(b, 0);
+    return b->has_child ? match & ~(UINT64_C(0x80) << 8 * (SLOTS - 1)) : match;
+}
+
+static void **bucket_place(struct table *t, struct table_bucket *b, uint8_t tag, void *item)
+{
+    uint64_t match;
+    while (!(match = bucket_free(b))) {
+        if (!b->has_child) {
+            struct table_bucket *child = bucket_create(t);
+            child->tags[0] = b->tags[SLOTS - 1];
+            child->items[0] = b->items[SLOTS - 1];
+            b->tags[SLOTS - 1] = 0;
+            b->items[SLOTS - 1] = child;
+            b->has_child = 1;
+        }
+        b = b->items[SLOTS - 1];
+    }
+    unsigned slot = match_slot(match);
+    b->tags[slot] = tag;
+    b->items[slot] = item;
+    return &b->items[slot];
+}
+
+static void prefetch_items(const struct table_bucket *b)
+{
+    for (; b; b = bucket_child(b))
+        for (unsigned i = 0; i < SLOTS; i++)
+            __builtin_prefetch(b->items[i]);
+}
+
+/* The first segment grows by doubling up to its full size; from then on whole ones are added. */
+static void table_make_room(struct table *t)
+{
+    size_t segment = t->buckets >> SEGMENT_SHIFT;
+    if (segment >= t->directory) {
+        t->directory = t->directory ? 2 * t->directory : 1;
+        t->segments = mem_realloc(t->segments, t->directory * sizeof(struct table_bucket *));
+    }
+    if (segment > 0) {
+        if (t->buckets % SEGMENT == 0)
+            t->segments[segment] = mem_alloc_aligned(sizeof(struct table_bucket),
+                                                     SEGMENT * sizeof(struct table_bucket));
+        return;
+    }
+    if (t->buckets < t->room)
+        return;
+    size_t room = t->room ? 2 * (size_t)t->room : 1;
+    struct table_bucket *grown = mem_alloc_aligned(sizeof(*grown), room * sizeof(*grown));
+    if (t->buckets) {
+        memcpy(grown, t->segments[0], t->buckets * sizeof(*grown));
+        mem_free(t->segments[0]);
+    }
+    t->segments[0] = grown;
+    t->room = (uint32_t)room;
+}
+
+/* After a merge: the memory of buckets no longer used goes back, with room left to grow. */
+static void table_trim(struct table *t)
+{
+    if (t->buckets >= SEGMENT) {
+        if (t->buckets % SEGMENT == 0)
+            mem_free(t->segments[t->buckets >> SEGMENT_SHIFT]);
+        return;
+    }
+    if (t->buckets > t->room / 4)
+        return;
+    size_t room = t->room / 2;
+    struct table_bucket *smaller = mem_alloc_aligned(sizeof(*smaller), room * sizeof(*smaller));
+    memcpy(smaller, t->segments[0], t->buckets * sizeof(*smaller));
+    mem_free(t->segments[0]);
+    t->segments[0] = smaller;
+    t->room = (uint32_t)room;
+}
+
+/* Moves the items of the chain that starts with the copy `from` to where they belong now. */
+static void redistribute(struct table *t, struct table_bucket from)
+{
+    struct table_bucket *b = &from;
+    prefetch_items(b);
+    while (b) {
+        struct table_bucket *child = bucket_child(b);
+        unsigned slots = child ? SLOTS - 1 : SLOTS;
+        for (unsigned i = 0; i < slots; i++)
+            if (b->tags[i]) {
+                uint64_t hash = key_hash(item_key(t, b->items[i]));
+                bucket_place(t, bucket_of(t, hash), b->tags[i], b->items[i]);
+            }
+        if (b != &from)
+            bucket_destroy(t, b);
+        b = child;
+    }
+}
+
+static void table_split(struct table *t)
+{
+    table_make_room(t);
+    size_t added = t->buckets, low = (size_t)1 << t->level;
+    memset(bucket_at(t, added), 0, sizeof(struct table_bucket));
+    t->buckets++;
+    if (added == 0)
+        return;
+    if (t->buckets == 2 * low)
+        t->level++;
+    struct table_bucket *source = bucket_at(t, added - low), from = *source;
+    memset(source, 0, sizeof(*source));
+    redistribute(t, from);
+}
+
+static void table_merge(struct table *t)
+{
+    size_t last = t->buckets - 1;
+    struct table_bucket *b = bucket_at(t, last);
+    if (last < (size_t)1 << t->level)
+        t->level--;
+    struct table_bucket *target = bucket_at(t, last - ((size_t)1 << t->level));
+    t->buckets = last;
+    for (struct table_bucket *at = b; at;) {
+        struct table_bucket *child = bucket_child(at);
+        unsigned slots = child ? SLOTS - 1 : SLOTS;
+        for (unsigned i = 0; i < slots; i++)
+            if (at->tags[i])
+                bucket_place(t, target, at->tags[i], at->items[i]);
+        if (at != b)
+            bucket_destroy(t, at);
+        at = child;
+    }
+    table_trim(t);
+}
+
+void table_init(struct table *t, uint16_t key_offset)
+{
+    *t = (struct table){.key_offset = key_offset};
+}
+
+static void chain_release(struct table *t, struct table_bucket *head, void (*free_item)(void *))
+{
+    for (struct table_bucket *b = head; b;) {
+        struct table_bucket *child = bucket_child(b);
+        for (unsigned i = 0; free_item && i < SLOTS; i++)
+            if (b->tags[i])
+                free_item(b->items[i]);
+        if (b != head)
+            bucket_destroy(t, b);
+        b = child;
+    }
+}
+
+void table_release(struct table *t, void (*free_item)(void *item))
+{
+    for (size_t i = 0; i < t->buckets; i++) {
+        if (free_item && i + 1 < t->buckets)
+            prefetch_items(bucket_at(t, i + 1));
+        chain_release(t, bucket_at(t, i), free_item);
+    }
+    for (size_t i = 0; i < t->buckets; i += SEGMENT)
+        mem_free(t->segments[i >> SEGMENT_SHIFT]);
+    mem_free(t->segments);
+    table_init(t, t->key_offset);
+}
+
+void **table_find(const struct table *t, struct slice key, uint64_t hash)
+{
+    if (t->count == 0)
+        return NULL;
+    uint8_t tag = tag_of(hash);
+    for (struct table_bucket *b = bucket_of(t, hash); b; b = bucket_child(b))
+        for (uint64_t match = bucket_match(b, tag); match; match &= match - 1) {
+            unsigned slot = match_slot(match);
+            if (slice_equal(item_key(t, b->items[slot]), key))
+                return &b->items[slot];
+        }
+    return NULL;
+}
+
+void **table_find_address(const struct table *t, const void *item, uint64_t hash)
+{
+    if (t->count == 0)
+        return NULL;
+    uint8_t tag = tag_of(hash);
+    for (struct table_bucket *b = bucket_of(t, hash); b; b = bucket_child(b))
+        for (uint64_t match = bucket_match(b, tag); match; match &= match - 1) {
+            unsigned slot = match_slot(match);
+            if (b->items[slot] == item)
+                return &b->items[slot];
+        }
+    return NULL;
+}
+
+void **table_insert(struct table *t, uint64_t hash, void *item)
+{
+    if (4 * (t->count + 1) > FILL_MAX * t->buckets)
+        table_split(t);
+    t->count++;
+    return bucket_place(t, bucket_of(t, hash), tag_of(hash), item);
+}
+
+/* Fills the hole at `slot` of `b` from the end of the chain, whose last bucket never stays alone
+ * with a single item. `before` is the bucket before `b`, or NULL. */
+static void chain_close(struct table *t, struct table_bucket *b, unsigned slot,
+                        struct table_bucket *before)
+{
+    struct table_bucket *last = b;
+    for (; last->has_child; last = last->items[SLOTS - 1])
+        before = last;
+    b->tags[slot] = 0;
+    if (!before)
+        return;
+    unsigned count = 0, some = 0;
+    for (unsigned i = 0; i < SLOTS; i++)
+        if (last->tags[i]) {
+            count++;
+            some = i;
+        }
+    if (last != b) {
+        b->tags[slot] = last->tags[some];
+        b->items[slot] = last->items[some];
+        last->tags[some] = 0;
+        count--;
+        for (unsigned i = 0; i < SLOTS; i++)
+            if (last->tags[i])
+                some = i;
+    }
+    if (count > 1)
+        return;
+    assert(count == 1);
+    before->has_child = 0;
+    before->tags[SLOTS - 1] = last->tags[some];
+    before->items[SLOTS - 1] = last->items[some];
+    bucket_destroy(t, last);
+}
+
+void *table_remove(struct table *t, uint64_t hash, void **slot)
+{
+    struct table_bucket *b = bucket_of(t, hash), *before = NULL;
+    while (slot < b->items || slot >= b->items + SLOTS) {
+        assert(b->has_child);
+        before = b;
+        b = b->items[SLOTS - 1];
+    }
+    void *item = *slot;
+    chain_close(t, b, (unsigned)(slot - b->items), before);
+    t->count--;
+    if (4 * t->count < FILL_MIN * t->buckets && t->buckets > 1)
+        table_merge(t);
+    return item;
+}
+
+void table_prefetch_bucket(const struct table *t, uint64_t hash)
+{
+    if (t->count)
+        __builtin_prefetch(bucket_of(t, hash));
+}
+
+void table_prefetch_items(const struct table *t, uint64_t hash)
+{
+    if (t->count == 0)
+        return;
+    const struct table_bucket *b = bucket_of(t, hash);
+    uint64_t match = bucket_match(b, tag_of(hash));
+    if (!match && b->has_child)
+        __builtin_prefetch(b->items[SLOTS - 1]);
+    for (; match; match &= match - 1)
+        __builtin_prefetch(b->items[match_slot(match)]);
+}
+
+static size_t chain_visit(const struct table_bucket *b, void (*visit)(void *ctx, void *item),
+                          void *ctx)
+{
+    size_t seen = 0;
+    prefetch_items(b);
+    for (; b; b = bucket_child(b))
+        for (unsigned i = 0; i < SLOTS; i++)
+            if (b->tags[i]) {
+                visit(ctx, b->items[i]);
+                seen++;
+            }
+    return seen;
+}
+
+static uint64_t reverse_bits(uint64_t word)
+{
+    word = (word >> 1 & UINT64_C(0x5555555555555555)) | (word & UINT64_C(0x5555555555555555)) << 1;
+    word = (word >> 2 & UINT64_C(0x3333333333333333)) | (word & UINT64_C(0x3333333333333333)) << 2;
+    word = (word >> 4 & UINT64_C(0x0f0f0f0f0f0f0f0f)) | (word & UINT64_C(0x0f0f0f0f0f0f0f0f)) << 4;
+    return __builtin_bswap64(word);
+}
+
+uint64_t table_scan(const struct table *t, uint64_t cursor, void (*visit)(void *ctx, void *item),
+                    void *ctx)
+{
+    if (t->count == 0)
+        return 0;
+    size_t low = (size_t)1 << t->level, seen = 0;
+    for (unsigned step = 0; step < SCAN_EMPTY_MAX && seen == 0; step++) {
+        size_t index = cursor & (low - 1);
+        seen = chain_visit(bucket_at(t, index), visit, ctx);
+        /* All hashes with these low bits: their other half, too, where the bucket is split. */
+        if (index + low < t->buckets)
+            seen += chain_visit(bucket_at(t, index + low), visit, ctx);
+        cursor = reverse_bits(reverse_bits(cursor | ~(uint64_t)(low - 1)) + 1);
+        if (cursor == 0)
+            break;
+    }
+    return cursor;
+}
+
+static unsigned chain_count(const struct table_bucket *b)
+{
+    unsigned count = 0;
+    for (; b; b = bucket_child(b))
+        count += SLOTS - (unsigned)__builtin_popcountll(bucket_match(b, 0));
+    return count;
+}
+
+static void *chain_get(const struct table_bucket *b, unsigned index)
+{
+    for (;; b = bucket_child(b))
+        for (unsigned i = 0; i < SLOTS; i++)
+            if (b->tags[i] && index-- == 0)
+                return b->items[i];
+}
+
+/*
+ * Rejection makes it fair: a bucket is taken with a probability in proportion to what it holds. A
+ * chain longer than RANDOM_SLOTS, hardly ever seen, gets a little less than its share.
+ */
+void *table_random(const struct table *t, uint64_t (*random)(void *ctx), void *ctx)
+{
+    if (t->count == 0)
+        return NULL;
+    unsigned slots = t->count < RANDOM_SLOTS ? (unsigned)t->count : RANDOM_SLOTS;
+    for (unsigned try = 0; try < RANDOM_TRIES; try++) {
+        const struct table_bucket *b = bucket_at(t, random(ctx) % t->buckets);
+        unsigned count = chain_count(b);
+        unsigned pick = (unsigned)(random(ctx) % (count > slots ? count : slots));
+        if (pick < count)
+            return chain_get(b, pick);
+    }
+    size_t index = random(ctx) % t->buckets;
+    while (chain_count(bucket_at(t, index)) == 0)
+        index = (index + 1) % t->buckets;
+    return chain_get(bucket_at(t, index), 0);
+}
+
+void *table_next(const struct table *t, struct table_iter *it)
+{
+    for (;;) {
+        if (!it->bucket) {
+            if (it->index >= t->buckets)
+                return NULL;
+            it->bucket = bucket_at(t, it->index++);
+            it->slot = 0;
+            if (it->index < t->buckets)
+                prefetch_items(bucket_at(t, it->index));
+        }
+        while (it->slot < SLOTS) {
+            unsigned slot = it->slot++;
+            if (it->bucket->tags[slot])
+                return it->bucket->items[slot];
+        }
+        it->bucket = bucket_child(it->bucket);
+        it->slot = 0;
+    }
+}
+
+size_t table_memory(const struct table *t)
+{
+    size_t buckets =
+        t->buckets > SEGMENT ? (t->buckets + SEGMENT - 1) / SEGMENT * SEGMENT : t->room;
+    return (buckets + t->children) * sizeof(struct table_bucket) +
+           t->directory * sizeof(struct table_bucket *);
+}
