@@ -102,24 +102,35 @@ static size_t write_escape(unsigned char byte, char out[6])
     return 6;
 }
 
-/* `bytes` is known to be valid UTF-8; the first special byte is at `special`. */
-static void append_escaped(struct text *out, struct slice bytes, const char *special)
+/* The first byte that needs an escape, or `end`. */
+static const char *find_escape(const char *at, const char *end)
+{
+    for (; end - at >= 8; at += 8) {
+        uint64_t marks = text_escape_marks(text_load8(at));
+        if (marks)
+            return at + (__builtin_ctzll(marks) >> 3);
+    }
+    while (at < end && ((unsigned char)*at >= 0x80 || !text_is_special(*at)))
+        at++;
+    return at;
+}
+
+/* `bytes` is known to be valid UTF-8, and free of escapes up to `from`. */
+static void append_escaped(struct text *out, struct slice bytes, const char *from)
 {
     const char *at = bytes.data, *end = bytes.data + bytes.len;
     text_append_char(out, '"');
-    while (special < end) {
-        if ((unsigned char)*special >= 0x80) {
-            special = text_find_special(special + 1, end);
-            continue;
-        }
-        size_t run = (size_t)(special - at);
+    for (;;) {
+        const char *escape = find_escape(from, end);
+        size_t run = (size_t)(escape - at);
         char *to = text_reserve(out, run + 6);
         memcpy(to, at, run);
-        out->len += run + write_escape((unsigned char)*special, to + run);
-        at = special + 1;
-        special = text_find_special(at, end);
+        out->len += run;
+        if (escape == end)
+            break;
+        out->len += write_escape((unsigned char)*escape, to + run);
+        at = from = escape + 1;
     }
-    text_append(out, at, (size_t)(end - at));
     text_append_char(out, '"');
 }
 

@@ -113,7 +113,7 @@ bool text_parse_int64(struct slice bytes, int64_t *ret_number)
     return true;
 }
 
-size_t text_utf8_sequence(const char *data, size_t left)
+static inline size_t utf8_sequence(const char *data, size_t left)
 {
     const unsigned char *at = (const unsigned char *)data;
     unsigned first = at[0], low = 0x80, high = 0xbf;
@@ -147,6 +147,11 @@ size_t text_utf8_sequence(const char *data, size_t left)
     return len;
 }
 
+size_t text_utf8_sequence(const char *data, size_t left)
+{
+    return utf8_sequence(data, left);
+}
+
 bool text_is_utf8(struct slice bytes)
 {
     const char *at = bytes.data;
@@ -156,7 +161,7 @@ bool text_is_utf8(struct slice bytes)
         if (left >= 8 && !(text_load8(at) & TEXT_EACH(0x80)))
             step = 8;
         else
-            step = text_utf8_sequence(at, left);
+            step = utf8_sequence(at, left);
         if (step == 0)
             return false;
         at += step;

@@ -114,17 +114,22 @@ static inline uint64_t text_load8(const char *data)
 #define TEXT_EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /*
- * Marks (0x80) the bytes of `word` that a JSON string cannot hold as they stand or that need a
- * look: quote, backslash, below 0x20, from 0x80. Exact up to and including the lowest mark; borrows
- * may set false marks above it.
+ * Marks (0x80) the bytes of `word` that a JSON string cannot hold as they stand: quote, backslash,
+ * below 0x20. Exact up to and including the lowest mark; borrows may set false marks above it.
  */
-static inline uint64_t text_special_marks(uint64_t word)
+static inline uint64_t text_escape_marks(uint64_t word)
 {
     uint64_t quote = word ^ TEXT_EACH('"');
     uint64_t slash = word ^ TEXT_EACH('\\');
     uint64_t found = ((quote - TEXT_EACH(1)) & ~quote) | ((slash - TEXT_EACH(1)) & ~slash) |
-                     ((word - TEXT_EACH(0x20)) & ~word) | word;
+                     ((word - TEXT_EACH(0x20)) & ~word);
     return found & TEXT_EACH(0x80);
+}
+
+/* Those, and bytes from 0x80, which need a look at what they spell. */
+static inline uint64_t text_special_marks(uint64_t word)
+{
+    return text_escape_marks(word) | (word & TEXT_EACH(0x80));
 }
 
 static inline bool text_is_special(char c)
