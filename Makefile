@@ -29,7 +29,9 @@ LIBS.resp        = $(BUILD)/libresp.a
 
 UNIT_SRC = $(wildcard tests/resp/*_test.c tests/ops/*_test.c tests/persistence/*_test.c tests/server/*_test.c)
 UNIT_BIN = $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
-TESTSUP  = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
+# An archive, so that a test links only what it uses: resp's tests know nothing of ops.
+TESTSUP  = $(BUILD)/libtestsupport.a
+OBJ.testsupport = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
 
 # What a machine with only Debian's packages must get; `deps` installs what is missing.
 DEPS      = gcc make pkg-config libhiredis-dev libevent-dev libcurl4-openssl-dev libssl-dev \
@@ -121,7 +123,7 @@ $(BUILD)/lib$(1).a: $$(OBJ.$(1))
 	@rm -f $$@
 	$$(AR) rcs $$@ $$^
 endef
-$(foreach m,$(MODULES),$(eval $(call MODULE_LIB,$(m))))
+$(foreach m,$(MODULES) testsupport,$(eval $(call MODULE_LIB,$(m))))
 
 define UNIT_RULE
 $(BUILD)/tests/$(1)/%_test: $(BUILD)/obj/tests/$(1)/%_test.o $$(TESTSUP) $$(LIBS.$(1))
