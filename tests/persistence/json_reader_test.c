@@ -215,6 +215,8 @@ static void errors_say_what_and_where(void **state)
     check_error("\"\\u12g4\"", "invalid escape in a string at byte 1");
     check_error("\"\\ud800\"", "invalid escape in a string at byte 1");
     check_error("\"\\ud800\\u0041\"", "invalid escape in a string at byte 1");
+    check_error("\"\\ud800\\ue000\"", "invalid escape in a string at byte 1");
+    check_error("\"\\ud800\\udbff\"", "invalid escape in a string at byte 1");
     check_error("\"\\udc00\"", "invalid escape in a string at byte 1");
     check_error("-", "expected a digit at byte 1");
     check_error("-x", "expected a digit at byte 1");
@@ -366,6 +368,31 @@ static void a_tag_counts_after_its_escapes_are_gone(void **state)
     text_release(&scratch);
 }
 
+static void every_code_point_may_be_escaped(void **state)
+{
+    (void)state;
+    struct text input = {0}, scratch = {0};
+    text_append_char(&input, '[');
+    for (uint32_t point = 0; point < 0x110000; point += point < 0x10000 ? 1 : 61) {
+        if (point >= 0xd800 && point <= 0xdfff)
+            continue;
+        text_append_string(&input, point ? ",\"" : "\"");
+        if (point < 0x10000)
+            text_append_format(&input, point % 2 ? "\\u%04x" : "\\u%04X", point);
+        else
+            text_append_format(&input, "\\u%04x\\u%04x", 0xd800 + ((point - 0x10000) >> 10),
+                               0xdc00 + (point & 0x3ff));
+        text_append_char(&input, '"');
+    }
+    text_append_string(&input, ",\"\\udbff\\udfff\"]");
+    assert_true(json_oracle_agrees(text_slice(&input)));
+    struct json_reader reader;
+    json_reader_init(&reader, text_slice(&input), &scratch);
+    assert_true(oracle_accepts(&reader));
+    text_release(&input);
+    text_release(&scratch);
+}
+
 /* ---- moving about ---- */
 
 static void skipped_values_are_given_raw(void **state)
@@ -458,6 +485,7 @@ int main(void)
         cmocka_unit_test(values_of_another_kind_are_refused),
         cmocka_unit_test(strings_without_escapes_are_borrowed),
         cmocka_unit_test(a_tag_counts_after_its_escapes_are_gone),
+        cmocka_unit_test(every_code_point_may_be_escaped),
         cmocka_unit_test(skipped_values_are_given_raw),
         cmocka_unit_test(a_mark_is_a_place_to_come_back_to),
         cmocka_unit_test(a_decoder_may_refuse_what_it_read),
