@@ -17,6 +17,7 @@
 #include "ops/slice.h"
 #include "persistence/namespace.h"
 #include "resp/writer.h"
+#include "server/client.h"
 
 struct client;
 struct command;
