@@ -32,7 +32,7 @@ struct resp_command {
  * threads read it, with __atomic_store_n (relaxed is enough).
  */
 struct resp_limits {
-    size_t max_bulk_len;             /* proto-max-bulk-len */
+    size_t max_bulk_len;             /* proto-max-bulk-len; like its twin below, at least 99 */
     size_t max_args;                 /* arguments of a command; at most INT_MAX */
     size_t max_inline;               /* an inline command, and each line of a header */
     size_t query_buffer;             /* client-query-buffer-limit */
