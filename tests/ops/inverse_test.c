@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Long random sequences of ops of all kinds: undone in reverse order they give back every state on
+ * the way; applied twice they give equal states, whatever the inner forms; refused ops change
+ * nothing. Bytes, keys and values are arbitrary.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "ops/apply.h"
+#include "ops/mem.h"
+#include "ops/value.h"
+#include "tests/support/op_random.h"
+
+#define NOW INT64_C(1700000000000)
+
+/* Limits at which everything is small, or large, at once. */
+static void set_limits(bool tiny)
+{
+    value_limits.hash_max_listpack_entries = tiny ? 1 : 100000;
+    value_limits.hash_max_listpack_value = tiny ? 2 : 100000;
+    value_limits.set_max_intset_entries = tiny ? 1 : 100000;
+    value_limits.list_max_listpack_size = tiny ? 2 : -5;
+}
+
+static int usual_limits(void **state)
+{
+    (void)state;
+    value_limits.hash_max_listpack_entries = 128;
+    value_limits.hash_max_listpack_value = 64;
+    value_limits.set_max_intset_entries = 512;
+    value_limits.list_max_listpack_size = -2;
+    return 0;
+}
+
+static void free_garbage(struct keyspace *ks)
+{
+    garbage_free(keyspace_take_garbage(ks));
+}
+
+static struct inverse *step(struct keyspace *ks, const struct op_source *source)
+{
+    struct op_box *box = op_random(source);
+    struct outcome out;
+    struct inverse *undo;
+    apply(ks, &box->op, &out, &undo);
+    assert_int_equal(undo != NULL, out.changed);
+    assert_true(out.status == OUTCOME_OK || !out.changed);
+    assert_false(out.created && out.removed);
+    op_box_destroy(box);
+    return undo;
+}
+
+/* A long run; at every `stride` steps the state is kept to compare with on the way back. */
+static void go_and_come_back(const struct op_source *source, size_t steps, size_t stride)
+{
+    struct keyspace *ks = keyspace_create(NULL);
+    struct inverse **undos = mem_alloc(steps * sizeof(*undos));
+    struct keyspace **states = mem_calloc(steps / stride + 1, sizeof(*states));
+    for (size_t i = 0; i < steps; i++) {
+        if (i % stride == 0)
+            states[i / stride] = state_copy(ks);
+        undos[i] = step(ks, source);
+    }
+    for (size_t i = steps; i-- > 0;) {
+        inverse_undo(ks, undos[i]);
+        if (i % stride)
+            continue;
+        if (!state_equal(ks, states[i / stride]))
+            fail_msg("undone down to step %zu, the state is another", i);
+        keyspace_destroy(states[i / stride]);
+        free_garbage(ks);
+    }
+    assert_int_equal(keyspace_size(ks), 0);
+    mem_free(states);
+    mem_free(undos);
+    keyspace_destroy(ks);
+}
+
+static void test_each_op_is_undone_to_the_state_before(void **state)
+{
+    struct random r = random_init();
+    (void)state;
+    for (int round = 0; round < 12; round++) {
+        struct op_source source = {.random = &r, .keys = 8, .bytes_max = 200, .time = NOW};
+        go_and_come_back(&source, 1000, 1);
+    }
+}
+
+static void test_long_sequences_are_undone_in_reverse(void **state)
+{
+    struct random r = random_init();
+    (void)state;
+    for (int round = 0; round < 4; round++) {
+        struct op_source source = {.random = &r, .keys = 4, .bytes_max = 3000, .time = NOW};
+        go_and_come_back(&source, 8000, 500);
+        source.keys = 0;
+        go_and_come_back(&source, 2000, 500);
+    }
+}
+
+static void test_tiny_limits_are_undone_as_well(void **state)
+{
+    struct random r = random_init();
+    struct op_source source = {.random = &r, .keys = 4, .bytes_max = 40, .time = NOW};
+    (void)state;
+    set_limits(true);
+    go_and_come_back(&source, 6000, 3);
+}
+
+/*
+ * Time goes on from op to op, so that deadlines pass. An inverse restores what had expired, too.
+ */
+static void test_time_may_pass_between_ops(void **state)
+{
+    struct random r = random_init();
+    struct op_source source = {.random = &r, .keys = 4, .bytes_max = 40, .time = NOW};
+    struct keyspace *ks = keyspace_create(NULL);
+    struct inverse *undos[3000];
+    struct keyspace *states[3000];
+    (void)state;
+    for (size_t i = 0; i < 3000; i++) {
+        states[i] = state_copy(ks);
+        source.time += (int64_t)random_below(&r, 100);
+        undos[i] = step(ks, &source);
+    }
+    for (size_t i = 3000; i-- > 0;) {
+        inverse_undo(ks, undos[i]);
+        assert_true(state_equal(ks, states[i]));
+        keyspace_destroy(states[i]);
+    }
+    keyspace_destroy(ks);
+}
+
+static void test_inverses_not_used_are_freed(void **state)
+{
+    struct random r = random_init();
+    struct op_source source = {.random = &r, .keys = 8, .bytes_max = 500, .time = NOW};
+    struct keyspace *ks = keyspace_create(NULL);
+    (void)state;
+    for (size_t i = 0; i < 20000; i++) {
+        struct inverse *undo = step(ks, &source);
+        assert_true(!undo || inverse_memory(undo) > 0);
+        inverse_destroy(undo);
+    }
+    keyspace_destroy(ks);
+}
+
+static void expect_same(const struct outcome *a, const struct outcome *b)
+{
+    assert_int_equal(a->status, b->status);
+    assert_int_equal(a->number, b->number);
+    assert_int_equal(a->changed, b->changed);
+    assert_int_equal(a->created, b->created);
+    assert_int_equal(a->removed, b->removed);
+    assert_true(slice_equal(a->text, b->text));
+}
+
+/* One copy with tiny limits and inverses, one with huge limits and none. */
+static void test_equal_states_stay_equal_whatever_their_forms(void **state)
+{
+    struct random r = random_init();
+    struct op_source source = {.random = &r, .keys = 8, .bytes_max = 300, .time = NOW};
+    struct keyspace *tiny = keyspace_create(NULL), *huge = keyspace_create(NULL);
+    (void)state;
+    for (size_t i = 0; i < 30000; i++) {
+        struct op_box *a = op_random(&source), *b = op_box_copy(&a->op);
+        struct outcome out_a, out_b;
+        struct inverse *undo;
+        set_limits(true);
+        apply(tiny, &a->op, &out_a, &undo);
+        set_limits(false);
+        apply(huge, &b->op, &out_b, NULL);
+        expect_same(&out_a, &out_b);
+        if (i % 16 == 0 && !state_equal(tiny, huge))
+            fail_msg("after step %zu the states differ", i);
+        inverse_destroy(undo);
+        op_box_destroy(a);
+        op_box_destroy(b);
+    }
+    assert_true(state_equal(tiny, huge));
+    keyspace_destroy(tiny);
+    keyspace_destroy(huge);
+}
+
+static void test_refused_ops_change_nothing(void **state)
+{
+    struct random r = random_init();
+    struct op_source source = {.random = &r, .keys = 8, .bytes_max = 100, .time = NOW};
+    struct keyspace *ks = keyspace_create(NULL);
+    size_t refused = 0;
+    (void)state;
+    for (size_t i = 0; i < 5000; i++) {
+        struct keyspace *before = state_copy(ks);
+        struct op_box *box = op_random(&source), *copy = op_box_copy(&box->op);
+        struct outcome out;
+        apply(ks, &box->op, &out, NULL);
+        if (!out.changed) {
+            assert_true(state_equal(ks, before));
+            assert_true(out.status == OUTCOME_OK || op_equal(&box->op, &copy->op));
+            refused++;
+        }
+        op_box_destroy(copy);
+        op_box_destroy(box);
+        keyspace_destroy(before);
+    }
+    assert_true(refused > 500);
+    keyspace_destroy(ks);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_each_op_is_undone_to_the_state_before, usual_limits),
+        cmocka_unit_test_teardown(test_long_sequences_are_undone_in_reverse, usual_limits),
+        cmocka_unit_test_teardown(test_tiny_limits_are_undone_as_well, usual_limits),
+        cmocka_unit_test_teardown(test_time_may_pass_between_ops, usual_limits),
+        cmocka_unit_test_teardown(test_inverses_not_used_are_freed, usual_limits),
+        cmocka_unit_test_teardown(test_equal_states_stay_equal_whatever_their_forms, usual_limits),
+        cmocka_unit_test_teardown(test_refused_ops_change_nothing, usual_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
