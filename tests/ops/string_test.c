@@ -175,9 +175,19 @@ static void setting_a_string_replaces_any_value(void **state)
 static void only_canonical_integers_are_numbers(void **state)
 {
     (void)state;
-    static const char *const others[] = {"",    "-",   "+1",  " 1",  "1 ",  "1.0",
-                                         "00",  "-01", "1e3", "0x1", "9223372036854775808",
-                                         "-9223372036854775809", "99999999999999999999"};
+    static const char *const others[] = {"",
+                                         "-",
+                                         "+1",
+                                         " 1",
+                                         "1 ",
+                                         "1.0",
+                                         "00",
+                                         "-01",
+                                         "1e3",
+                                         "0x1",
+                                         "9223372036854775808",
+                                         "-9223372036854775809",
+                                         "99999999999999999999"};
     int64_t number = 5;
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         assert_false(integer_parse(slice_of(others[i]), &number));

@@ -145,7 +145,8 @@ static void scan_with_changes(struct table *t, bool grow)
         cursor = table_scan(t, cursor, mark, NULL);
         unsigned changes = (unsigned)random_below(&rng, 40);
         for (unsigned i = 0; i < changes; i++)
-            toggle(t, (uint32_t)random_below(&rng, IDS) | 1, random_below(&rng, 8) == 0 ? !grow : grow);
+            toggle(t, (uint32_t)random_below(&rng, IDS) | 1,
+                   random_below(&rng, 8) == 0 ? !grow : grow);
     } while (cursor);
     for (uint32_t id = 0; id < IDS; id += 2)
         if (present[id])
