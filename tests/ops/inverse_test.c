@@ -136,6 +136,32 @@ static void test_time_may_pass_between_ops(void **state)
     keyspace_destroy(ks);
 }
 
+static void test_what_expired_in_between_needs_no_undoing(void **state)
+{
+    struct slice key = slice_of("k");
+    struct op ops[] = {
+        {.kind = OP_INT_SET, .key = key, .time = NOW, .int_set = {.value = 1, .expires = NOW + 5}},
+        {.kind = OP_INT_ADD, .key = key, .time = NOW, .int_add = {1}},
+        {.kind = OP_KEY_PERSIST, .key = key, .time = NOW},
+        {.kind = OP_KEY_EXPIRE_AT, .key = key, .time = NOW, .key_expire_at = {NOW + 5}},
+    };
+    struct inverse *undos[4];
+    struct outcome out;
+    struct keyspace *ks = keyspace_create(NULL);
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        apply(ks, &ops[i], &out, &undos[i]);
+        assert_true(out.changed);
+    }
+    assert_null(keyspace_find(ks, key, 0, NOW + 5));
+    for (size_t i = 4; i-- > 0;)
+        inverse_undo(ks, undos[i]);
+    assert_int_equal(keyspace_size(ks), 0);
+    inverse_undo(ks, NULL);
+    assert_int_equal(inverse_memory(NULL), 0);
+    keyspace_destroy(ks);
+}
+
 static void test_inverses_not_used_are_freed(void **state)
 {
     struct random r = random_init();
@@ -219,6 +245,7 @@ int main(void)
         cmocka_unit_test_teardown(test_long_sequences_are_undone_in_reverse, usual_limits),
         cmocka_unit_test_teardown(test_tiny_limits_are_undone_as_well, usual_limits),
         cmocka_unit_test_teardown(test_time_may_pass_between_ops, usual_limits),
+        cmocka_unit_test_teardown(test_what_expired_in_between_needs_no_undoing, usual_limits),
         cmocka_unit_test_teardown(test_inverses_not_used_are_freed, usual_limits),
         cmocka_unit_test_teardown(test_equal_states_stay_equal_whatever_their_forms, usual_limits),
         cmocka_unit_test_teardown(test_refused_ops_change_nothing, usual_limits),
