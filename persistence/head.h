@@ -15,8 +15,6 @@
 #include "persistence/namespace.h"
 #include "persistence/text.h"
 
-#define HEAD_FORMAT 1
-
 /* The state at a position: inline when chunk_count is 0 (empty state: "{}"), else in chunks. */
 struct head_base {
     uint64_t position;
