@@ -19,6 +19,7 @@ enum {
     FILL_MAX = 22,
     FILL_MIN = 10,
     SCAN_EMPTY_MAX = 8, /* empty buckets one scan step may pass */
+    SMALL_ITEM = 48, /* bytes of an item worth fetching ahead: it may cross a cache line */
     RANDOM_TRIES = 128,
     RANDOM_SLOTS = 16, /* chains are hardly ever longer */
 };
@@ -290,11 +291,25 @@ void **table_find_address(const struct table *t, const void *item, uint64_t hash
     return NULL;
 }
 
+/* Fetches what the next split will read while the insertions before it still have their own work. */
+static void split_look_ahead(const struct table *t)
+{
+    size_t left = FILL_MAX * t->buckets - 4 * t->count;
+    if (left >= 4 * 4)
+        return;
+    const struct table_bucket *source = bucket_at(t, t->buckets - ((size_t)1 << t->level));
+    if (left >= 3 * 4)
+        __builtin_prefetch(source);
+    else if (left >= 4 && left < 2 * 4)
+        prefetch_items(source);
+}
+
 void **table_insert(struct table *t, uint64_t hash, void *item)
 {
     if (4 * (t->count + 1) > FILL_MAX * t->buckets)
         table_split(t);
     t->count++;
+    split_look_ahead(t);
     return bucket_place(t, bucket_of(t, hash), tag_of(hash), item);
 }
 
@@ -363,8 +378,11 @@ void table_prefetch_items(const struct table *t, uint64_t hash)
     uint64_t match = bucket_match(b, tag_of(hash));
     if (!match && b->has_child)
         __builtin_prefetch(b->items[SLOTS - 1]);
-    for (; match; match &= match - 1)
-        __builtin_prefetch(b->items[match_slot(match)]);
+    for (; match; match &= match - 1) {
+        const char *item = b->items[match_slot(match)];
+        __builtin_prefetch(item);
+        __builtin_prefetch(item + SMALL_ITEM - 1);
+    }
 }
 
 static size_t chain_visit(const struct table_bucket *b, void (*visit)(void *ctx, void *item),
