@@ -27,7 +27,10 @@ bool commit_object_valid(struct slice name)
 
 bool commit_replica_valid(struct slice name)
 {
+    static const char tag[] = "base64:";
     if (name.len == 0 || name.len >= COMMIT_REPLICA_SIZE)
+        return false;
+    if (name.len >= sizeof(tag) - 1 && memcmp(name.data, tag, sizeof(tag) - 1) == 0)
         return false;
     for (size_t i = 0; i < name.len; i++)
         if (name.data[i] <= ' ' || name.data[i] > '~' || name.data[i] == '"' ||

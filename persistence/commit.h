@@ -22,7 +22,8 @@
 #define COMMIT_REPLICA_SIZE 96
 
 bool commit_object_valid(struct slice name);
-/* `name/nonce`: 1 to 95 bytes of printable ASCII without space, quote or backslash. */
+/* `name/nonce`: 1 to 95 bytes of printable ASCII without space, quote or backslash, and not
+ * beginning with "base64:", which would make it something else in JSON. */
 bool commit_replica_valid(struct slice name);
 
 struct commit {

@@ -58,6 +58,9 @@ void head_encode(const struct head *head, struct text *out);
 bool head_decode(struct slice body, struct slice namespace, struct head *ret_head,
                  struct text *error);
 
+/* The chain at a position from base.position to head->position. */
+void head_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE]);
+
 /* Bytes that the tail's entries take in the document. */
 size_t head_tail_bytes(const struct head *head);
 
