@@ -19,7 +19,7 @@ enum {
     FILL_MAX = 22,
     FILL_MIN = 10,
     SCAN_EMPTY_MAX = 8, /* empty buckets one scan step may pass */
-    SMALL_ITEM = 48, /* bytes of an item worth fetching ahead: it may cross a cache line */
+    SMALL_ITEM = 48,    /* bytes of an item worth fetching ahead: it may cross a cache line */
     RANDOM_TRIES = 128,
     RANDOM_SLOTS = 16, /* chains are hardly ever longer */
 };
@@ -291,7 +291,7 @@ void **table_find_address(const struct table *t, const void *item, uint64_t hash
     return NULL;
 }
 
-/* Fetches what the next split will read while the insertions before it still have their own work. */
+/* Fetches what the next split will read while the insertions before it have their own work. */
 static void split_look_ahead(const struct table *t)
 {
     size_t left = FILL_MAX * t->buckets - 4 * t->count;

@@ -140,10 +140,10 @@ static void mark(void *ctx, void *item)
 static void scan_with_changes(struct table *t, bool grow)
 {
     memset(seen, 0, sizeof(seen));
-    uint64_t cursor = 0;
+    uint64_t cursor = 0, pace = 2ull << random_below(&rng, 12);
     do {
         cursor = table_scan(t, cursor, mark, NULL);
-        unsigned changes = (unsigned)random_below(&rng, 40);
+        unsigned changes = (unsigned)random_below(&rng, pace);
         for (unsigned i = 0; i < changes; i++)
             toggle(t, (uint32_t)random_below(&rng, IDS) | 1,
                    random_below(&rng, 8) == 0 ? !grow : grow);
@@ -159,7 +159,7 @@ static void scan_sees_every_key_that_stays(void **state)
     struct table t;
     table_init(&t, KEY_OFFSET);
     assert_int_equal(table_scan(&t, 0, mark, NULL), 0);
-    for (unsigned round = 0; round < 20; round++) {
+    for (unsigned round = 0; round < 60; round++) {
         uint64_t keep = 1 + random_below(&rng, 50);
         for (uint32_t id = 0; id < IDS; id += 2)
             toggle(&t, id, random_below(&rng, keep) == 0);
