@@ -53,7 +53,7 @@ static void restore(struct keyspace *ks, struct inverse *undo)
 
 static void restore_fields(struct entry **e, const struct inverse *undo)
 {
-    for (size_t i = undo->items.count; i-- > 0;) {
+    for (size_t i = 0; i < undo->items.count; i++) {
         const struct inverse_item *item = &undo->items.list[i];
         if (item->present)
             hash_set(e, item->name, item->value);

@@ -664,6 +664,11 @@ static void test_pop_takes_up_to_count_from_a_side(void **state)
     OK(out, 2);
     assert_true(out.removed);
     HOLDS("-");
+    PUSH(S("a"), S("b"));
+    out = RUN(LIST_POP, list_pop, OP_SIDE_LEFT, 2);
+    OK(out, 2);
+    assert_true(out.removed);
+    HOLDS("-");
 }
 
 static void test_list_set_takes_either_index(void **state)

@@ -51,6 +51,8 @@ static struct inverse *step(struct keyspace *ks, const struct op_source *source)
     assert_int_equal(undo != NULL, out.changed);
     assert_true(out.status == OUTCOME_OK || !out.changed);
     assert_false(out.created && out.removed);
+    struct entry *entry = keyspace_find(ks, box->op.key, 0, INT64_MIN);
+    assert_true(!entry || entry_type(entry) == VALUE_STRING || value_len(entry) > 0);
     op_box_destroy(box);
     return undo;
 }
