@@ -126,14 +126,14 @@ static bool is_negative(const char *at, const char *end)
 
 /*
  * A line read_length did not take: not all there, negative (AGAIN, `next` behind it), or wrong. As
- * in Redis a NUL hides what follows it, and a line is judged when its CR is there.
+ * in Redis it is judged once its CR is there.
  */
 static __attribute__((noinline)) enum step judge_line(struct resp_reader *reader,
                                                       const struct kind *kind, const char *at,
                                                       const char *end, const char **next)
 {
     size_t max = limit(&reader->limits->max_inline);
-    const char *cr = strchr(at, '\r');
+    const char *cr = memchr(at, '\r', (size_t)(end - at));
     if ((size_t)((cr ? cr : end) - at) > max)
         return fail(reader, "%s", kind->too_big);
     if (!cr || end - cr < 2)
@@ -372,6 +372,7 @@ static enum step inline_step(struct resp_reader *reader, struct resp_command *ou
 {
     redisReader *hiredis = reader->hiredis;
     const char *at = hiredis->buf + hiredis->pos;
+    /* As in Redis a NUL hides what follows it, so that no argument holds one unescaped. */
     const char *newline = strchr(at, '\n');
     size_t len = newline ? (size_t)(newline - at) : unparsed(reader);
     if (len > limit(&reader->limits->max_inline))
@@ -398,6 +399,10 @@ static enum step command_step(struct resp_reader *reader, struct resp_command *o
     redisReader *hiredis = reader->hiredis;
     const char *at = hiredis->buf + hiredis->pos, *end = hiredis->buf + hiredis->len, *next;
     size_t count;
+    /* Most commands have one to nine arguments, which all limits allow. */
+    if (end - at >= 4 && at[0] == '*' && at[1] >= '1' && at[1] <= '9' && at[2] == '\r' &&
+        at[3] == '\n')
+        return STEP_PARSE;
     if (at == end)
         return STEP_SHORT;
     if (*at != '*')
@@ -545,23 +550,23 @@ enum resp_next resp_reader_next(struct resp_reader *reader, struct resp_arena *a
         return RESP_NEXT_ERROR;
     if (!reader->announced)
         reader->arena = arena;
-    enum step step = reader->hiredis ? take_step(reader, out) : STEP_SHORT;
     for (;;) {
+        enum step step = reader->hiredis ? take_step(reader, out) : STEP_SHORT;
+        if (step == STEP_PARSE)
+            step = parse(reader, out);
         switch (step) {
-        case STEP_PARSE: step = parse(reader, out); continue;
         case STEP_COMMAND: return complete(reader, arena);
-        case STEP_SHORT:
-            if (reader->big || !pull(reader)) {
-                if (reader->announced)
-                    keep(reader);
-                return RESP_NEXT_MORE;
-            }
-            break;
         case STEP_FAILED: release(reader); return RESP_NEXT_ERROR;
+        case STEP_SHORT:
+            if (!reader->big && pull(reader))
+                break;
+            if (reader->announced)
+                keep(reader);
+            return RESP_NEXT_MORE;
+        case STEP_PARSE:
         case STEP_AGAIN:
         case STEP_BIG: break;
         }
-        step = take_step(reader, out);
     }
 }
 

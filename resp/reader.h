@@ -29,10 +29,11 @@ struct resp_command {
 
 /*
  * Bounds of what a client may announce. Shared by all readers; the server may change a field while
- * threads read it, with __atomic_store_n (relaxed is enough).
+ * threads read it, with __atomic_store_n (relaxed is enough). No bound may be below 99 bytes or 9
+ * arguments: short header lines are not compared.
  */
 struct resp_limits {
-    size_t max_bulk_len;             /* proto-max-bulk-len; like its twin below, at least 99 */
+    size_t max_bulk_len;             /* proto-max-bulk-len */
     size_t max_args;                 /* arguments of a command; at most INT_MAX */
     size_t max_inline;               /* an inline command, and each line of a header */
     size_t query_buffer;             /* client-query-buffer-limit */
