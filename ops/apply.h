@@ -39,10 +39,10 @@ struct outcome {
     bool created; /* the key was absent (or expired) and is there now */
     bool removed; /* the key was there and is absent now */
     /*
-     * Int…: the new number. SetAdd, SetRemove, MapSet (new fields), MapDelete, ListRemove,
-     * ListPop: how many. StringAppend, StringSetRange, ListAppend, ListPrepend, ListInsert:
-     * length after. ListTrim: items dropped. KeyDelete, ScalarDelete, KeyPersist, KeyExpireAt: 1
-     * when done. NamespaceClear: keys.
+     * Int…: the new number. SetAdd, SetRemove, MapSet and IntMapSet (new fields), MapDelete,
+     * ListRemove, ListPop: how many. StringAppend, StringSetRange, ListAppend, ListPrepend,
+     * ListInsert: length after. ListTrim: items dropped. KeyDelete, ScalarDelete, KeyPersist,
+     * KeyExpireAt: 1 when done. NamespaceClear: keys.
      */
     int64_t number;
     struct slice text; /* FloatAdd, FloatMapAdd: the new value, borrowed until the next op */

@@ -86,8 +86,11 @@ void apply_map_set(struct apply *a, const struct op_map_set *op)
 
 void apply_int_map_set(struct apply *a, const struct op_int_map_set *op)
 {
-    if (apply_type(a, VALUE_HASH))
-        set_field_integer(a, op->field, op->value);
+    if (!apply_type(a, VALUE_HASH))
+        return;
+    char scratch[24];
+    struct slice pair[] = {op->field, integer_format(op->value, scratch)};
+    a->out->number = set_fields(a, &(struct slice_list){pair, 2});
 }
 
 void apply_int_map_change(struct apply *a, apply_arithmetic *arithmetic, struct slice field,
