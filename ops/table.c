@@ -13,8 +13,6 @@
 
 enum {
     SLOTS = 7,
-    SEGMENT_SHIFT = 12,
-    SEGMENT = 1 << SEGMENT_SHIFT,
     /* Mean items a bucket, in quarters: split above the first, merge below the second. */
     FILL_MAX = 22,
     FILL_MIN = 10,
@@ -63,19 +61,12 @@ static inline struct table_bucket *bucket_child(const struct table_bucket *b)
 
 static inline struct table_bucket *bucket_at(const struct table *t, size_t index)
 {
-    return &t->segments[index >> SEGMENT_SHIFT][index & (SEGMENT - 1)];
-}
-
-static inline size_t bucket_index(const struct table *t, uint64_t hash)
-{
-    size_t low = (size_t)1 << t->level;
-    size_t index = hash & (2 * low - 1);
-    return index < t->buckets ? index : index - low;
+    return linear_at(&t->linear, index, sizeof(struct table_bucket));
 }
 
 static inline struct table_bucket *bucket_of(const struct table *t, uint64_t hash)
 {
-    return bucket_at(t, bucket_index(t, hash));
+    return bucket_at(t, linear_index(&t->linear, hash));
 }
 
 static inline struct slice item_key(const struct table *t, const void *item)
@@ -133,50 +124,6 @@ static void prefetch_items(const struct table_bucket *b)
             __builtin_prefetch(b->items[i]);
 }
 
-/* The first segment grows by doubling up to its full size; from then on whole ones are added. */
-static void table_make_room(struct table *t)
-{
-    size_t segment = t->buckets >> SEGMENT_SHIFT;
-    if (segment >= t->directory) {
-        t->directory = t->directory ? 2 * t->directory : 1;
-        t->segments = mem_realloc(t->segments, t->directory * sizeof(struct table_bucket *));
-    }
-    if (segment > 0) {
-        if (t->buckets % SEGMENT == 0)
-            t->segments[segment] = mem_alloc_aligned(sizeof(struct table_bucket),
-                                                     SEGMENT * sizeof(struct table_bucket));
-        return;
-    }
-    if (t->buckets < t->room)
-        return;
-    size_t room = t->room ? 2 * (size_t)t->room : 1;
-    struct table_bucket *grown = mem_alloc_aligned(sizeof(*grown), room * sizeof(*grown));
-    if (t->buckets) {
-        memcpy(grown, t->segments[0], t->buckets * sizeof(*grown));
-        mem_free(t->segments[0]);
-    }
-    t->segments[0] = grown;
-    t->room = (uint32_t)room;
-}
-
-/* After a merge: the memory of buckets no longer used goes back, with room left to grow. */
-static void table_trim(struct table *t)
-{
-    if (t->buckets >= SEGMENT) {
-        if (t->buckets % SEGMENT == 0)
-            mem_free(t->segments[t->buckets >> SEGMENT_SHIFT]);
-        return;
-    }
-    if (t->buckets > t->room / 4)
-        return;
-    size_t room = t->room / 2;
-    struct table_bucket *smaller = mem_alloc_aligned(sizeof(*smaller), room * sizeof(*smaller));
-    memcpy(smaller, t->segments[0], t->buckets * sizeof(*smaller));
-    mem_free(t->segments[0]);
-    t->segments[0] = smaller;
-    t->room = (uint32_t)room;
-}
-
 /* Moves the items of the chain that starts with the copy `from` to where they belong now. */
 static void redistribute(struct table *t, struct table_bucket from)
 {
@@ -198,38 +145,29 @@ static void redistribute(struct table *t, struct table_bucket from)
 
 static void table_split(struct table *t)
 {
-    table_make_room(t);
-    size_t added = t->buckets, low = (size_t)1 << t->level;
-    memset(bucket_at(t, added), 0, sizeof(struct table_bucket));
-    t->buckets++;
-    if (added == 0)
+    size_t index;
+    if (!linear_grow(&t->linear, sizeof(struct table_bucket), &index))
         return;
-    if (t->buckets == 2 * low)
-        t->level++;
-    struct table_bucket *source = bucket_at(t, added - low), from = *source;
+    struct table_bucket *source = bucket_at(t, index), from = *source;
     memset(source, 0, sizeof(*source));
     redistribute(t, from);
 }
 
 static void table_merge(struct table *t)
 {
-    size_t last = t->buckets - 1;
-    struct table_bucket *b = bucket_at(t, last);
-    if (last < (size_t)1 << t->level)
-        t->level--;
-    struct table_bucket *target = bucket_at(t, last - ((size_t)1 << t->level));
-    t->buckets = last;
-    for (struct table_bucket *at = b; at;) {
-        struct table_bucket *child = bucket_child(at);
+    struct table_bucket *last = bucket_at(t, t->linear.buckets - 1);
+    struct table_bucket *target = bucket_at(t, linear_last_target(&t->linear));
+    for (struct table_bucket *b = last; b;) {
+        struct table_bucket *child = bucket_child(b);
         unsigned slots = child ? SLOTS - 1 : SLOTS;
         for (unsigned i = 0; i < slots; i++)
-            if (at->tags[i])
-                bucket_place(t, target, at->tags[i], at->items[i]);
-        if (at != b)
-            bucket_destroy(t, at);
-        at = child;
+            if (b->tags[i])
+                bucket_place(t, target, b->tags[i], b->items[i]);
+        if (b != last)
+            bucket_destroy(t, b);
+        b = child;
     }
-    table_trim(t);
+    linear_shrink(&t->linear, sizeof(*last));
 }
 
 void table_init(struct table *t, uint16_t key_offset)
@@ -252,14 +190,12 @@ static void chain_release(struct table *t, struct table_bucket *head, void (*fre
 
 void table_release(struct table *t, void (*free_item)(void *item))
 {
-    for (size_t i = 0; i < t->buckets; i++) {
-        if (free_item && i + 1 < t->buckets)
+    for (size_t i = 0; i < t->linear.buckets; i++) {
+        if (free_item && i + 1 < t->linear.buckets)
             prefetch_items(bucket_at(t, i + 1));
         chain_release(t, bucket_at(t, i), free_item);
     }
-    for (size_t i = 0; i < t->buckets; i += SEGMENT)
-        mem_free(t->segments[i >> SEGMENT_SHIFT]);
-    mem_free(t->segments);
+    linear_release(&t->linear);
     table_init(t, t->key_offset);
 }
 
@@ -294,10 +230,10 @@ void **table_find_address(const struct table *t, const void *item, uint64_t hash
 /* Fetches what the next split will read while the insertions before it have their own work. */
 static void split_look_ahead(const struct table *t)
 {
-    size_t left = FILL_MAX * t->buckets - 4 * t->count;
+    size_t left = FILL_MAX * t->linear.buckets - 4 * t->count;
     if (left >= 4 * 4)
         return;
-    const struct table_bucket *source = bucket_at(t, t->buckets - ((size_t)1 << t->level));
+    const struct table_bucket *source = bucket_at(t, linear_next_source(&t->linear));
     if (left >= 3 * 4)
         __builtin_prefetch(source);
     else if (left >= 4 && left < 2 * 4)
@@ -306,7 +242,7 @@ static void split_look_ahead(const struct table *t)
 
 void **table_insert(struct table *t, uint64_t hash, void *item)
 {
-    if (4 * (t->count + 1) > FILL_MAX * t->buckets)
+    if (4 * (t->count + 1) > FILL_MAX * t->linear.buckets)
         table_split(t);
     t->count++;
     split_look_ahead(t);
@@ -359,7 +295,7 @@ void *table_remove(struct table *t, uint64_t hash, void **slot)
     void *item = *slot;
     chain_close(t, b, (unsigned)(slot - b->items), before);
     t->count--;
-    if (4 * t->count < FILL_MIN * t->buckets && t->buckets > 1)
+    if (4 * t->count < FILL_MIN * t->linear.buckets && t->linear.buckets > 1)
         table_merge(t);
     return item;
 }
@@ -399,27 +335,17 @@ static size_t chain_visit(const struct table_bucket *b, void (*visit)(void *ctx,
     return seen;
 }
 
-static uint64_t reverse_bits(uint64_t word)
-{
-    word = (word >> 1 & UINT64_C(0x5555555555555555)) | (word & UINT64_C(0x5555555555555555)) << 1;
-    word = (word >> 2 & UINT64_C(0x3333333333333333)) | (word & UINT64_C(0x3333333333333333)) << 2;
-    word = (word >> 4 & UINT64_C(0x0f0f0f0f0f0f0f0f)) | (word & UINT64_C(0x0f0f0f0f0f0f0f0f)) << 4;
-    return __builtin_bswap64(word);
-}
-
 uint64_t table_scan(const struct table *t, uint64_t cursor, void (*visit)(void *ctx, void *item),
                     void *ctx)
 {
     if (t->count == 0)
         return 0;
-    size_t low = (size_t)1 << t->level, seen = 0;
+    size_t seen = 0, first, second;
     for (unsigned step = 0; step < SCAN_EMPTY_MAX && seen == 0; step++) {
-        size_t index = cursor & (low - 1);
-        seen = chain_visit(bucket_at(t, index), visit, ctx);
-        /* All hashes with these low bits: their other half, too, where the bucket is split. */
-        if (index + low < t->buckets)
-            seen += chain_visit(bucket_at(t, index + low), visit, ctx);
-        cursor = reverse_bits(reverse_bits(cursor | ~(uint64_t)(low - 1)) + 1);
+        cursor = linear_scan(&t->linear, cursor, &first, &second);
+        seen = chain_visit(bucket_at(t, first), visit, ctx);
+        if (second != first)
+            seen += chain_visit(bucket_at(t, second), visit, ctx);
         if (cursor == 0)
             break;
     }
@@ -452,15 +378,15 @@ void *table_random(const struct table *t, uint64_t (*random)(void *ctx), void *c
         return NULL;
     unsigned slots = t->count < RANDOM_SLOTS ? (unsigned)t->count : RANDOM_SLOTS;
     for (unsigned try = 0; try < RANDOM_TRIES; try++) {
-        const struct table_bucket *b = bucket_at(t, random(ctx) % t->buckets);
+        const struct table_bucket *b = bucket_at(t, random(ctx) % t->linear.buckets);
         unsigned count = chain_count(b);
         unsigned pick = (unsigned)(random(ctx) % (count > slots ? count : slots));
         if (pick < count)
             return chain_get(b, pick);
     }
-    size_t index = random(ctx) % t->buckets;
+    size_t index = random(ctx) % t->linear.buckets;
     while (chain_count(bucket_at(t, index)) == 0)
-        index = (index + 1) % t->buckets;
+        index = (index + 1) % t->linear.buckets;
     return chain_get(bucket_at(t, index), 0);
 }
 
@@ -468,11 +394,11 @@ void *table_next(const struct table *t, struct table_iter *it)
 {
     for (;;) {
         if (!it->bucket) {
-            if (it->index >= t->buckets)
+            if (it->index >= t->linear.buckets)
                 return NULL;
             it->bucket = bucket_at(t, it->index++);
             it->slot = 0;
-            if (it->index < t->buckets)
+            if (it->index < t->linear.buckets)
                 prefetch_items(bucket_at(t, it->index));
         }
         while (it->slot < SLOTS) {
@@ -487,8 +413,6 @@ void *table_next(const struct table *t, struct table_iter *it)
 
 size_t table_memory(const struct table *t)
 {
-    size_t buckets =
-        t->buckets > SEGMENT ? (t->buckets + SEGMENT - 1) / SEGMENT * SEGMENT : t->room;
-    return (buckets + t->children) * sizeof(struct table_bucket) +
-           t->directory * sizeof(struct table_bucket *);
+    return linear_memory(&t->linear, sizeof(struct table_bucket)) +
+           t->children * sizeof(struct table_bucket);
 }

@@ -16,18 +16,15 @@
 #include <stdint.h>
 
 #include "ops/slice.h"
+#include "ops/table_linear.h"
 
 struct table_bucket;
 
 struct table {
-    struct table_bucket **segments;
-    size_t count;       /* items */
-    size_t buckets;     /* in use, children not counted; 0: nothing allocated yet */
-    size_t children;    /* overflow buckets */
-    uint32_t directory; /* room for that many segments */
-    uint32_t room;      /* buckets that fit the first segment */
+    struct linear linear;
+    size_t count;    /* items */
+    size_t children; /* overflow buckets */
     uint16_t key_offset;
-    uint8_t level; /* 2^level <= buckets < 2^(level+1) */
 };
 
 void table_init(struct table *t, uint16_t key_offset);
@@ -48,9 +45,8 @@ void table_prefetch_bucket(const struct table *t, uint64_t hash);
 void table_prefetch_items(const struct table *t, uint64_t hash);
 
 /*
- * Visits a few items and returns the next cursor, 0 at the end. The cursor counts through the
- * hash's low bits from the highest down: all hashes whose bits, reversed, are below the reversed
- * cursor have been visited, and that stays true whatever splits and merges happen in between.
+ * Visits a few items and returns the next cursor, 0 at the end; start from 0. An item that is
+ * there from start to end is visited, whatever splits and merges happen in between.
  */
 uint64_t table_scan(const struct table *t, uint64_t cursor, void (*visit)(void *ctx, void *item),
                     void *ctx);
