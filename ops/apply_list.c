@@ -146,22 +146,50 @@ static void positions_reverse(struct positions *p)
     }
 }
 
-/* Removes up to `limit` equal items, from the head or from the tail; `p` may be NULL. */
-static size_t remove_equal(struct entry **e, struct slice value, uint64_t limit, bool backwards,
-                           struct positions *p)
+/* Finds up to `limit` equal items, from the head or from the tail. */
+static void find_equal(const struct entry *entry, struct slice value, uint64_t limit,
+                       bool backwards, struct positions *p)
 {
-    size_t removed = 0, from = backwards ? value_len(*e) - 1 : 0;
-    while (removed < limit && list_find(*e, from, backwards, value, &from)) {
-        if (p)
-            positions_add(p, backwards ? from : from + removed);
-        list_remove_at(e, from);
-        removed++;
-        if (backwards ? from-- == 0 : from == value_len(*e))
-            break;
+    struct value_iter it;
+    struct slice item, none;
+    size_t len = value_len(entry);
+    list_iter_init(&it, entry, backwards ? len - 1 : 0, len, backwards);
+    for (size_t i = 0; p->count < limit && value_iter_next(&it, &item, &none); i++) {
+        if (slice_equal(item, value))
+            positions_add(p, backwards ? len - 1 - i : i);
     }
-    if (p && backwards)
+    if (backwards)
         positions_reverse(p);
-    return removed;
+}
+
+/* The list without the items in those places, as a new entry. */
+static struct entry *list_without(const struct entry *entry, const struct positions *p)
+{
+    struct entry *rest = entry_build(entry_key(entry), entry_expires(entry), VALUE_LIST);
+    struct value_iter it;
+    struct slice item, none;
+    value_iter_init(&it, entry);
+    for (size_t i = 0, next = 0; value_iter_next(&it, &item, &none); i++) {
+        if (next < p->count && p->places[next] == i)
+            next++;
+        else
+            list_push(&rest, OP_SIDE_RIGHT, item);
+    }
+    return rest;
+}
+
+static void remove_places(struct apply *a, const struct positions *p)
+{
+    struct entry *before = *a->slot;
+    if (p->count > LIST_REBUILD) {
+        *a->slot = list_without(before, p);
+        apply_shrunk(a, before);
+        keyspace_discard(a->ks, before);
+        return;
+    }
+    for (size_t i = p->count; i-- > 0;)
+        list_remove_at(a->slot, p->places[i]);
+    apply_shrunk(a, before);
 }
 
 void apply_list_remove(struct apply *a, const struct op_list_remove *op)
@@ -172,18 +200,19 @@ void apply_list_remove(struct apply *a, const struct op_list_remove *op)
     uint64_t limit = op->count > 0   ? (uint64_t)op->count
                      : op->count < 0 ? 0 - (uint64_t)op->count
                                      : UINT64_MAX;
-    struct entry *before = *a->slot;
-    size_t removed = remove_equal(a->slot, op->value, limit, op->count < 0, a->undo ? &p : NULL);
-    if (!removed)
+    find_equal(*a->slot, op->value, limit, op->count < 0, &p);
+    if (!p.count)
         return;
+    a->out->number = (int64_t)p.count;
     if (a->undo) {
         struct inverse *undo = apply_inverse(a, INVERSE_LIST_REMOVED, 0, op->value.len);
         undo->removed.positions = p.places;
         undo->removed.count = p.count;
         undo->removed.bytes = inverse_keep(undo, op->value);
     }
-    a->out->number = (int64_t)removed;
-    apply_shrunk(a, before);
+    remove_places(a, &p);
+    if (!a->undo)
+        mem_free(p.places);
 }
 
 void apply_list_trim(struct apply *a, const struct op_list_trim *op)

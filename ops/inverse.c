@@ -78,6 +78,37 @@ static void restore_range(struct entry **e, const struct inverse *undo)
     string_truncate(e, undo->range.len);
 }
 
+/* The list with the removed items in their places again, as a new entry. */
+static struct entry *list_with(const struct entry *entry, const struct inverse *undo)
+{
+    struct entry *whole = entry_build(entry_key(entry), entry_expires(entry), VALUE_LIST);
+    struct value_iter it;
+    struct slice item, none;
+    size_t next = 0, len = value_len(entry) + undo->removed.count;
+    value_iter_init(&it, entry);
+    for (size_t i = 0; i < len; i++) {
+        if (next < undo->removed.count && undo->removed.positions[next] == i) {
+            list_push(&whole, OP_SIDE_RIGHT, undo->removed.bytes);
+            next++;
+        } else if (value_iter_next(&it, &item, &none)) {
+            list_push(&whole, OP_SIDE_RIGHT, item);
+        }
+    }
+    return whole;
+}
+
+static void restore_removed(struct keyspace *ks, struct entry **e, const struct inverse *undo)
+{
+    if (undo->removed.count > LIST_REBUILD) {
+        struct entry *rest = *e;
+        *e = list_with(rest, undo);
+        keyspace_discard(ks, rest);
+        return;
+    }
+    for (size_t i = 0; i < undo->removed.count; i++)
+        list_insert(e, undo->removed.positions[i], undo->removed.bytes);
+}
+
 /* Undoes what happened inside a value. */
 static void undo_value(struct keyspace *ks, struct entry **e, struct inverse *undo)
 {
@@ -100,10 +131,7 @@ static void undo_value(struct keyspace *ks, struct entry **e, struct inverse *un
     case INVERSE_LIST_CUT: restore_cut(e, undo); break;
     case INVERSE_LIST_ITEM: list_replace(e, undo->item.index, undo->item.bytes); break;
     case INVERSE_LIST_INSERTED: list_remove_at(e, undo->index); break;
-    case INVERSE_LIST_REMOVED:
-        for (size_t i = 0; i < undo->removed.count; i++)
-            list_insert(e, undo->removed.positions[i], undo->removed.bytes);
-        break;
+    case INVERSE_LIST_REMOVED: restore_removed(ks, e, undo); break;
     case INVERSE_REMOVE:
     case INVERSE_RESTORE:
     case INVERSE_DEADLINE:

@@ -34,6 +34,12 @@ enum inverse_kind {
 #undef X
 };
 
+/*
+ * Going to a place in a list costs in proportion to its length: to change more places than this,
+ * the list is built anew.
+ */
+#define LIST_REBUILD 1024
+
 struct inverse_item {
     struct slice name;  /* member or field */
     struct slice value; /* of a field, where `present` */

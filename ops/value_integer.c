@@ -4,9 +4,9 @@
 
 bool integer_parse(struct slice text, int64_t *number)
 {
-    const char *at = text.data, *end = text.data + text.len;
     if (text.len == 0 || text.len > INTEGER_TEXT_MAX)
         return false;
+    const char *at = text.data, *end = text.data + text.len;
     bool negative = *at == '-';
     at += negative;
     if (at == end || *at < '0' || *at > '9')

@@ -145,7 +145,7 @@ static void test_what_expired_in_between_needs_no_undoing(void **state)
         {.kind = OP_INT_SET, .key = key, .time = NOW, .int_set = {.value = 1, .expires = NOW + 5}},
         {.kind = OP_INT_ADD, .key = key, .time = NOW, .int_add = {1}},
         {.kind = OP_KEY_PERSIST, .key = key, .time = NOW},
-        {.kind = OP_KEY_EXPIRE_AT, .key = key, .time = NOW, .key_expire_at = {NOW + 5}},
+        {.kind = OP_KEY_EXPIRE_AT, .key = key, .time = NOW, .key_expire_at = {.deadline = NOW + 5}},
     };
     struct inverse *undos[4];
     struct outcome out;
