@@ -65,3 +65,11 @@ size_t mem_used(void)
     }
     return mallinfo2().uordblks;
 }
+
+void mem_purge(void)
+{
+    if (mallctl)
+        mallctl("arena.4096.purge", NULL, NULL, NULL, 0); /* 4096: all arenas */
+    else
+        malloc_trim(0);
+}

@@ -79,6 +79,8 @@ struct command {
     X(config_commands)                                                                             \
     X(introspection_commands)                                                                      \
     X(debug_commands)                                                                              \
+    X(object_commands)                                                                             \
+    X(function_commands)                                                                           \
     X(cairn_commands)                                                                              \
     X(key_commands)                                                                                \
     X(expire_commands)                                                                             \

@@ -17,6 +17,8 @@
 #define REDIS_VERSION "7.0.15"
 
 #define SERVER_DATABASES_MAX 4096
+/* Reply buffers shrink to what was needed at most in such a span; the default of Redis. */
+#define REPLY_PEAK_RESET_MS 5000
 
 struct server {
     struct persistence *persistence;
@@ -26,6 +28,7 @@ struct server {
     struct namespace *databases[SERVER_DATABASES_MAX]; /* of SELECT n, n < CONFIG(databases) */
 
     _Atomic bool shutting_down;
+    _Atomic bool password_set;            /* requirepass is not empty */
     _Atomic bool active_expire;           /* DEBUG SET-ACTIVE-EXPIRE */
     _Atomic int64_t reply_peak_reset_ms;  /* DEBUG REPLYBUFFER PEAK-RESET-TIME; -1 never */
     _Atomic int64_t used_memory;          /* mem_used(), sampled by cron */
