@@ -148,7 +148,7 @@ static void add_namespace(void *ctx, struct namespace *ns)
 }
 
 /* The namespaces that a queued command names; a name that is none gets its error when it runs. */
-static void add_named(struct exec *x, const struct queued *item, struct namespace_list *list)
+static void add_named(const struct queued *item, struct namespace_list *list)
 {
     static const struct {
         const char *command;
@@ -159,7 +159,7 @@ static void add_named(struct exec *x, const struct queued *item, struct namespac
     for (size_t i = 0; i < sizeof(naming) / sizeof(naming[0]); i++)
         for (int at = naming[i].first; at <= naming[i].last && at < item->argc; at++)
             if (slice_equal(name, slice_of(naming[i].command)) &&
-                exec_namespace(x, item->argv[at], &ns))
+                exec_namespace_quiet(item->argv[at], &ns))
                 add_namespace(list, ns);
 }
 
@@ -172,7 +172,7 @@ static bool lock_all(struct exec *x)
     add_namespace(&list, x->ns);
     watch_namespaces(x->client, add_namespace, &list);
     for (size_t i = 0; i < t->count; i++) {
-        add_named(x, &t->items[i], &list);
+        add_named(&t->items[i], &list);
         all = all || slice_equal(slice_of(t->items[i].command->name), slice_of("flushall"));
     }
     bool locked = all ? exec_lock_all(x, list.items, (int)list.count)
