@@ -197,6 +197,17 @@ void resp_write_push(struct resp_writer *w, size_t count)
     write_header(w, list_type(w, '>'), count);
 }
 
+void resp_write_pairs(struct resp_writer *w, size_t pairs)
+{
+    write_header(w, '*', w->protocol >= 3 ? pairs : pairs * 2);
+}
+
+void resp_write_pair(struct resp_writer *w)
+{
+    if (w->protocol >= 3)
+        write_header(w, '*', 2);
+}
+
 bool resp_write_attribute(struct resp_writer *w, size_t pairs)
 {
     if (w->protocol < 3)

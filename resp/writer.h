@@ -63,6 +63,9 @@ void resp_write_array(struct resp_writer *w, size_t count);
 void resp_write_map(struct resp_writer *w, size_t pairs);
 void resp_write_set(struct resp_writer *w, size_t count);
 void resp_write_push(struct resp_writer *w, size_t count);
+/* An array of pairs: arrays of two in RESP3, flat in RESP2. Write `pair` before each of them. */
+void resp_write_pairs(struct resp_writer *w, size_t pairs);
+void resp_write_pair(struct resp_writer *w);
 /* False in RESP2, which has no attributes: nothing was written, and no pairs may follow. */
 bool resp_write_attribute(struct resp_writer *w, size_t pairs) __attribute__((warn_unused_result));
 
