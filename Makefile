@@ -3,6 +3,8 @@ CC      ?= gcc
 BUILD   ?= build
 MODE    ?= release
 SHELL   := /bin/bash
+V       ?= 0
+Q        = $(if $(filter 0,$(V)),@)
 
 PKGS     = libevent libevent_pthreads hiredis libcurl libssl libcrypto jansson
 CSTD     = -std=c11 -D_GNU_SOURCE
@@ -111,24 +113,27 @@ deps-test:
 	$(call APT_INSTALL,$(DEPS_TEST))
 
 $(BUILD)/cairn-server: $(BUILD)/obj/server/main.o $(LIBS.server)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC   $<"
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 define MODULE_LIB
 $(BUILD)/lib$(1).a: $$(OBJ.$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	$$(Q)$$(AR) rcs $$@ $$^
 endef
 $(foreach m,$(MODULES) testsupport,$(eval $(call MODULE_LIB,$(m))))
 
 define UNIT_RULE
 $(BUILD)/tests/$(1)/%_test: $(BUILD)/obj/tests/$(1)/%_test.o $$(TESTSUP) $$(LIBS.$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS) -lcmocka
+	@echo "  LINK $$@"
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS) -lcmocka
 endef
 $(foreach m,$(MODULES),$(eval $(call UNIT_RULE,$(m))))
 .SECONDARY:
