@@ -184,16 +184,19 @@ static struct entry *read_entry(struct chunk_reader *reader)
     return entry;
 }
 
-static bool load(struct chunk_reader *reader, chunk_visit *visit, void *ctx, struct text *error)
+/* `what` is the name for errors. */
+static bool load(struct chunk_reader *reader, const char *what, chunk_visit *visit, void *ctx,
+                 struct text *error)
 {
     struct slice line;
-    while (open_member(reader, &line)) {
-        struct entry *entry = read_entry(reader);
-        if (!entry)
-            break;
+    struct entry *entry;
+    while (open_member(reader, &line) && (entry = read_entry(reader)))
         visit(ctx, entry);
-    }
-    return !chunk_reader_failed(reader, error);
+    if (!reader->failed)
+        return true;
+    text_append_format(error, "%s: ", what);
+    chunk_reader_failed(reader, error);
+    return false;
 }
 
 bool chunk_load(const struct chunk_ref *ref, struct slice body, chunk_visit *visit, void *ctx,
@@ -202,17 +205,13 @@ bool chunk_load(const struct chunk_ref *ref, struct slice body, chunk_visit *vis
     struct chunk_reader reader;
     if (!chunk_check(ref, body, error))
         return false;
-    size_t before = error->len;
-    text_append_format(error, "%s: ", ref->object);
     chunk_reader_init(&reader, body);
-    bool whole = load(&reader, visit, ctx, error);
+    bool whole = load(&reader, ref->object, visit, ctx, error);
     if (whole && reader.count != ref->count) {
-        text_append_format(error, "%llu keys, the head says %llu", (unsigned long long)reader.count,
-                           (unsigned long long)ref->count);
+        text_append_format(error, "%s has %llu keys, the head says %llu", ref->object,
+                           (unsigned long long)reader.count, (unsigned long long)ref->count);
         whole = false;
     }
-    if (whole)
-        error->len = before;
     chunk_reader_release(&reader);
     return whole;
 }
@@ -220,12 +219,8 @@ bool chunk_load(const struct chunk_ref *ref, struct slice body, chunk_visit *vis
 bool chunk_load_state(struct slice state, chunk_visit *visit, void *ctx, struct text *error)
 {
     struct chunk_reader reader;
-    size_t before = error->len;
-    text_append_string(error, "state: ");
     chunk_reader_init_state(&reader, state);
-    bool whole = load(&reader, visit, ctx, error);
-    if (whole)
-        error->len = before;
+    bool whole = load(&reader, "state", visit, ctx, error);
     chunk_reader_release(&reader);
     return whole;
 }

@@ -82,6 +82,15 @@ static inline struct fold_store objects_store(struct objects *objects)
     return (struct fold_store){objects, objects_read, objects_write};
 }
 
+/* Keys past their deadline at `clock` are of no account: a base drops them only with their lines.
+ */
+static inline void keyspace_drop_expired(struct keyspace *ks, int64_t clock)
+{
+    size_t looked;
+    while (keyspace_expire(ks, clock, 1000, &looked))
+        continue;
+}
+
 /* Appends one commit of the ops in `pending` to the head, with a segment or with its ops inside. */
 static inline void head_commit(struct head *head, struct objects *objects, const char *replica,
                                int64_t time, struct slice pending, bool segment)
