@@ -35,6 +35,8 @@ enum namespace_state {
 /* Everything down to namespace_unlock: call with the lock held unless said otherwise. */
 void namespace_lock(struct namespace *ns);   /* any thread; not recursive */
 void namespace_unlock(struct namespace *ns);
+/* The same for housekeeping (expiry cycles, statistics): does not keep an idle namespace loaded. */
+void namespace_lock_aside(struct namespace *ns);
 /* When several are needed: in rising order of namespace_order, which never changes. No lock. */
 uint64_t namespace_order(const struct namespace *ns);
 struct slice namespace_name(const struct namespace *ns); /* no lock needed; terminated by NUL */
@@ -58,6 +60,9 @@ void *namespace_attachment(const struct namespace *ns);
  */
 void namespace_record(struct namespace *ns, const struct op *op);
 void namespace_forget(struct namespace *ns); /* takes back the last namespace_record */
+/* The newest time of any op the namespace has had. No op may run at an earlier time, or a replay of
+ * the store would differ: take the later of this and the clock. */
+int64_t namespace_clock(const struct namespace *ns);
 /* Ops recorded so far since the namespace was made in this process: a mark for namespace_wait. */
 uint64_t namespace_mark(const struct namespace *ns);
 

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See file.h. Plain system calls; knows nothing of what the files hold. */
+#include "persistence/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_all(int fd, struct text *out)
+{
+    struct stat info;
+    if (fstat(fd, &info) < 0)
+        return errno;
+    if (S_ISDIR(info.st_mode))
+        return EISDIR;
+    /* One byte more than the file is long, so that its end needs no second growth to be seen. */
+    text_reserve(out, (size_t)info.st_size + 1);
+    for (;;) {
+        ssize_t n = read(fd, text_reserve(out, 1), out->cap - out->len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? errno : 0;
+        out->len += (size_t)n;
+    }
+}
+
+int file_read(int directory, const char *name, struct text *out)
+{
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int error = read_all(fd, out);
+    close(fd);
+    return error;
+}
+
+int file_write_all(int fd, struct slice bytes)
+{
+    struct iovec part = {(void *)bytes.data, bytes.len};
+    return file_writev_all(fd, &part, 1);
+}
+
+int file_writev_all(int fd, struct iovec *parts, int count)
+{
+    while (count > 0) {
+        if (parts->iov_len == 0) {
+            parts++;
+            count--;
+            continue;
+        }
+        ssize_t n = writev(fd, parts, count < IOV_MAX ? count : IOV_MAX);
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            return errno;
+        }
+        for (size_t left = (size_t)n; left;) {
+            size_t step = left < parts->iov_len ? left : parts->iov_len;
+            parts->iov_base = (char *)parts->iov_base + step;
+            parts->iov_len -= step;
+            left -= step;
+            if (parts->iov_len == 0 && left) {
+                parts++;
+                count--;
+            }
+        }
+    }
+    return 0;
+}
+
+int file_create(int directory, const char *name, struct slice bytes)
+{
+    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return errno;
+    int error = file_write_all(fd, bytes);
+    if (!error && fsync(fd) < 0)
+        error = errno;
+    if (close(fd) < 0 && !error)
+        error = errno;
+    if (error)
+        unlinkat(directory, name, 0);
+    return error;
+}
+
+int file_replace(int directory, const char *temporary, const char *name, const char *parent,
+                 struct slice bytes, bool *landed)
+{
+    *landed = false;
+    int error = file_create(directory, temporary, bytes);
+    if (error)
+        return error;
+    if (renameat(directory, temporary, directory, name) < 0) {
+        error = errno;
+        unlinkat(directory, temporary, 0);
+        return error;
+    }
+    *landed = true;
+    return file_sync_directory(directory, parent);
+}
+
+int file_sync_directory(int directory, const char *name)
+{
+    int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int error = fsync(fd) < 0 ? errno : 0;
+    close(fd);
+    return error;
+}
+
+static long read_holder(int fd)
+{
+    char digits[24] = "";
+    ssize_t n = pread(fd, digits, sizeof(digits) - 1, 0);
+    return n > 0 ? strtol(digits, NULL, 10) : 0;
+}
+
+int file_lock(int directory, const char *name, int *ret_fd, long *holder)
+{
+    int error;
+    int fd = openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        error = errno;
+        *holder = read_holder(fd);
+        close(fd);
+        return error;
+    }
+    char digits[24];
+    int len = snprintf(digits, sizeof(digits), "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, digits, (size_t)len, 0) != len) {
+        error = errno ? errno : EIO;
+        close(fd);
+        return error;
+    }
+    *ret_fd = fd;
+    return 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Files as a durable store needs them: read whole, written whole, replaced so that a crash leaves
+ * the old or the new. Every function returns 0 or an errno.
+ */
+#ifndef CAIRN_PERSISTENCE_FILE_H
+#define CAIRN_PERSISTENCE_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "ops/slice.h"
+#include "persistence/text.h"
+
+/* Appends the contents to `out`. */
+int file_read(int directory, const char *name, struct text *out);
+/* All of it, however many calls that takes. */
+int file_write_all(int fd, struct slice bytes);
+/* The same for a vector, which is used up on the way. */
+int file_writev_all(int fd, struct iovec *parts, int count);
+
+/* A new file (none may be there) with its data on disk, its directory entry not yet. */
+int file_create(int directory, const char *name, struct slice bytes);
+/*
+ * Writes `temporary`, brings it to disk, renames it to `name` and brings the directory of `name`
+ * (`parent`, "." for `directory` itself) to disk. *landed: the rename was done, so an error means
+ * only that a power cut might undo it.
+ */
+int file_replace(int directory, const char *temporary, const char *name, const char *parent,
+                 struct slice bytes, bool *landed);
+
+int file_sync_directory(int directory, const char *name);
+
+/*
+ * Opens (makes) `name` and takes its flock, or EWOULDBLOCK with the pid it holds in *holder (0
+ * when it cannot be read). The file gets our pid; the lock lives as long as *ret_fd.
+ */
+int file_lock(int directory, const char *name, int *ret_fd, long *holder);
+
+#endif

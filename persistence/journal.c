@@ -1,0 +1,715 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Writing the journal. One mutex guards the stream in memory; the files are touched without it, by
+ * one leader at a time (`busy`). A thread of its own fsyncs by the second, rotates, and retries
+ * what could not be written.
+ *
+ * Places in the stream: synced <= written <= end. Blocks from `kept` on are in memory.
+ */
+#include "persistence/journal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ops/mem.h"
+#include "persistence/crc32c.h"
+#include "persistence/file.h"
+#include "persistence/journal-internal.h"
+
+#define BLOCK_SIZE  ((size_t)128 * 1024)
+#define SPARE_MAX   16 /* blocks kept for reuse: 2 MiB */
+#define VECTOR_MAX  256
+#define RETRY_MS    200
+#define PATIENCE_MS 2000 /* so long may an fsync by the second hold up writes, as in Redis */
+
+struct block {
+    struct block *next;
+    uint64_t start; /* its place in the stream */
+    char data[BLOCK_SIZE];
+};
+
+struct journal_file {
+    uint64_t sequence, start;
+};
+
+struct waiter {
+    struct waiter *next;
+    void (*done)(void *ctx, bool ok);
+    void *ctx;
+};
+
+struct journal {
+    pthread_mutex_t mutex;
+    pthread_cond_t idle;  /* busy or syncing has ended */
+    pthread_cond_t timer; /* for the thread */
+    pthread_t thread;
+    int directory;
+    char incarnation[COMMIT_REPLICA_SIZE];
+    enum journal_fsync policy;
+    uint64_t rotate_bytes;
+    void (*trouble)(void *ctx, const char *sentence);
+    void *ctx;
+
+    struct block *head, *tail, *spare;
+    unsigned spares;
+    uint64_t end, written, synced, kept, joint, released;
+
+    int fd;              /* the leader's to change, with the mutex */
+    uint64_t file_start; /* the leader's: the first record of the file that is written to */
+    struct journal_file *files; /* of this incarnation; the last is written to */
+    size_t file_count;
+    uint64_t *old; /* files of earlier incarnations, rising */
+    size_t old_count;
+
+    bool busy;    /* a leader writes */
+    bool syncing; /* the thread fsyncs; writes may go on */
+    bool suspect; /* the file can no longer be trusted behind `kept` */
+    bool failed;  /* the last attempt failed; told to `trouble` */
+    bool stopping;
+    uint64_t failures;
+    int64_t sync_began;
+    struct waiter *waiters;
+    int64_t fsyncs;
+};
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* --- the stream in memory; the mutex is held --- */
+
+static void add_block(struct journal *journal)
+{
+    struct block *block = journal->spare;
+    if (block) {
+        journal->spare = block->next;
+        journal->spares--;
+    } else {
+        block = mem_alloc(sizeof(*block));
+    }
+    block->next = NULL;
+    block->start = journal->end;
+    if (journal->tail)
+        journal->tail->next = block;
+    else
+        journal->head = block;
+    journal->tail = block;
+}
+
+static void stream_put(struct journal *journal, const void *data, size_t len)
+{
+    const char *from = data;
+    while (len) {
+        if (!journal->tail || journal->end - journal->tail->start == BLOCK_SIZE)
+            add_block(journal);
+        size_t used = (size_t)(journal->end - journal->tail->start);
+        size_t step = BLOCK_SIZE - used < len ? BLOCK_SIZE - used : len;
+        memcpy(journal->tail->data + used, from, step);
+        journal->end += step;
+        from += step;
+        len -= step;
+    }
+}
+
+static void stream_forget(struct journal *journal)
+{
+    uint64_t kept = journal->policy == JOURNAL_FSYNC_NO ? journal->written : journal->synced;
+    if (kept > journal->kept)
+        journal->kept = kept;
+    while (journal->head && journal->head->start + BLOCK_SIZE <= journal->kept) {
+        struct block *block = journal->head;
+        journal->head = block->next;
+        if (!journal->head)
+            journal->tail = NULL;
+        if (journal->spares < SPARE_MAX) {
+            block->next = journal->spare;
+            journal->spare = block;
+            journal->spares++;
+        } else {
+            mem_free(block);
+        }
+    }
+}
+
+static size_t put_varint(unsigned char *out, uint64_t number)
+{
+    size_t len = 0;
+    for (; number >= 0x80; number >>= 7)
+        out[len++] = (unsigned char)(number | 0x80);
+    out[len++] = (unsigned char)number;
+    return len;
+}
+
+/* Everything of a section before its ops. */
+static size_t put_section_head(unsigned char *out, const struct journal_section *section)
+{
+    size_t len = put_varint(out, section->namespace.len);
+    memcpy(out + len, section->namespace.data, section->namespace.len);
+    len += section->namespace.len;
+    len += put_varint(out + len, section->position);
+    len += put_varint(out + len, section->first);
+    len += put_varint(out + len, section->count);
+    return len + put_varint(out + len, section->ops.len);
+}
+
+#define SECTION_HEAD_MAX (NAMESPACE_NAME_MAX + 5 * 10)
+
+uint64_t journal_append(struct journal *journal, const struct journal_section *sections,
+                        size_t count)
+{
+    unsigned char header[JOURNAL_RECORD_SIZE], counted[10];
+    struct text many = {0};
+    unsigned char one[SECTION_HEAD_MAX], *heads = one;
+    size_t lens[1], *head_lens = lens, used = 0;
+    if (count > 1) {
+        heads = (unsigned char *)text_reserve(
+            &many, count * (SECTION_HEAD_MAX + sizeof(size_t)) + sizeof(size_t));
+        head_lens = mem_alloc(count * sizeof(*head_lens));
+    }
+    /* The checksum of the payload is reckoned before the mutex is taken. */
+    size_t counted_len = put_varint(counted, count);
+    uint32_t crc = crc32c(0, counted, counted_len);
+    uint64_t payload = counted_len;
+    for (size_t i = 0; i < count; i++) {
+        head_lens[i] = put_section_head(heads + used, &sections[i]);
+        crc = crc32c(crc, heads + used, head_lens[i]);
+        crc = crc32c(crc, sections[i].ops.data, sections[i].ops.len);
+        payload += head_lens[i] + sections[i].ops.len;
+        used += head_lens[i];
+    }
+    journal_store32(header, JOURNAL_RECORD_MAGIC);
+    journal_store64(header + 8, payload);
+
+    pthread_mutex_lock(&journal->mutex);
+    journal_store64(header + 16, journal->end - journal->synced);
+    journal_store32(header + 4, crc32c(crc, header + 8, sizeof(header) - 8));
+    stream_put(journal, header, sizeof(header));
+    stream_put(journal, counted, counted_len);
+    used = 0;
+    for (size_t i = 0; i < count; i++) {
+        stream_put(journal, heads + used, head_lens[i]);
+        stream_put(journal, sections[i].ops.data, sections[i].ops.len);
+        used += head_lens[i];
+    }
+    uint64_t ticket = journal->end;
+    if (count > 1)
+        journal->joint = ticket;
+    pthread_mutex_unlock(&journal->mutex);
+    if (count > 1)
+        mem_free(head_lens);
+    text_release(&many);
+    return ticket;
+}
+
+/* --- files; by the leader, without the mutex --- */
+
+static int write_header(struct journal *journal, int fd, uint64_t sequence, uint64_t start)
+{
+    char bytes[JOURNAL_HEADER_SIZE];
+    struct journal_file_header header = {.sequence = sequence, .start = start};
+    memcpy(header.incarnation, journal->incarnation, sizeof(header.incarnation));
+    journal_header_encode(&header, bytes);
+    int error = file_write_all(fd, slice_make(bytes, sizeof(bytes)));
+    if (!error && fsync(fd) < 0)
+        error = errno;
+    return error ? error : file_sync_directory(journal->directory, ".");
+}
+
+static uint64_t next_sequence(const struct journal *journal)
+{
+    if (journal->file_count)
+        return journal->files[journal->file_count - 1].sequence + 1;
+    return journal->old_count ? journal->old[journal->old_count - 1] + 1 : 1;
+}
+
+/* Makes the next file, for records from `start` on. */
+static int open_next(struct journal *journal, uint64_t start)
+{
+    char name[JOURNAL_NAME_SIZE];
+    uint64_t sequence = next_sequence(journal);
+    journal_file_name(sequence, name);
+    int fd = openat(journal->directory, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC,
+                    0644);
+    if (fd < 0)
+        return errno;
+    int error = write_header(journal, fd, sequence, start);
+    if (error) {
+        close(fd);
+        unlinkat(journal->directory, name, 0);
+        return error;
+    }
+    if (journal->fd >= 0)
+        close(journal->fd);
+    pthread_mutex_lock(&journal->mutex);
+    journal->fd = fd;
+    journal->file_start = start;
+    journal->files =
+        mem_realloc(journal->files, (journal->file_count + 1) * sizeof(*journal->files));
+    journal->files[journal->file_count++] = (struct journal_file){sequence, start};
+    pthread_mutex_unlock(&journal->mutex);
+    return 0;
+}
+
+/* Fills `parts` from the stream, from `written` on. The mutex is held. */
+static int gather(const struct journal *journal, struct iovec parts[VECTOR_MAX],
+                  uint64_t *ret_end)
+{
+    int count = 0;
+    uint64_t at = journal->written;
+    for (struct block *block = journal->head; block && count < VECTOR_MAX && at < journal->end;
+         block = block->next) {
+        uint64_t block_end = block->start + BLOCK_SIZE;
+        if (block_end <= at)
+            continue;
+        if (block_end > journal->end)
+            block_end = journal->end;
+        parts[count++] = (struct iovec){block->data + (at - block->start), block_end - at};
+        at = block_end;
+    }
+    *ret_end = at;
+    return count;
+}
+
+/* Where `place` is in the file that is written to. */
+static off_t file_offset(const struct journal *journal, uint64_t place)
+{
+    return (off_t)(JOURNAL_HEADER_SIZE + (place - journal->file_start));
+}
+
+/* Writes all that is appended. */
+static int write_stream(struct journal *journal)
+{
+    struct iovec parts[VECTOR_MAX];
+    uint64_t end;
+    for (;;) {
+        pthread_mutex_lock(&journal->mutex);
+        int count = gather(journal, parts, &end);
+        uint64_t from = journal->written;
+        pthread_mutex_unlock(&journal->mutex);
+        if (count == 0)
+            return 0;
+        int error = file_writev_all(journal->fd, parts, count);
+        /* Take back what was written in part, so that a record is not there twice. */
+        bool spoilt = error && ftruncate(journal->fd, file_offset(journal, from)) < 0;
+        pthread_mutex_lock(&journal->mutex);
+        if (error)
+            journal->suspect |= spoilt;
+        else
+            journal->written = end;
+        pthread_mutex_unlock(&journal->mutex);
+        if (error)
+            return error;
+    }
+}
+
+/* After a failed fsync: a new file, and everything again that no fsync has covered. */
+static int start_over(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    uint64_t kept = journal->kept;
+    pthread_mutex_unlock(&journal->mutex);
+    int error = open_next(journal, kept);
+    if (error)
+        return error;
+    pthread_mutex_lock(&journal->mutex);
+    journal->written = kept;
+    journal->suspect = false;
+    pthread_mutex_unlock(&journal->mutex);
+    return 0;
+}
+
+static int sync_file(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    uint64_t covered = journal->written;
+    int fd = journal->fd;
+    bool needed = covered > journal->synced;
+    pthread_mutex_unlock(&journal->mutex);
+    if (!needed)
+        return 0;
+    int error = fdatasync(fd) < 0 ? errno : 0;
+    pthread_mutex_lock(&journal->mutex);
+    journal->fsyncs++;
+    if (error)
+        journal->suspect = true;
+    else if (covered > journal->synced)
+        journal->synced = covered;
+    stream_forget(journal);
+    pthread_mutex_unlock(&journal->mutex);
+    return error;
+}
+
+/* --- leading --- */
+
+/* Takes the lead; the mutex is held before and after. */
+static void lead_begin(struct journal *journal)
+{
+    while (journal->busy)
+        pthread_cond_wait(&journal->idle, &journal->mutex);
+    journal->busy = true;
+}
+
+static void lead_end(struct journal *journal)
+{
+    journal->busy = false;
+    pthread_cond_broadcast(&journal->idle);
+}
+
+static void wait_for_syncing(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    while (journal->syncing)
+        pthread_cond_wait(&journal->idle, &journal->mutex);
+    pthread_mutex_unlock(&journal->mutex);
+}
+
+static void tell_trouble(struct journal *journal, const char *doing, int error)
+{
+    char sentence[200];
+    bool changed;
+    pthread_mutex_lock(&journal->mutex);
+    changed = error ? true : journal->failed;
+    journal->failed = error != 0;
+    if (error)
+        journal->failures++;
+    pthread_mutex_unlock(&journal->mutex);
+    if (!changed || !journal->trouble)
+        return;
+    snprintf(sentence, sizeof(sentence), "the journal cannot be %s: %s", doing, strerror(error));
+    journal->trouble(journal->ctx, error ? sentence : NULL);
+}
+
+/* Called by the leader without the mutex: writes, fsyncs if asked to. */
+static int flush(struct journal *journal, bool sync)
+{
+    const char *doing = "written";
+    int error = 0;
+    pthread_mutex_lock(&journal->mutex);
+    bool suspect = journal->suspect;
+    pthread_mutex_unlock(&journal->mutex);
+    if (suspect) {
+        wait_for_syncing(journal); /* it may hold the file that is given up here */
+        error = start_over(journal);
+    }
+    if (!error)
+        error = write_stream(journal);
+    if (!error && sync) {
+        doing = "brought to disk";
+        error = sync_file(journal);
+    }
+    if (!error && !sync) {
+        pthread_mutex_lock(&journal->mutex);
+        stream_forget(journal);
+        pthread_mutex_unlock(&journal->mutex);
+    }
+    tell_trouble(journal, doing, error);
+    return error;
+}
+
+bool journal_harden(struct journal *journal, uint64_t ticket, bool fsync)
+{
+    bool ok = true;
+    pthread_mutex_lock(&journal->mutex);
+    bool sync = fsync || journal->policy == JOURNAL_FSYNC_ALWAYS;
+    uint64_t failures = journal->failures;
+    while ((sync ? journal->synced : journal->written) < ticket) {
+        if (!sync && journal->syncing && monotonic_ms() - journal->sync_began < PATIENCE_MS)
+            break; /* a write now would wait for the disk; the thread writes it afterwards */
+        if (journal->failures != failures) {
+            ok = false;
+            break;
+        }
+        if (journal->busy) {
+            pthread_cond_wait(&journal->idle, &journal->mutex);
+            continue;
+        }
+        journal->busy = true;
+        pthread_mutex_unlock(&journal->mutex);
+        flush(journal, sync);
+        pthread_mutex_lock(&journal->mutex);
+        lead_end(journal);
+    }
+    pthread_mutex_unlock(&journal->mutex);
+    return ok;
+}
+
+/* --- the thread --- */
+
+/* An fsync beside the writers. */
+static void sync_aside(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    lead_begin(journal);
+    bool suspect = journal->suspect;
+    pthread_mutex_unlock(&journal->mutex);
+    int error = flush(journal, suspect);
+    pthread_mutex_lock(&journal->mutex);
+    journal->syncing = true;
+    journal->sync_began = monotonic_ms();
+    lead_end(journal);
+    pthread_mutex_unlock(&journal->mutex);
+    if (!error) {
+        error = sync_file(journal);
+        tell_trouble(journal, "brought to disk", error);
+    }
+    pthread_mutex_lock(&journal->mutex);
+    journal->syncing = false;
+    pthread_cond_broadcast(&journal->idle);
+    pthread_mutex_unlock(&journal->mutex);
+}
+
+static bool rotation_due(const struct journal *journal)
+{
+    uint64_t in_file = journal->end - journal->files[journal->file_count - 1].start;
+    bool idle = journal->released == journal->end && in_file > journal->rotate_bytes / 16;
+    return in_file > journal->rotate_bytes || idle;
+}
+
+/* A file is whole and on disk before the next one is made. */
+static void rotate(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    lead_begin(journal);
+    pthread_mutex_unlock(&journal->mutex);
+    if (flush(journal, true) == 0) {
+        int error = open_next(journal, journal->written);
+        tell_trouble(journal, "continued in a new file", error);
+    }
+    pthread_mutex_lock(&journal->mutex);
+    lead_end(journal);
+    pthread_mutex_unlock(&journal->mutex);
+}
+
+/* Removes files that end before `released`, the oldest first, so that no gap can remain. */
+static void remove_released(struct journal *journal)
+{
+    char name[JOURNAL_NAME_SIZE];
+    pthread_mutex_lock(&journal->mutex);
+    while (journal->file_count > 1 && journal->files[1].start <= journal->released &&
+           journal->old_count == 0) {
+        journal_file_name(journal->files[0].sequence, name);
+        pthread_mutex_unlock(&journal->mutex);
+        int failed = unlinkat(journal->directory, name, 0);
+        pthread_mutex_lock(&journal->mutex);
+        if (failed)
+            break;
+        journal->file_count--;
+        memmove(journal->files, journal->files + 1, journal->file_count * sizeof(*journal->files));
+    }
+    pthread_mutex_unlock(&journal->mutex);
+}
+
+static void answer_waiters(struct journal *journal, struct waiter *waiters)
+{
+    bool ok = waiters ? journal_harden(journal, journal_end(journal), true) : true;
+    while (waiters) {
+        struct waiter *next = waiters->next;
+        waiters->done(waiters->ctx, ok);
+        mem_free(waiters);
+        waiters = next;
+    }
+}
+
+static void sleep_until(struct journal *journal, int64_t deadline)
+{
+    struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
+    while (!journal->stopping && !journal->waiters &&
+           pthread_cond_timedwait(&journal->timer, &journal->mutex, &until) == 0)
+        ;
+}
+
+static void *journal_thread(void *arg)
+{
+    struct journal *journal = arg;
+    int64_t next = monotonic_ms() + 1000;
+    pthread_mutex_lock(&journal->mutex);
+    while (!journal->stopping || journal->waiters) {
+        sleep_until(journal, next);
+        struct waiter *waiters = journal->waiters;
+        journal->waiters = NULL;
+        bool due = monotonic_ms() >= next && !journal->stopping;
+        bool retry = journal->failed;
+        bool unsynced = journal->policy != JOURNAL_FSYNC_NO && journal->synced < journal->end;
+        bool unwritten = journal->written < journal->end;
+        bool turn = rotation_due(journal);
+        pthread_mutex_unlock(&journal->mutex);
+        answer_waiters(journal, waiters);
+        if (due) {
+            if (unsynced || retry)
+                sync_aside(journal);
+            else if (unwritten)
+                journal_harden(journal, journal_end(journal), false);
+            if (turn)
+                rotate(journal);
+            remove_released(journal);
+        }
+        pthread_mutex_lock(&journal->mutex);
+        if (due)
+            next = monotonic_ms() + (journal->failed ? RETRY_MS : 1000);
+        else if (journal->failed && next > monotonic_ms() + RETRY_MS)
+            next = monotonic_ms() + RETRY_MS;
+    }
+    pthread_mutex_unlock(&journal->mutex);
+    return NULL;
+}
+
+void journal_harden_later(struct journal *journal, void (*done)(void *ctx, bool ok), void *ctx)
+{
+    struct waiter *waiter = mem_alloc(sizeof(*waiter));
+    pthread_mutex_lock(&journal->mutex);
+    *waiter = (struct waiter){journal->waiters, done, ctx};
+    journal->waiters = waiter;
+    pthread_cond_signal(&journal->timer);
+    pthread_mutex_unlock(&journal->mutex);
+}
+
+/* --- life --- */
+
+struct journal *journal_create(const struct journal_options *options,
+                               const struct journal_scan *scan, struct text *error)
+{
+    struct journal *journal = mem_calloc(1, sizeof(*journal));
+    pthread_condattr_t monotonic;
+    journal->directory = options->directory;
+    journal->policy = options->fsync;
+    journal->rotate_bytes = options->rotate_bytes;
+    journal->trouble = options->trouble;
+    journal->ctx = options->ctx;
+    journal->fd = -1;
+    snprintf(journal->incarnation, sizeof(journal->incarnation), "%s", options->incarnation);
+    journal->old = mem_alloc(scan->count * sizeof(uint64_t));
+    journal->old_count = scan->count;
+    if (scan->count)
+        memcpy(journal->old, scan->sequences, scan->count * sizeof(uint64_t));
+    pthread_mutex_init(&journal->mutex, NULL);
+    pthread_cond_init(&journal->idle, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&journal->timer, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    int code = open_next(journal, 0);
+    if (code == 0)
+        code = pthread_create(&journal->thread, NULL, journal_thread, journal);
+    if (code == 0)
+        return journal;
+    text_append_format(error, "the journal cannot be begun: %s", strerror(code));
+    journal->stopping = true;
+    journal_destroy(journal, false);
+    return NULL;
+}
+
+static bool remove_all(struct journal *journal)
+{
+    char name[JOURNAL_NAME_SIZE];
+    bool ok = journal_release_old(journal);
+    for (size_t i = 0; ok && i < journal->file_count; i++) {
+        journal_file_name(journal->files[i].sequence, name);
+        ok = unlinkat(journal->directory, name, 0) == 0;
+    }
+    return ok && file_sync_directory(journal->directory, ".") == 0;
+}
+
+static void stop_thread(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    journal->stopping = true;
+    pthread_cond_signal(&journal->timer);
+    pthread_mutex_unlock(&journal->mutex);
+    pthread_join(journal->thread, NULL);
+}
+
+static void free_blocks(struct block *block)
+{
+    while (block) {
+        struct block *next = block->next;
+        mem_free(block);
+        block = next;
+    }
+}
+
+bool journal_destroy(struct journal *journal, bool empty)
+{
+    bool ok = true;
+    if (!journal)
+        return true;
+    if (!journal->stopping) {
+        stop_thread(journal);
+        ok = empty ? remove_all(journal) : journal_harden(journal, journal->end, true);
+    }
+    if (journal->fd >= 0)
+        close(journal->fd);
+    free_blocks(journal->head);
+    free_blocks(journal->spare);
+    mem_free(journal->files);
+    mem_free(journal->old);
+    pthread_cond_destroy(&journal->idle);
+    pthread_cond_destroy(&journal->timer);
+    pthread_mutex_destroy(&journal->mutex);
+    mem_free(journal);
+    return ok;
+}
+
+void journal_set_fsync(struct journal *journal, enum journal_fsync policy)
+{
+    pthread_mutex_lock(&journal->mutex);
+    journal->policy = policy;
+    pthread_mutex_unlock(&journal->mutex);
+}
+
+uint64_t journal_end(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    uint64_t end = journal->end;
+    pthread_mutex_unlock(&journal->mutex);
+    return end;
+}
+
+uint64_t journal_joint_ticket(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    uint64_t joint = journal->joint;
+    pthread_mutex_unlock(&journal->mutex);
+    return joint;
+}
+
+void journal_release(struct journal *journal, uint64_t ticket)
+{
+    pthread_mutex_lock(&journal->mutex);
+    if (ticket > journal->released)
+        journal->released = ticket;
+    pthread_mutex_unlock(&journal->mutex);
+}
+
+bool journal_release_old(struct journal *journal)
+{
+    char name[JOURNAL_NAME_SIZE];
+    pthread_mutex_lock(&journal->mutex);
+    size_t gone = 0;
+    for (; gone < journal->old_count; gone++) {
+        journal_file_name(journal->old[gone], name);
+        if (unlinkat(journal->directory, name, 0) < 0 && errno != ENOENT)
+            break;
+    }
+    journal->old_count -= gone;
+    memmove(journal->old, journal->old + gone, journal->old_count * sizeof(uint64_t));
+    bool ok = journal->old_count == 0;
+    pthread_mutex_unlock(&journal->mutex);
+    return ok && (gone == 0 || file_sync_directory(journal->directory, ".") == 0);
+}
+
+void journal_count(struct journal *journal, int64_t *ret_bytes, int64_t *ret_fsyncs)
+{
+    pthread_mutex_lock(&journal->mutex);
+    *ret_bytes = (int64_t)(journal->end - journal->files[0].start);
+    *ret_fsyncs = journal->fsyncs;
+    pthread_mutex_unlock(&journal->mutex);
+}

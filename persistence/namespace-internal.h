@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a namespace is made of, and the persistence that owns it: for namespace.c, persistence*.c,
+ * syncer*.c and recovery.c. Each field says who may touch it.
+ */
+#ifndef CAIRN_PERSISTENCE_NAMESPACE_INTERNAL_H
+#define CAIRN_PERSISTENCE_NAMESPACE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "persistence/journal.h"
+#include "persistence/loader.h"
+#include "persistence/namespace.h"
+#include "persistence/pending.h"
+#include "persistence/persistence.h"
+#include "persistence/store.h"
+#include "persistence/sync_core.h"
+#include "persistence/workers.h"
+
+#define NAMESPACE_ERROR_MAX 512
+
+struct sync_wait;
+struct load_wait;
+
+/* An object that no head of ours names any more. */
+struct stray {
+    char object[COMMIT_OBJECT_SIZE];
+    int64_t since; /* when that was first seen */
+    bool ours;     /* a head of ours named it once: it is no upload under way */
+};
+
+struct strays {
+    struct stray *items;
+    size_t count;
+};
+
+/* How a namespace gets into the store; the syncer's thread alone touches it. */
+struct agent {
+    struct sync_core *core;
+    struct store_request request;
+    bool running;  /* inside agent_run */
+    bool asked;    /* a request is under way … */
+    bool answered; /* … or its answer waits to be looked at */
+    bool wanted;   /* take what is pending as soon as the core rests */
+    bool troubled; /* counted in the persistence's troubles */
+    int64_t retry_at;
+    struct pending_cut cut; /* taken from the pending log, not yet handed to the core */
+    uint64_t cut_ticket;    /* the journal's, of the newest op in `cut` */
+    uint64_t safe_ticket;   /* everything up to this ticket is committed */
+    uint64_t recovered;     /* batches of earlier incarnations that are not committed yet */
+    struct sync_wait *waits;
+    struct load_wait *load_waits;
+    bool folding, tidying;
+    uint64_t folds_seen, failures_seen;
+    int64_t fold_at; /* not before */
+    int64_t tidy_at; /* 0: not planned */
+    struct strays strays;
+    int64_t last_used;
+};
+
+struct namespace {
+    /* Never change. */
+    struct persistence *owner;
+    char name[NAMESPACE_NAME_MAX + 1];
+    size_t name_len;
+    uint64_t order;
+    void *attachment;
+    bool records; /* there is a store for its ops to go to */
+
+    /* Under the lock. */
+    pthread_mutex_t lock __attribute__((aligned(64)));
+    struct keyspace *keyspace;
+    struct pending pending;
+    uint64_t last_ticket;
+    int64_t clock;
+    bool used;  /* since the syncer last looked */
+    bool dirty; /* the syncer knows that something is pending */
+    char error[NAMESPACE_ERROR_MAX];
+
+    /* Any thread. */
+    _Atomic int state;
+    _Atomic uint64_t position;
+    _Atomic uint64_t committed; /* number of the last op of this incarnation that is committed */
+    _Atomic int64_t pending_ops, pending_bytes;
+    _Atomic int64_t pending_since; /* wall clock, of the oldest op not committed; 0: none */
+    _Atomic bool urged, overfull;
+
+    struct namespace *dirty_next; /* under the syncer's mutex, as is `listed` */
+    bool listed;
+    struct agent agent;
+};
+
+enum trouble_kind { TROUBLE_STORE, TROUBLE_JOURNAL, TROUBLE_PENDING, TROUBLE_KINDS };
+
+struct syncer;
+
+struct persistence {
+    struct persistence_options options; /* strings are `where` and `dir` */
+    char *where, *dir;
+    bool memory;
+    char replica[COMMIT_REPLICA_SIZE], incarnation[COMMIT_REPLICA_SIZE];
+    struct store *store; /* for cloning, and for the thread that opens and closes */
+    int own;             /* the .cairn directory of `dir` */
+    int lock, store_lock;
+    struct journal *journal;
+    struct workers *workers;
+    struct syncer *syncer;
+    _Atomic bool stopping;
+
+    pthread_mutex_t registry; /* the next three */
+    struct namespace **sorted;  /* by name */
+    struct namespace **ordered; /* by order */
+    size_t count;
+
+    pthread_mutex_t troubles;
+    char trouble[TROUBLE_KINDS][NAMESPACE_ERROR_MAX];
+    unsigned troubled; /* namespaces whose store refuses; the syncer's */
+    _Atomic int overfull;
+    _Atomic bool writable;
+
+    _Atomic int64_t pending_limit, sync_interval_ms;
+    _Atomic int64_t last_sync_ms, syncs, syncs_failed, folds;
+    _Atomic bool last_sync_ok, sync_running;
+    _Atomic int64_t recovered_left; /* namespaces with batches of earlier incarnations */
+};
+
+/* namespace.c */
+struct namespace *namespace_create(struct persistence *owner, struct slice name, uint64_t order);
+void namespace_destroy(struct namespace *ns);
+void namespace_set_state(struct namespace *ns, enum namespace_state state);
+struct keyspace_hooks namespace_hooks(struct namespace *ns);
+
+/* persistence.c; any thread */
+int64_t persistence_now(struct persistence *p);
+void persistence_log(struct persistence *p, enum persistence_log_level level, const char *format,
+                     ...) __attribute__((format(printf, 3, 4)));
+/* sentence NULL: over. */
+void persistence_set_trouble(struct persistence *p, enum trouble_kind kind, const char *sentence);
+/* A copy of the list of all namespaces; the caller frees it with mem_free. */
+struct namespace **persistence_all(struct persistence *p, size_t *ret_count);
+/* Its pending bytes changed by `change`: tells the syncer, and refuses writes, when that is due. */
+void persistence_pending_changed(struct namespace *ns, int64_t ops, int64_t bytes);
+
+/* Like persistence_sync, for threads that may block. */
+enum persistence_status persistence_sync_blocking(struct persistence *p, struct namespace *ns);
+
+/* Puts what was loaded into the namespace, which becomes READY. Before the syncer's thread runs,
+ * or on it. Takes `loaded`. */
+void persistence_install(struct namespace *ns, struct loaded *loaded);
+
+#endif

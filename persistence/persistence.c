@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See persistence.h: opening and closing, the registry of namespaces, troubles, waits. A store in
+ * memory has none of the machinery: no journal, no threads, nothing pending.
+ */
+#include "persistence/namespace-internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ops/mem.h"
+#include "persistence/file.h"
+#include "persistence/identity.h"
+#include "persistence/recovery.h"
+#include "persistence/syncer.h"
+
+#define JOURNAL_ROTATE_BYTES ((uint64_t)64 * 1024 * 1024)
+#define TAIL_MAX             512
+#define BACKOFF_MAX_MS       1000
+
+int64_t persistence_now(struct persistence *p)
+{
+    return p->options.now_ms(p->options.ctx);
+}
+
+void persistence_log(struct persistence *p, enum persistence_log_level level, const char *format,
+                     ...)
+{
+    char line[1024];
+    va_list args;
+    if (!p->options.log)
+        return;
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    p->options.log(p->options.ctx, level, line);
+}
+
+/* --- troubles --- */
+
+void persistence_set_trouble(struct persistence *p, enum trouble_kind kind, const char *sentence)
+{
+    bool any = false;
+    pthread_mutex_lock(&p->troubles);
+    snprintf(p->trouble[kind], sizeof(p->trouble[kind]), "%s", sentence ? sentence : "");
+    for (int i = 0; i < TROUBLE_KINDS; i++)
+        any |= p->trouble[i][0] != '\0';
+    atomic_store_explicit(&p->writable, !any, memory_order_relaxed);
+    pthread_mutex_unlock(&p->troubles);
+}
+
+bool persistence_writable(const struct persistence *p)
+{
+    return atomic_load_explicit(&p->writable, memory_order_relaxed);
+}
+
+void persistence_trouble(struct persistence *p, char *out, size_t cap)
+{
+    const char *why = "";
+    pthread_mutex_lock(&p->troubles);
+    for (int i = 0; i < TROUBLE_KINDS && !why[0]; i++)
+        why = p->trouble[i];
+    snprintf(out, cap, "%s", why);
+    pthread_mutex_unlock(&p->troubles);
+}
+
+static void journal_troubled(void *ctx, const char *sentence)
+{
+    struct persistence *p = ctx;
+    pthread_mutex_lock(&p->troubles);
+    bool was = p->trouble[TROUBLE_JOURNAL][0] != '\0';
+    pthread_mutex_unlock(&p->troubles);
+    persistence_set_trouble(p, TROUBLE_JOURNAL, sentence);
+    if (!was && sentence)
+        persistence_log(p, PERSISTENCE_LOG_WARNING, "%s", sentence);
+    if (was && !sentence)
+        persistence_log(p, PERSISTENCE_LOG_NOTICE, "the journal can be written again");
+}
+
+static void note_overfull(struct namespace *ns, bool overfull, int64_t bytes)
+{
+    struct persistence *p = ns->owner;
+    char sentence[NAMESPACE_ERROR_MAX];
+    if (overfull == atomic_exchange(&ns->overfull, overfull))
+        return;
+    if (!overfull) {
+        if (atomic_fetch_sub(&p->overfull, 1) == 1)
+            persistence_set_trouble(p, TROUBLE_PENDING, NULL);
+        return;
+    }
+    atomic_fetch_add(&p->overfull, 1);
+    snprintf(sentence, sizeof(sentence),
+             "namespace %s has %lld bytes of ops that are not committed, over the limit", ns->name,
+             (long long)bytes);
+    persistence_set_trouble(p, TROUBLE_PENDING, sentence);
+}
+
+void persistence_pending_changed(struct namespace *ns, int64_t ops, int64_t bytes)
+{
+    int64_t limit = atomic_load_explicit(&ns->owner->pending_limit, memory_order_relaxed);
+    int64_t now = atomic_fetch_add(&ns->pending_bytes, bytes) + bytes;
+    atomic_fetch_add(&ns->pending_ops, ops);
+    if (ops > 0 && !atomic_load_explicit(&ns->pending_since, memory_order_relaxed))
+        atomic_store(&ns->pending_since, ns->pending.log.time);
+    if (now > limit ? !atomic_load(&ns->urged) || ops < 0 : atomic_load(&ns->urged)) {
+        atomic_store(&ns->urged, now > limit);
+        if (now > limit)
+            syncer_urge(ns);
+    }
+    bool overfull = now / 4 > limit;
+    if (overfull != atomic_load(&ns->overfull))
+        note_overfull(ns, overfull, now);
+}
+
+/* --- registry --- */
+
+static size_t find_sorted(const struct persistence *p, struct slice name, bool *found)
+{
+    size_t low = 0, high = p->count;
+    *found = false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = slice_compare(namespace_name(p->sorted[middle]), name);
+        if (order == 0) {
+            *found = true;
+            return middle;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct namespace *persistence_namespace(struct persistence *p, struct slice name)
+{
+    bool found;
+    assert(namespace_name_valid(name));
+    pthread_mutex_lock(&p->registry);
+    size_t at = find_sorted(p, name, &found);
+    if (!found) {
+        struct namespace *ns = namespace_create(p, name, p->count);
+        size_t room = (p->count + 1) * sizeof(ns);
+        if ((p->count & (p->count - 1)) == 0) {
+            room = (p->count ? 2 * p->count : 1) * sizeof(ns);
+            p->sorted = mem_realloc(p->sorted, room);
+            p->ordered = mem_realloc(p->ordered, room);
+        }
+        memmove(p->sorted + at + 1, p->sorted + at, (p->count - at) * sizeof(ns));
+        p->sorted[at] = ns;
+        p->ordered[p->count++] = ns;
+    }
+    struct namespace *result = p->sorted[at];
+    pthread_mutex_unlock(&p->registry);
+    return result;
+}
+
+size_t persistence_loaded(struct persistence *p, struct namespace **out, size_t cap)
+{
+    pthread_mutex_lock(&p->registry);
+    size_t count = p->count;
+    if (count)
+        memcpy(out, p->ordered, (count < cap ? count : cap) * sizeof(*out));
+    pthread_mutex_unlock(&p->registry);
+    return count;
+}
+
+struct namespace **persistence_all(struct persistence *p, size_t *ret_count)
+{
+    pthread_mutex_lock(&p->registry);
+    size_t bytes = p->count * sizeof(struct namespace *);
+    struct namespace **list = mem_alloc(bytes);
+    if (bytes)
+        memcpy(list, p->ordered, bytes);
+    *ret_count = p->count;
+    pthread_mutex_unlock(&p->registry);
+    return list;
+}
+
+/* --- loading --- */
+
+void persistence_install(struct namespace *ns, struct loaded *loaded)
+{
+    struct persistence *p = ns->owner;
+    struct sync_settings settings = {
+        .inline_limit = (size_t)p->options.inline_limit,
+        .tail_max = TAIL_MAX,
+        .backoff_max_ms = BACKOFF_MAX_MS,
+        .replica = p->replica,
+        .incarnation = p->incarnation,
+        .make_uuid = uuid7_make,
+    };
+    if (!ns->agent.core)
+        ns->agent.core = sync_core_create(namespace_name(ns), &settings);
+    sync_core_adopt(ns->agent.core, &loaded->head, loaded->etag);
+    atomic_store(&ns->position, sync_core_position(ns->agent.core));
+    ns->agent.last_used = persistence_now(p);
+    namespace_lock_aside(ns);
+    ns->keyspace = loaded->keyspace;
+    if (loaded->clock > ns->clock)
+        ns->clock = loaded->clock;
+    namespace_set_state(ns, NAMESPACE_READY);
+    namespace_unlock(ns);
+}
+
+static void load_memory(struct namespace *ns)
+{
+    struct keyspace_hooks hooks = namespace_hooks(ns);
+    namespace_lock_aside(ns);
+    if (!ns->keyspace)
+        ns->keyspace = keyspace_create(&hooks);
+    namespace_set_state(ns, NAMESPACE_READY);
+    namespace_unlock(ns);
+}
+
+void persistence_load(struct persistence *p, struct namespace *ns,
+                      void (*done)(void *ctx, struct namespace *ns), void *ctx)
+{
+    if (p->memory) {
+        load_memory(ns);
+        done(ctx, ns);
+    } else {
+        syncer_load(ns, done, ctx);
+    }
+}
+
+/* --- hardening and waits --- */
+
+enum persistence_status persistence_harden(struct persistence *p, uint64_t ticket, bool fsync)
+{
+    if (ticket == 0 || !p->journal || journal_harden(p->journal, ticket, fsync))
+        return PERSISTENCE_OK;
+    return PERSISTENCE_UNWRITABLE;
+}
+
+void persistence_sync(struct persistence *p, struct namespace *ns,
+                      void (*done)(void *ctx, enum persistence_status status, uint64_t position),
+                      void *ctx)
+{
+    if (p->memory)
+        done(ctx, PERSISTENCE_OK, 0);
+    else
+        syncer_sync(p, ns, done, ctx);
+}
+
+struct written_wait {
+    void (*done)(void *ctx, enum persistence_status status);
+    void *ctx;
+};
+
+static void written(void *ctx, bool ok)
+{
+    struct written_wait *wait = ctx;
+    wait->done(wait->ctx, ok ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE);
+    mem_free(wait);
+}
+
+void persistence_wait(struct persistence *p, struct namespace *ns, uint64_t mark,
+                      enum durability level, void (*done)(void *ctx, enum persistence_status status),
+                      void *ctx)
+{
+    if (p->memory || level == DURABILITY_APPLIED || atomic_load(&ns->committed) >= mark) {
+        done(ctx, PERSISTENCE_OK);
+    } else if (level == DURABILITY_WRITTEN && p->journal) {
+        struct written_wait *wait = mem_alloc(sizeof(*wait));
+        *wait = (struct written_wait){done, ctx};
+        journal_harden_later(p->journal, written, wait);
+    } else {
+        syncer_wait(ns, mark, false, done, ctx);
+    }
+}
+
+void persistence_set_sync_interval(struct persistence *p, int64_t ms)
+{
+    atomic_store(&p->sync_interval_ms, ms);
+    if (p->syncer)
+        syncer_interval_changed(p->syncer);
+}
+
+void persistence_set_journal_fsync(struct persistence *p, enum journal_fsync policy)
+{
+    if (p->journal)
+        journal_set_fsync(p->journal, policy);
+}
+
+void persistence_set_pending_limit(struct persistence *p, int64_t bytes)
+{
+    atomic_store(&p->pending_limit, bytes);
+}
+
+/* --- opening --- */
+
+static char *copy_string(const char *string)
+{
+    size_t size = strlen(string) + 1;
+    return memcpy(mem_alloc(size), string, size);
+}
+
+static enum persistence_status status_of(int code)
+{
+    return code == EWOULDBLOCK ? PERSISTENCE_LOCKED : PERSISTENCE_UNWRITABLE;
+}
+
+/* Makes `path` and its .cairn, and takes the lock there. */
+static enum persistence_status lock_directory(const char *path, int *ret_own, int *ret_lock,
+                                              struct text *error)
+{
+    long holder = 0;
+    int code = mkdir(path, 0755) < 0 && errno != EEXIST ? errno : 0;
+    int top = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (top < 0) {
+        text_append_format(error, "%s: %s", path, strerror(code ? code : errno));
+        return PERSISTENCE_UNWRITABLE;
+    }
+    code = mkdirat(top, ".cairn", 0755) < 0 && errno != EEXIST ? errno : 0;
+    if (!code && (*ret_own = openat(top, ".cairn", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+        code = errno;
+    if (!code)
+        code = file_lock(*ret_own, "lock", ret_lock, &holder);
+    close(top);
+    if (code == EWOULDBLOCK)
+        text_append_format(error, "%s is in use by another server (process %ld)", path, holder);
+    else if (code)
+        text_append_format(error, "%s/.cairn: %s", path, strerror(code));
+    return code ? status_of(code) : PERSISTENCE_OK;
+}
+
+static bool same_directory(const char *a, const char *b)
+{
+    struct stat left, right;
+    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev &&
+           left.st_ino == right.st_ino;
+}
+
+static enum persistence_status lock_all(struct persistence *p, struct text *error)
+{
+    int store_own = -1;
+    enum persistence_status status = lock_directory(p->dir, &p->own, &p->lock, error);
+    if (status != PERSISTENCE_OK || same_directory(p->dir, p->where))
+        return status;
+    status = lock_directory(p->where, &store_own, &p->store_lock, error);
+    if (store_own >= 0)
+        close(store_own);
+    return status;
+}
+
+static enum persistence_status open_journal(struct persistence *p, const struct journal_scan *scan,
+                                            struct text *error)
+{
+    struct journal_options options = {
+        .directory = p->own,
+        .incarnation = p->incarnation,
+        .fsync = p->options.journal_fsync,
+        .rotate_bytes = JOURNAL_ROTATE_BYTES,
+        .trouble = journal_troubled,
+        .ctx = p,
+    };
+    if (!p->options.journal)
+        return PERSISTENCE_OK;
+    p->journal = journal_create(&options, scan, error);
+    return p->journal ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE;
+}
+
+/* Loads one namespace that the journal has ops of, and queues those. */
+static enum persistence_status recover_one(struct persistence *p, struct recovered *item,
+                                           struct text *error)
+{
+    struct namespace *ns = persistence_namespace(p, slice_of(item->namespace));
+    struct keyspace_hooks hooks = namespace_hooks(ns);
+    struct loader_options options = {
+        .store = p->store,
+        .namespace = namespace_name(ns),
+        .expect = item->position > 0,
+        .workers = p->options.workers,
+        .hooks = &hooks,
+    };
+    struct loaded loaded;
+    int64_t ops = 0;
+    enum loader_result result = loader_run(&options, &loaded, error);
+    if (result != LOADER_OK)
+        return result == LOADER_CORRUPT ? PERSISTENCE_CORRUPT : PERSISTENCE_UNWRITABLE;
+    if (!recovery_apply(item, &loaded, error)) {
+        loaded_release(&loaded);
+        return PERSISTENCE_CORRUPT;
+    }
+    persistence_install(ns, &loaded);
+    while (item->batches) {
+        struct sync_batch *batch = item->batches;
+        item->batches = batch->next;
+        if (!ns->agent.recovered++)
+            atomic_fetch_add(&p->recovered_left, 1);
+        atomic_fetch_add(&ns->pending_ops, (int64_t)batch->count);
+        atomic_fetch_add(&ns->pending_bytes, (int64_t)batch->ops.len);
+        if (!atomic_load(&ns->pending_since))
+            atomic_store(&ns->pending_since, batch->time);
+        ops += (int64_t)batch->count;
+        sync_core_push(ns->agent.core, batch);
+    }
+    if (ops)
+        persistence_log(p, PERSISTENCE_LOG_NOTICE,
+                        "namespace %s: %lld ops of the journal put on top of the store", ns->name,
+                        (long long)ops);
+    return PERSISTENCE_OK;
+}
+
+static enum persistence_status recover(struct persistence *p, struct journal_scan *scan,
+                                       struct text *error)
+{
+    struct recovery recovery = {0};
+    enum persistence_status status = PERSISTENCE_OK;
+    if (!journal_read(p->own, true, recovery_collect, &recovery, scan, error))
+        status = PERSISTENCE_CORRUPT;
+    else if (scan->cut[0])
+        persistence_log(p, PERSISTENCE_LOG_WARNING, "%s", scan->cut);
+    for (size_t i = 0; i < recovery.count && status == PERSISTENCE_OK; i++)
+        status = recover_one(p, &recovery.items[i], error);
+    recovery_release(&recovery);
+    return status;
+}
+
+struct blocking {
+    pthread_mutex_t mutex;
+    pthread_cond_t over;
+    bool finished;
+    enum persistence_status status;
+};
+
+static void unblock(void *ctx, enum persistence_status status, uint64_t position)
+{
+    struct blocking *blocking = ctx;
+    (void)position;
+    pthread_mutex_lock(&blocking->mutex);
+    blocking->finished = true;
+    blocking->status = status;
+    pthread_cond_signal(&blocking->over);
+    pthread_mutex_unlock(&blocking->mutex);
+}
+
+enum persistence_status persistence_sync_blocking(struct persistence *p, struct namespace *ns)
+{
+    struct blocking blocking = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                                .over = PTHREAD_COND_INITIALIZER};
+    persistence_sync(p, ns, unblock, &blocking);
+    pthread_mutex_lock(&blocking.mutex);
+    while (!blocking.finished)
+        pthread_cond_wait(&blocking.over, &blocking.mutex);
+    pthread_mutex_unlock(&blocking.mutex);
+    return blocking.status;
+}
+
+/* With the journal switched off, what an earlier one holds is committed, and then it goes. */
+static enum persistence_status retire_journal(struct persistence *p,
+                                              const struct journal_scan *scan, struct text *error)
+{
+    if (p->options.journal || scan->count == 0)
+        return PERSISTENCE_OK;
+    enum persistence_status status = persistence_sync_blocking(p, NULL);
+    if (status != PERSISTENCE_OK) {
+        char why[NAMESPACE_ERROR_MAX];
+        persistence_trouble(p, why, sizeof(why));
+        text_append_format(error, "the journal's ops cannot be committed: %s", why);
+        return status;
+    }
+    for (size_t i = 0; i < scan->count; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "journal-%llu.log", (unsigned long long)scan->sequences[i]);
+        if (unlinkat(p->own, name, 0) < 0) {
+            text_append_format(error, ".cairn/%s: %s", name, strerror(errno));
+            return PERSISTENCE_UNWRITABLE;
+        }
+    }
+    return file_sync_directory(p->own, ".") ? PERSISTENCE_UNWRITABLE : PERSISTENCE_OK;
+}
+
+static enum persistence_status start_threads(struct persistence *p, struct text *error)
+{
+    size_t count;
+    p->workers = workers_create(p->options.workers, p->store);
+    p->syncer = syncer_create(p, error);
+    if (!p->syncer)
+        return PERSISTENCE_UNWRITABLE;
+    struct namespace **list = persistence_all(p, &count);
+    for (size_t i = 0; i < count; i++)
+        syncer_urge(list[i]);
+    mem_free(list);
+    return PERSISTENCE_OK;
+}
+
+static enum persistence_status open_directory(struct persistence *p, struct text *error)
+{
+    struct journal_scan scan = {0};
+    enum persistence_status status = lock_all(p, error);
+    if (status != PERSISTENCE_OK)
+        return status;
+    if (!identity_open(p->own, p->replica, error))
+        return PERSISTENCE_CORRUPT;
+    identity_incarnation(p->replica, p->incarnation);
+    store_directory_clean(p->where);
+    if (store_open(p->where, &p->store, error) != STORE_OK)
+        return PERSISTENCE_UNWRITABLE;
+    status = recover(p, &scan, error);
+    if (status == PERSISTENCE_OK)
+        status = open_journal(p, &scan, error);
+    if (status == PERSISTENCE_OK)
+        status = start_threads(p, error);
+    if (status == PERSISTENCE_OK)
+        status = retire_journal(p, &scan, error);
+    journal_scan_release(&scan);
+    return status;
+}
+
+static struct persistence *create(const struct persistence_options *options)
+{
+    struct persistence *p = mem_calloc(1, sizeof(*p));
+    p->options = *options;
+    p->memory = strcmp(options->store, "memory") == 0;
+    p->where = copy_string(options->store);
+    p->dir = copy_string(options->dir ? options->dir : options->store);
+    p->options.store = p->where;
+    p->options.dir = p->dir;
+    p->own = p->lock = p->store_lock = -1;
+    pthread_mutex_init(&p->registry, NULL);
+    pthread_mutex_init(&p->troubles, NULL);
+    snprintf(p->incarnation, sizeof(p->incarnation), "memory/0");
+    p->writable = true;
+    p->last_sync_ok = true;
+    p->pending_limit = options->pending_limit;
+    p->sync_interval_ms = options->sync_interval_ms;
+    p->last_sync_ms = persistence_now(p);
+    return p;
+}
+
+enum persistence_status persistence_open(const struct persistence_options *options,
+                                         struct persistence **out, struct text *error)
+{
+    struct persistence *p = create(options);
+    enum persistence_status status = p->memory ? PERSISTENCE_OK : open_directory(p, error);
+    if (status == PERSISTENCE_OK)
+        *out = p;
+    else
+        persistence_close(p);
+    return status;
+}
+
+/* --- closing --- */
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+enum persistence_status persistence_close(struct persistence *p)
+{
+    if (!p)
+        return PERSISTENCE_OK;
+    bool opened = p->syncer != NULL;
+    atomic_store(&p->stopping, true);
+    bool all = opened && syncer_destroy(p->syncer);
+    p->syncer = NULL;
+    workers_destroy(p->workers);
+    bool kept = journal_destroy(p->journal, all);
+    for (size_t i = 0; i < p->count; i++)
+        namespace_destroy(p->ordered[i]);
+    mem_free(p->sorted);
+    mem_free(p->ordered);
+    store_close(p->store);
+    close_fd(p->own);
+    close_fd(p->lock);
+    close_fd(p->store_lock);
+    pthread_mutex_destroy(&p->registry);
+    pthread_mutex_destroy(&p->troubles);
+    enum persistence_status status =
+        p->memory || (all && kept) ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE;
+    mem_free(p->where);
+    mem_free(p->dir);
+    mem_free(p);
+    return status;
+}

@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is asked of persistence seldom: listing, figures, DEBUG RELOAD, export and import. May
+ * block on the store.
+ */
+#include "persistence/namespace-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ops/mem.h"
+#include "persistence/document.h"
+#include "persistence/file.h"
+#include "persistence/recovery.h"
+#include "persistence/uuid.h"
+
+#define RELOAD_ATTEMPTS 20
+#define IMPORT_CHUNK    ((size_t)4 * 1024 * 1024)
+#define IMPORT_INLINE   ((size_t)64 * 1024)
+
+/* --- DEBUG RELOAD --- */
+
+struct entry_list {
+    struct entry **items;
+    size_t count, cap;
+};
+
+static void list_entry(void *ctx, struct entry *entry)
+{
+    struct entry_list *list = ctx;
+    if (list->count == list->cap) {
+        list->cap = list->cap ? 2 * list->cap : 1024;
+        list->items = mem_realloc(list->items, list->cap * sizeof(*list->items));
+    }
+    list->items[list->count++] = entry;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    return slice_compare(entry_key(*(struct entry *const *)a),
+                         entry_key(*(struct entry *const *)b));
+}
+
+/* The whole state as an inline one. */
+static void encode_state(struct keyspace *ks, struct text *out)
+{
+    struct entry_list list = {0};
+    uint64_t cursor = 0;
+    do
+        cursor = keyspace_scan(ks, cursor, list_entry, &list);
+    while (cursor);
+    if (list.count)
+        qsort(list.items, list.count, sizeof(*list.items), compare_entries);
+    text_append_char(out, '{');
+    for (size_t i = 0; i < list.count; i++) {
+        if (i && list.items[i] == list.items[i - 1])
+            continue;
+        if (i)
+            text_append_char(out, ',');
+        chunk_member_encode(out, entry_key(list.items[i]), list.items[i]);
+    }
+    text_append_char(out, '}');
+    mem_free(list.items);
+}
+
+static void insert_entry(void *ctx, struct entry *entry)
+{
+    keyspace_insert(ctx, entry);
+}
+
+static enum persistence_status reload_memory(struct namespace *ns, struct text *error)
+{
+    struct keyspace_hooks hooks = namespace_hooks(ns);
+    struct text state = {0};
+    enum persistence_status status = PERSISTENCE_OK;
+    namespace_lock_aside(ns);
+    if (ns->keyspace) {
+        struct keyspace *old = ns->keyspace, *fresh = keyspace_create(&hooks);
+        encode_state(old, &state);
+        if (chunk_load_state(text_slice(&state), insert_entry, fresh, error)) {
+            ns->keyspace = fresh;
+            keyspace_destroy(old);
+        } else {
+            keyspace_destroy(fresh);
+            status = PERSISTENCE_CORRUPT;
+        }
+    }
+    namespace_unlock(ns);
+    text_release(&state);
+    return status;
+}
+
+/* Swaps the keyspace in if nothing was written since the store was read. */
+static bool swap_in(struct namespace *ns, struct loaded *loaded)
+{
+    namespace_lock_aside(ns);
+    bool same = ns->keyspace && loaded->head.position == namespace_position(ns) &&
+                atomic_load(&ns->pending_ops) == 0;
+    if (same) {
+        struct keyspace *old = ns->keyspace;
+        ns->keyspace = loaded->keyspace;
+        loaded->keyspace = old;
+    }
+    namespace_unlock(ns);
+    return same;
+}
+
+enum persistence_status persistence_reload(struct persistence *p, struct namespace *ns,
+                                           struct text *error)
+{
+    if (p->memory)
+        return reload_memory(ns, error);
+    struct keyspace_hooks hooks = namespace_hooks(ns);
+    struct store *store = store_clone(p->store);
+    struct loader_options options = {.store = store,
+                                     .namespace = namespace_name(ns),
+                                     .workers = p->options.workers,
+                                     .hooks = &hooks};
+    enum persistence_status status = PERSISTENCE_OK;
+    bool done = false;
+    for (int i = 0; i < RELOAD_ATTEMPTS && !done && status == PERSISTENCE_OK; i++) {
+        struct loaded loaded;
+        status = persistence_sync_blocking(p, ns);
+        if (status != PERSISTENCE_OK) {
+            char why[NAMESPACE_ERROR_MAX];
+            persistence_trouble(p, why, sizeof(why));
+            text_append_string(error, why);
+            break;
+        }
+        enum loader_result result = loader_run(&options, &loaded, error);
+        if (result != LOADER_OK) {
+            status = result == LOADER_CORRUPT ? PERSISTENCE_CORRUPT : PERSISTENCE_UNWRITABLE;
+            break;
+        }
+        done = swap_in(ns, &loaded);
+        loaded_release(&loaded);
+    }
+    store_close(store);
+    if (status == PERSISTENCE_OK && !done) {
+        text_append_string(error, "others write to the namespace all the time");
+        status = PERSISTENCE_UNWRITABLE;
+    }
+    return status;
+}
+
+/* --- listing --- */
+
+struct listed {
+    char name[NAMESPACE_NAME_MAX + 1];
+    struct namespace *ns; /* NULL: only in the store */
+};
+
+struct listing {
+    struct listed *items;
+    size_t count;
+};
+
+static void add_listed(struct listing *listing, const char *name, size_t len, struct namespace *ns)
+{
+    if ((listing->count & (listing->count - 1)) == 0)
+        listing->items =
+            mem_realloc(listing->items,
+                        (listing->count ? 2 * listing->count : 1) * sizeof(*listing->items));
+    struct listed *item = &listing->items[listing->count++];
+    *item = (struct listed){.ns = ns};
+    memcpy(item->name, name, len);
+}
+
+/* By name; of two with the same, the one in memory first. */
+static int compare_listed(const void *a, const void *b)
+{
+    const struct listed *left = a, *right = b;
+    int order = strcmp(left->name, right->name);
+    return order ? order : (left->ns == NULL) - (right->ns == NULL);
+}
+
+static enum store_result list_store(struct store *store, struct listing *listing,
+                                    struct text *error)
+{
+    static const char suffix[] = ".json";
+    struct store_request request = {.verb = STORE_LIST, .delimiter = true};
+    enum store_result result;
+    bool more;
+    do {
+        result = store_wait(store, &request);
+        if (result != STORE_OK)
+            text_append_string(error, request.error);
+        for (size_t i = 0; i < request.item_count; i++) {
+            const char *key = request.items[i].key;
+            size_t len = strlen(key), tail = sizeof(suffix) - 1;
+            if (!request.items[i].is_prefix && len > tail &&
+                strcmp(key + len - tail, suffix) == 0 &&
+                namespace_name_valid(slice_make(key, len - tail)))
+                add_listed(listing, key, len - tail, NULL);
+            snprintf(request.after, sizeof(request.after), "%s", key);
+        }
+        more = result == STORE_OK && request.truncated;
+        store_request_release(&request);
+    } while (more);
+    return result;
+}
+
+static uint64_t stored_position(struct store *store, const char *name)
+{
+    struct loader_options options = {.store = store, .namespace = slice_of(name)};
+    struct loaded loaded;
+    struct text ignored = {0};
+    uint64_t position = 0;
+    if (loader_head(&options, &loaded, &ignored) == LOADER_OK) {
+        position = loaded.head.position;
+        loaded_release(&loaded);
+    }
+    text_release(&ignored);
+    return position;
+}
+
+enum persistence_status persistence_list(struct persistence *p,
+                                         void (*visit)(void *ctx, struct slice name,
+                                                       enum namespace_state state,
+                                                       uint64_t position, size_t keys),
+                                         void *ctx, struct text *error)
+{
+    struct listing listing = {0};
+    enum store_result result = STORE_OK;
+    size_t count;
+    struct store *store = p->memory ? NULL : store_clone(p->store);
+    struct namespace **all = persistence_all(p, &count);
+    for (size_t i = 0; i < count; i++)
+        add_listed(&listing, all[i]->name, all[i]->name_len, all[i]);
+    if (store)
+        result = list_store(store, &listing, error);
+    if (listing.count)
+        qsort(listing.items, listing.count, sizeof(*listing.items), compare_listed);
+    for (size_t i = 0; i < listing.count && result == STORE_OK; i++) {
+        struct listed *item = &listing.items[i];
+        enum namespace_state state = item->ns ? namespace_state(item->ns) : NAMESPACE_UNLOADED;
+        size_t keys = 0;
+        uint64_t position = item->ns ? namespace_position(item->ns) : 0;
+        if (i && strcmp(listing.items[i - 1].name, item->name) == 0)
+            continue;
+        if (item->ns) {
+            namespace_lock_aside(item->ns);
+            keys = item->ns->keyspace ? keyspace_size(item->ns->keyspace) : 0;
+            namespace_unlock(item->ns);
+        }
+        if (store && state != NAMESPACE_READY)
+            position = stored_position(store, item->name);
+        visit(ctx, slice_of(item->name), state, position, keys);
+    }
+    mem_free(all);
+    mem_free(listing.items);
+    store_close(store);
+    return result == STORE_OK ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE;
+}
+
+/* --- figures --- */
+
+static void sum_pending(struct persistence *p, struct persistence_stats *out)
+{
+    size_t count;
+    int64_t oldest = 0;
+    struct namespace **list = persistence_all(p, &count);
+    for (size_t i = 0; i < count; i++) {
+        int64_t since = atomic_load(&list[i]->pending_since);
+        out->pending_ops += atomic_load(&list[i]->pending_ops);
+        out->pending_bytes += atomic_load(&list[i]->pending_bytes);
+        if (since && (!oldest || since < oldest))
+            oldest = since;
+    }
+    mem_free(list);
+    int64_t now = persistence_now(p);
+    out->oldest_pending_ms = oldest && oldest < now ? now - oldest : 0;
+    out->sync_running = out->pending_ops > 0 && atomic_load(&p->sync_running);
+}
+
+void persistence_stats(struct persistence *p, struct persistence_stats *out)
+{
+    struct store_counts counts = {0};
+    *out = (struct persistence_stats){
+        .journal = p->journal != NULL,
+        .last_sync_ok = atomic_load(&p->last_sync_ok),
+        .last_sync_ms = atomic_load(&p->last_sync_ms),
+        .syncs = atomic_load(&p->syncs),
+        .syncs_failed = atomic_load(&p->syncs_failed),
+        .folds = atomic_load(&p->folds),
+    };
+    sum_pending(p, out);
+    if (p->journal)
+        journal_count(p->journal, &out->journal_bytes, &out->journal_fsyncs);
+    if (p->store)
+        store_count(p->store, &counts);
+    out->store_puts = counts.puts;
+    out->store_gets = counts.gets;
+    out->store_lists = counts.lists;
+    out->store_removes = counts.removes;
+    out->store_bytes_out = counts.bytes_out;
+    out->store_bytes_in = counts.bytes_in;
+    snprintf(out->replica, sizeof(out->replica), "%s", p->incarnation);
+}
+
+/* --- export --- */
+
+static bool write_piece(void *ctx, struct slice piece, struct text *error)
+{
+    int code = file_write_all(*(int *)ctx, piece);
+    if (code)
+        text_append_format(error, "writing the document: %s", strerror(code));
+    return code == 0;
+}
+
+/* The journal beside the store, unless a server holds it. NULL-safe result: count 0. */
+static bool read_journal(const char *where, struct recovery *recovery, struct text *error)
+{
+    struct journal_scan scan;
+    long holder = 0;
+    int lock = -1, own = -1;
+    bool ok = true;
+    int top = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (top >= 0) {
+        own = openat(top, ".cairn", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        close(top);
+    }
+    if (own < 0)
+        return true;
+    int code = file_lock(own, "lock", &lock, &holder);
+    if (code == EWOULDBLOCK) {
+        fprintf(stderr,
+                "cairn-server: a server (process %ld) holds %s: only what is committed is given\n",
+                holder, where);
+    } else {
+        ok = journal_read(own, false, recovery_collect, recovery, &scan, error);
+        if (ok && scan.cut[0])
+            fprintf(stderr, "cairn-server: %s\n", scan.cut);
+        if (ok)
+            journal_scan_release(&scan);
+    }
+    if (lock >= 0)
+        close(lock);
+    close(own);
+    return ok;
+}
+
+static struct recovered *find_recovered(struct recovery *recovery, struct slice name)
+{
+    for (size_t i = 0; i < recovery->count; i++)
+        if (slice_equal(slice_of(recovery->items[i].namespace), name))
+            return &recovery->items[i];
+    return NULL;
+}
+
+/* Turns the batches that are not committed into a tail, as a sync would. */
+static bool append_recovered(struct recovered *item, struct head *head, struct text *error)
+{
+    for (struct sync_batch *batch = item->batches; batch; batch = batch->next) {
+        struct commit commit = {.position = head->position + 1,
+                                .time = batch->time,
+                                .first = batch->first,
+                                .count = batch->count};
+        memcpy(commit.replica, batch->replica, sizeof(commit.replica));
+        uint64_t count = 0;
+        if (!commit_ops_encode(text_slice(&batch->ops), batch->time, &batch->json, &count)) {
+            text_append_string(error, "ops in the journal cannot be read");
+            return false;
+        }
+        commit_seal_inline(&commit, text_slice(&batch->json));
+        head_append(head, &commit, batch->first + batch->count - 1);
+    }
+    return true;
+}
+
+static enum persistence_status export_from(struct store *store, struct recovered *item,
+                                           struct slice name, int fd, struct text *error)
+{
+    struct loader_objects objects;
+    struct loader_options options = {
+        .store = store, .namespace = name, .expect = item && item->position > 0, .workers = 2};
+    struct loaded loaded;
+    enum loader_result result =
+        item ? loader_run(&options, &loaded, error) : loader_head(&options, &loaded, error);
+    if (result != LOADER_OK)
+        return result == LOADER_CORRUPT ? PERSISTENCE_CORRUPT : PERSISTENCE_UNWRITABLE;
+    enum persistence_status status = PERSISTENCE_CORRUPT;
+    loader_objects_init(&objects, store, name);
+    struct fold_store fold_store = loader_fold_store(&objects);
+    if (!loaded.etag[0] && !item)
+        text_append_format(error, "there is no namespace %.*s", (int)name.len, name.data);
+    else if ((!item || (recovery_apply(item, &loaded, error) &&
+                        append_recovered(item, &loaded.head, error))) &&
+             document_export(&loaded.head, &fold_store, write_piece, &fd, error))
+        status = PERSISTENCE_OK;
+    loaded_release(&loaded);
+    return status;
+}
+
+/* An existing store; export makes none. */
+static enum persistence_status open_existing(const char *where, struct store **ret_store,
+                                             struct text *error)
+{
+    if (!strstr(where, "://") && access(where, F_OK) < 0) {
+        text_append_format(error, "%s: %s", where, strerror(errno));
+        return PERSISTENCE_UNWRITABLE;
+    }
+    return store_open(where, ret_store, error) == STORE_OK ? PERSISTENCE_OK
+                                                           : PERSISTENCE_UNWRITABLE;
+}
+
+enum persistence_status persistence_export(const char *where, struct slice name, int fd,
+                                           struct text *error)
+{
+    struct recovery recovery = {0};
+    struct store *store = NULL;
+    if (!namespace_name_valid(name)) {
+        text_append_format(error, "'%.*s' is no name of a namespace", (int)name.len, name.data);
+        return PERSISTENCE_CORRUPT;
+    }
+    enum persistence_status status = open_existing(where, &store, error);
+    if (status == PERSISTENCE_OK && !read_journal(where, &recovery, error))
+        status = PERSISTENCE_CORRUPT;
+    if (status == PERSISTENCE_OK)
+        status = export_from(store, find_recovered(&recovery, name), name, fd, error);
+    recovery_release(&recovery);
+    store_close(store);
+    return status;
+}
+
+/* --- import --- */
+
+static int64_t clock_now(void *ctx)
+{
+    struct timespec now;
+    (void)ctx;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool read_fd(int fd, struct text *out, struct text *error)
+{
+    for (;;) {
+        ssize_t got = read(fd, text_reserve(out, 65536), 65536);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            text_append_format(error, "reading the document: %s", strerror(errno));
+        if (got <= 0)
+            return got == 0;
+        out->len += (size_t)got;
+    }
+}
+
+/* Swaps a head in that holds `base` (NULL: nothing): for the etag "" none may be there. */
+static enum persistence_status put_head(struct store *store, struct slice name,
+                                        struct head_base *base, char etag[STORE_ETAG_MAX],
+                                        struct text *error)
+{
+    struct head head;
+    struct text body = {0};
+    struct store_request request = {.verb = STORE_PUT,
+                                    .condition = etag[0] ? STORE_IF_MATCH : STORE_IF_ABSENT};
+    head_init(&head, name);
+    if (base) {
+        head_base_release(&head.base);
+        head.base = *base;
+    }
+    head_encode(&head, &body);
+    request.body = text_slice(&body);
+    snprintf(request.key, sizeof(request.key), "%.*s.json", (int)name.len, name.data);
+    memcpy(request.etag, etag, sizeof(request.etag));
+    enum store_result result = store_wait(store, &request);
+    memcpy(etag, request.answer_etag, sizeof(request.answer_etag));
+    if (result == STORE_PRECONDITION)
+        text_append_format(error, "namespace %.*s is there already", (int)name.len, name.data);
+    else if (result != STORE_OK)
+        text_append_string(error, request.error);
+    store_request_release(&request);
+    text_release(&body);
+    head_release(&head);
+    return result == STORE_OK ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE;
+}
+
+static bool head_is_empty(const struct head *head)
+{
+    struct head none;
+    head_init(&none, slice_of(head->namespace));
+    bool empty = head->position == 0 && head->tail_count == 0 && head->base.chunk_count == 0 &&
+                 slice_equal(text_slice(&head->base.state), text_slice(&none.base.state));
+    head_release(&none);
+    return empty;
+}
+
+/* An empty head first, as in every namespace with objects: an import that breaks off leaves an
+ * empty namespace, which takes the next one. */
+static enum persistence_status import_to(struct store *store, struct slice name,
+                                         struct slice document, struct text *error)
+{
+    struct loader_objects objects;
+    struct loader_options present = {.store = store, .namespace = name};
+    struct fold_options options = {.chunk_size = IMPORT_CHUNK, .inline_limit = IMPORT_INLINE};
+    struct loaded loaded;
+    struct head_base base;
+    enum persistence_status status = PERSISTENCE_OK;
+    enum loader_result result = loader_head(&present, &loaded, error);
+    if (result != LOADER_OK)
+        return result == LOADER_CORRUPT ? PERSISTENCE_CORRUPT : PERSISTENCE_UNWRITABLE;
+    if (!head_is_empty(&loaded.head)) {
+        text_append_format(error, "namespace %.*s is there already", (int)name.len, name.data);
+        status = PERSISTENCE_UNWRITABLE;
+    } else if (!loaded.etag[0]) {
+        status = put_head(store, name, NULL, loaded.etag, error);
+    }
+    loader_objects_init(&objects, store, name);
+    objects.now_ms = clock_now;
+    struct fold_store fold_store = loader_fold_store(&objects);
+    if (status == PERSISTENCE_OK &&
+        !document_import(document, &fold_store, &options, &base, error))
+        status = PERSISTENCE_CORRUPT;
+    else if (status == PERSISTENCE_OK)
+        status = put_head(store, name, &base, loaded.etag, error);
+    loaded_release(&loaded);
+    return status;
+}
+
+enum persistence_status persistence_import(const char *where, struct slice name, int fd,
+                                           struct text *error)
+{
+    struct text document = {0};
+    struct store *store = NULL;
+    enum persistence_status status = PERSISTENCE_CORRUPT;
+    if (!namespace_name_valid(name))
+        text_append_format(error, "'%.*s' is no name of a namespace", (int)name.len, name.data);
+    else if (store_open(where, &store, error) != STORE_OK)
+        status = PERSISTENCE_UNWRITABLE;
+    else if (read_fd(fd, &document, error))
+        status = import_to(store, name, text_slice(&document), error);
+    text_release(&document);
+    store_close(store);
+    return status;
+}

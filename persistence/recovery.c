@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See recovery.h. Op numbers are what holds journal and store together: within an incarnation they
+ * have no gap, and the head says how far they are committed. Whatever does not fit is an error.
+ */
+#include "persistence/recovery.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ops/apply.h"
+#include "ops/mem.h"
+#include "persistence/op_binary.h"
+
+#define BATCH_SIZE ((size_t)4 * 1024 * 1024)
+
+void recovery_release(struct recovery *recovery)
+{
+    for (size_t i = 0; i < recovery->count; i++)
+        while (recovery->items[i].batches) {
+            struct sync_batch *next = recovery->items[i].batches->next;
+            sync_batch_destroy(recovery->items[i].batches);
+            recovery->items[i].batches = next;
+        }
+    mem_free(recovery->items);
+    *recovery = (struct recovery){0};
+}
+
+static struct recovered *find(struct recovery *recovery, struct slice name)
+{
+    for (size_t i = 0; i < recovery->count; i++)
+        if (slice_equal(slice_of(recovery->items[i].namespace), name))
+            return &recovery->items[i];
+    if ((recovery->count & (recovery->count - 1)) == 0)
+        recovery->items =
+            mem_realloc(recovery->items, (recovery->count ? 2 * recovery->count : 1) *
+                                             sizeof(*recovery->items));
+    struct recovered *item = &recovery->items[recovery->count++];
+    *item = (struct recovered){0};
+    memcpy(item->namespace, name.data, name.len);
+    return item;
+}
+
+static void append_batch(struct recovered *item, const struct journal_file_header *header,
+                         const struct journal_section *section)
+{
+    struct sync_batch *batch = mem_calloc(1, sizeof(*batch));
+    memcpy(batch->replica, header->incarnation, sizeof(batch->replica));
+    batch->first = section->first;
+    batch->count = section->count;
+    text_append_slice(&batch->ops, section->ops);
+    if (item->last)
+        item->last->next = batch;
+    else
+        item->batches = batch;
+    item->last = batch;
+}
+
+bool recovery_collect(void *ctx, const struct journal_file_header *header,
+                      const struct journal_section *section, struct text *error)
+{
+    struct recovered *item = find(ctx, section->namespace);
+    struct sync_batch *last = item->last;
+    if (section->position > item->position)
+        item->position = section->position;
+    if (!last || strcmp(last->replica, header->incarnation) != 0) {
+        append_batch(item, header, section);
+        return true;
+    }
+    uint64_t next = last->first + last->count;
+    if (section->first + section->count <= next)
+        return true; /* written again after an fsync had failed */
+    if (section->first != next) {
+        text_append_format(error,
+                           "ops of namespace %s are missing: number %" PRIu64
+                           " is due here, but this record begins with number %" PRIu64,
+                           item->namespace, next, section->first);
+        return false;
+    }
+    if (last->ops.len + section->ops.len > BATCH_SIZE) {
+        append_batch(item, header, section);
+        return true;
+    }
+    text_append_slice(&last->ops, section->ops);
+    last->count += section->count;
+    return true;
+}
+
+/* Takes the first `count` ops away, and what was encoded of them. */
+static bool batch_skip(struct sync_batch *batch, uint64_t count)
+{
+    size_t at = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        struct slice rest = slice_make(batch->ops.data + at, batch->ops.len - at);
+        size_t len = op_binary_skip(rest, NULL, NULL);
+        if (!len)
+            return false;
+        at += len;
+    }
+    memmove(batch->ops.data, batch->ops.data + at, batch->ops.len - at);
+    batch->ops.len -= at;
+    batch->first += count;
+    batch->count -= count;
+    return true;
+}
+
+static bool batch_apply(struct sync_batch *batch, struct loaded *loaded)
+{
+    struct op_scratch scratch = {0};
+    size_t at = 0;
+    bool ok = true;
+    for (uint64_t i = 0; ok && i < batch->count; i++) {
+        struct op op;
+        struct outcome outcome;
+        struct slice rest = slice_make(batch->ops.data + at, batch->ops.len - at);
+        size_t len = op_binary_decode(rest, &scratch, &op);
+        ok = len > 0;
+        if (!ok)
+            break;
+        if (i == 0)
+            batch->time = op.time;
+        /* The same rule as commit_replay: the commit of this batch will be replayed so. */
+        if (op.time < loaded->clock)
+            op.time = loaded->clock;
+        loaded->clock = op.time;
+        apply(loaded->keyspace, &op, &outcome, NULL);
+        op_release(&op);
+        at += len;
+    }
+    op_scratch_release(&scratch);
+    return ok && at == batch->ops.len;
+}
+
+/* Drops what is committed. False: numbers are missing between head and journal. */
+static bool drop_committed(struct recovered *item, const struct head *head, struct text *error)
+{
+    struct sync_batch **at = &item->batches;
+    char replica[COMMIT_REPLICA_SIZE] = "";
+    uint64_t done = 0;
+    while (*at) {
+        struct sync_batch *batch = *at;
+        if (strcmp(replica, batch->replica) != 0) {
+            memcpy(replica, batch->replica, sizeof(replica));
+            done = head_replica_op(head, slice_of(replica));
+        }
+        if (batch->first + batch->count - 1 <= done) {
+            *at = batch->next;
+            sync_batch_destroy(batch);
+            continue;
+        }
+        if (batch->first > done + 1) {
+            text_append_format(error,
+                               "ops of namespace %s are missing: of %s, %" PRIu64
+                               " are committed, but the journal begins with number %" PRIu64,
+                               item->namespace, replica, done, batch->first);
+            return false;
+        }
+        if (batch->first <= done && !batch_skip(batch, done + 1 - batch->first)) {
+            text_append_format(error, "ops of namespace %s in the journal cannot be read",
+                               item->namespace);
+            return false;
+        }
+        done = batch->first + batch->count - 1;
+        at = &batch->next;
+    }
+    return true;
+}
+
+bool recovery_apply(struct recovered *recovered, struct loaded *loaded, struct text *error)
+{
+    if (loaded->head.position < recovered->position) {
+        text_append_format(error,
+                           "%s.json is older than the journal: it is at position %" PRIu64
+                           ", and had been at %" PRIu64,
+                           recovered->namespace, loaded->head.position, recovered->position);
+        return false;
+    }
+    if (!drop_committed(recovered, &loaded->head, error))
+        return false;
+    for (struct sync_batch *batch = recovered->batches; batch; batch = batch->next)
+        if (!batch_apply(batch, loaded)) {
+            text_append_format(error, "ops of namespace %s in the journal cannot be read",
+                               recovered->namespace);
+            return false;
+        }
+    return true;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a journal holds, sorted by namespace, and what of it is not in the store yet. Used when a
+ * server starts, and by an export beside no server. Knows no threads.
+ */
+#ifndef CAIRN_PERSISTENCE_RECOVERY_H
+#define CAIRN_PERSISTENCE_RECOVERY_H
+
+#include "persistence/journal.h"
+#include "persistence/loader.h"
+#include "persistence/sync_core.h"
+
+struct recovered {
+    char namespace[NAMESPACE_NAME_MAX + 1];
+    uint64_t position;          /* the newest that any record has seen */
+    struct sync_batch *batches; /* in order */
+    struct sync_batch *last;
+};
+
+struct recovery {
+    struct recovered *items;
+    size_t count;
+};
+
+void recovery_release(struct recovery *recovery);
+
+/* For journal_read; `ctx` is a struct recovery. */
+journal_visit recovery_collect;
+
+/*
+ * Leaves of `recovered` what is not committed according to `loaded`, and applies it to the loaded
+ * keyspace. False, with a sentence, when journal and store do not fit together.
+ */
+bool recovery_apply(struct recovered *recovered, struct loaded *loaded, struct text *error);
+
+#endif

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See sync_core.h. `head` is what the store holds in the phase of rest; while a swap is under way
+ * it is what the store shall hold. A swap that may have landed is never guessed at: the head is
+ * read again, and if it did not land the candidate is built anew from what was read.
+ */
+#include "persistence/sync_core.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ops/mem.h"
+
+#define BACKOFF_MIN_MS 50
+
+enum sync_phase { PHASE_REST, PHASE_READ, PHASE_SEGMENT, PHASE_SWAP, PHASE_STUCK };
+
+struct sync_core {
+    struct sync_settings settings;
+    char namespace[NAMESPACE_NAME_MAX + 1];
+    enum sync_phase phase;
+    bool adopted;
+    bool drop_dead;
+
+    struct head head;
+    char etag[STORE_ETAG_MAX];
+    uint64_t position; /* committed */
+    char hash[SHA256_HEX_SIZE];
+    uint64_t base_position;
+
+    struct sync_batch *queue, **queue_end;
+    struct sync_batch *done, **done_end;
+    bool placed; /* the first of the queue is in the candidate */
+
+    struct head_base base; /* a fold that waits */
+    bool base_waits;
+    int64_t base_began;    /* of the fold that waits or is in the candidate */
+    bool base_placed;
+
+    struct text body;
+    int64_t retry_at;
+    int64_t backoff;
+    uint64_t folds, failures;
+    enum store_result result;
+    char error[STORE_ERROR_MAX + 64];
+};
+
+void sync_batch_destroy(struct sync_batch *batch)
+{
+    if (!batch)
+        return;
+    text_release(&batch->ops);
+    text_release(&batch->json);
+    mem_free(batch);
+}
+
+struct sync_core *sync_core_create(struct slice namespace, const struct sync_settings *settings)
+{
+    struct sync_core *core = mem_calloc(1, sizeof(*core));
+    core->settings = *settings;
+    memcpy(core->namespace, namespace.data, namespace.len);
+    core->queue_end = &core->queue;
+    core->done_end = &core->done;
+    core->result = STORE_OK;
+    return core;
+}
+
+static void destroy_batches(struct sync_batch *batch)
+{
+    while (batch) {
+        struct sync_batch *next = batch->next;
+        sync_batch_destroy(batch);
+        batch = next;
+    }
+}
+
+static void forget_base(struct sync_core *core)
+{
+    if (core->base_waits)
+        head_base_release(&core->base);
+    core->base_waits = false;
+}
+
+void sync_core_destroy(struct sync_core *core)
+{
+    if (!core)
+        return;
+    destroy_batches(core->queue);
+    destroy_batches(core->done);
+    forget_base(core);
+    if (core->adopted)
+        head_release(&core->head);
+    text_release(&core->body);
+    mem_free(core);
+}
+
+static void remember_committed(struct sync_core *core, const char *etag)
+{
+    snprintf(core->etag, sizeof(core->etag), "%s", etag);
+    core->position = core->head.position;
+    memcpy(core->hash, core->head.hash, sizeof(core->hash));
+    core->base_position = core->head.base.position;
+}
+
+void sync_core_adopt(struct sync_core *core, struct head *head, const char *etag)
+{
+    assert(!core->adopted && core->phase == PHASE_REST);
+    core->head = *head;
+    core->adopted = true;
+    remember_committed(core, etag);
+}
+
+void sync_core_leave(struct sync_core *core)
+{
+    assert(!core->queue && core->phase == PHASE_REST);
+    if (core->adopted)
+        head_release(&core->head);
+    core->adopted = false;
+    forget_base(core);
+}
+
+bool sync_core_adopted(const struct sync_core *core)
+{
+    return core->adopted;
+}
+
+void sync_core_push(struct sync_core *core, struct sync_batch *batch)
+{
+    assert(batch->count > 0);
+    batch->next = NULL;
+    *core->queue_end = batch;
+    core->queue_end = &batch->next;
+}
+
+struct sync_batch *sync_core_take_done(struct sync_core *core)
+{
+    struct sync_batch *batch = core->done;
+    if (batch) {
+        core->done = batch->next;
+        if (!core->done)
+            core->done_end = &core->done;
+        batch->next = NULL;
+    }
+    return batch;
+}
+
+bool sync_core_at_rest(const struct sync_core *core)
+{
+    return core->phase == PHASE_REST && !core->queue && !core->base_waits;
+}
+
+static void be_stuck(struct sync_core *core, enum store_result result, const char *why)
+{
+    core->phase = PHASE_STUCK;
+    core->result = result;
+    core->failures++;
+    snprintf(core->error, sizeof(core->error), "%s.json: %s", core->namespace, why);
+}
+
+/* --- building --- */
+
+static void start_segment(struct sync_core *core, struct sync_batch *batch, int64_t now)
+{
+    char uuid[UUID_TEXT_SIZE];
+    struct commit commit = {.time = batch->time, .first = batch->first, .count = batch->count};
+    memcpy(commit.replica, batch->replica, sizeof(commit.replica));
+    text_clear(&core->body);
+    segment_begin(&core->body, slice_of(core->namespace));
+    segment_add(&core->body, &commit, text_slice(&batch->json));
+    segment_end(&core->body);
+    core->settings.make_uuid(now, uuid);
+    snprintf(batch->segment, sizeof(batch->segment), "segment-%s.json", uuid);
+    sha256_digest_hex(text_slice(&core->body), batch->sha256);
+    batch->bytes = core->body.len;
+    batch->uploaded = 0;
+    core->phase = PHASE_SEGMENT;
+}
+
+static void append_commit(struct sync_core *core, const struct sync_batch *batch)
+{
+    struct commit commit = {.position = core->head.position + 1,
+                            .time = batch->time,
+                            .first = batch->first,
+                            .count = batch->count,
+                            .bytes = batch->bytes};
+    memcpy(commit.replica, batch->replica, sizeof(commit.replica));
+    memcpy(commit.segment, batch->segment, sizeof(commit.segment));
+    memcpy(commit.sha256, batch->sha256, sizeof(commit.sha256));
+    if (batch->segment[0])
+        commit_seal_segment(&commit);
+    else
+        commit_seal_inline(&commit, text_slice(&batch->json));
+    head_append(&core->head, &commit, batch->first + batch->count - 1);
+}
+
+static bool is_queued(const struct sync_core *core, const char *replica)
+{
+    for (const struct sync_batch *batch = core->queue; batch; batch = batch->next)
+        if (strcmp(batch->replica, replica) == 0)
+            return true;
+    return false;
+}
+
+static void drop_dead_replicas(struct sync_core *core)
+{
+    size_t len = strlen(core->settings.replica);
+    for (size_t i = core->head.replica_count; i-- > 0;) {
+        char name[COMMIT_REPLICA_SIZE];
+        memcpy(name, core->head.replicas[i].name, sizeof(name));
+        if (strncmp(name, core->settings.replica, len) == 0 && name[len] == '/' &&
+            strcmp(name, core->settings.incarnation) != 0 && !is_queued(core, name))
+            head_drop_replica(&core->head, slice_of(name));
+    }
+}
+
+static void start_swap(struct sync_core *core, struct sync_batch *batch, int64_t now)
+{
+    core->base_placed = false;
+    if (core->base_waits) {
+        /* Removal of orphans might be about to take chunks that waited too long. */
+        bool fresh = now - core->base_began < SYNC_OBJECT_AGE_MS;
+        core->base_placed = fresh && head_rebase(&core->head, &core->base);
+        if (!core->base_placed)
+            head_base_release(&core->base);
+        core->base_waits = false;
+        if (!batch && !core->base_placed && core->etag[0])
+            return;
+    }
+    if (batch)
+        append_commit(core, batch);
+    core->placed = batch != NULL;
+    if (core->drop_dead)
+        drop_dead_replicas(core);
+    text_clear(&core->body);
+    head_encode(&core->head, &core->body);
+    core->phase = PHASE_SWAP;
+}
+
+static bool encode_batch(struct sync_core *core, struct sync_batch *batch)
+{
+    uint64_t count = 0;
+    if (batch->json.len)
+        return true;
+    if (commit_ops_encode(text_slice(&batch->ops), batch->time, &batch->json, &count) &&
+        count == batch->count)
+        return true;
+    be_stuck(core, STORE_INVALID, "pending ops cannot be encoded");
+    return false;
+}
+
+/*
+ * The next candidate. The first object beside a head needs a head to be there, if an empty one:
+ * objects without a head mean that the head was lost.
+ */
+static void build(struct sync_core *core, int64_t now)
+{
+    struct sync_batch *batch = core->queue;
+    if (batch) {
+        if (!encode_batch(core, batch))
+            return;
+        bool fits = head_tail_bytes(&core->head) + batch->json.len <= core->settings.inline_limit;
+        bool stale = batch->segment[0] && now - batch->uploaded >= SYNC_OBJECT_AGE_MS;
+        if ((!fits && !batch->segment[0]) || stale) {
+            if (core->etag[0])
+                start_segment(core, batch, now);
+            else
+                start_swap(core, NULL, now);
+            return;
+        }
+    }
+    start_swap(core, batch, now);
+}
+
+/* The candidate names an object that was uploaded too long ago. */
+static bool candidate_stale(const struct sync_core *core, int64_t now)
+{
+    const struct sync_batch *batch = core->placed ? core->queue : NULL;
+    if (batch && batch->segment[0] && now - batch->uploaded >= SYNC_OBJECT_AGE_MS)
+        return true;
+    return core->base_placed && now - core->base_began >= SYNC_OBJECT_AGE_MS;
+}
+
+static void request_head(const struct sync_core *core, struct sync_request *request)
+{
+    snprintf(request->key, sizeof(request->key), "%s.json", core->namespace);
+}
+
+enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_request *ret_request)
+{
+    *ret_request = (struct sync_request){0};
+    if (core->phase == PHASE_REST && core->adopted && (core->queue || core->base_waits))
+        build(core, now);
+    if (core->phase == PHASE_REST)
+        return SYNC_REST;
+    if (core->phase == PHASE_STUCK)
+        return SYNC_STUCK;
+    if (now < core->retry_at) {
+        ret_request->until = core->retry_at;
+        return SYNC_SLEEP;
+    }
+    if (core->phase == PHASE_SWAP && candidate_stale(core, now))
+        core->phase = PHASE_READ;
+    if (core->phase == PHASE_READ) {
+        request_head(core, ret_request);
+        return SYNC_GET;
+    }
+    ret_request->body = text_slice(&core->body);
+    if (core->phase == PHASE_SEGMENT) {
+        snprintf(ret_request->key, sizeof(ret_request->key), "%s/%s", core->namespace,
+                 core->queue->segment);
+        return SYNC_PUT;
+    }
+    request_head(core, ret_request);
+    ret_request->condition = core->etag[0] ? STORE_IF_MATCH : STORE_IF_ABSENT;
+    memcpy(ret_request->etag, core->etag, sizeof(ret_request->etag));
+    return SYNC_PUT;
+}
+
+/* --- answers --- */
+
+static void succeed(struct sync_core *core)
+{
+    core->result = STORE_OK;
+    core->error[0] = '\0';
+    core->backoff = 0;
+    core->retry_at = 0;
+}
+
+static void fail(struct sync_core *core, int64_t now, enum store_result result, const char *error)
+{
+    core->backoff = core->backoff ? 2 * core->backoff : BACKOFF_MIN_MS;
+    if (core->backoff > core->settings.backoff_max_ms)
+        core->backoff = core->settings.backoff_max_ms;
+    core->retry_at = now + core->backoff;
+    core->result = result;
+    core->failures++;
+    snprintf(core->error, sizeof(core->error), "%s", error);
+}
+
+static void finish_batch(struct sync_core *core)
+{
+    struct sync_batch *batch = core->queue;
+    core->queue = batch->next;
+    if (!core->queue)
+        core->queue_end = &core->queue;
+    batch->next = NULL;
+    *core->done_end = batch;
+    core->done_end = &batch->next;
+}
+
+static void finish_swap(struct sync_core *core, const char *etag)
+{
+    if (core->placed)
+        finish_batch(core);
+    if (core->base_placed)
+        core->folds++;
+    core->placed = core->base_placed = false;
+    remember_committed(core, etag);
+    text_release(&core->body);
+    core->phase = PHASE_REST;
+    succeed(core);
+}
+
+/* `head`, just read and taken, becomes ours, if it is what our own swaps have made of it. */
+static void reconcile(struct sync_core *core, struct head *head, const char *etag)
+{
+    struct sync_batch *batch = core->queue;
+    bool landed = batch && head_replica_op(head, slice_of(batch->replica)) >=
+                               batch->first + batch->count - 1;
+    bool base_landed = core->base_placed && head->base.position > core->base_position;
+    bool own = landed ? head->position == core->position + 1 &&
+                            strcmp(head->hash, core->head.hash) == 0
+                      : head->position == core->position && strcmp(head->hash, core->hash) == 0;
+    if (!own) {
+        head_release(head);
+        be_stuck(core, STORE_PRECONDITION,
+                 "it was changed by another writer, and this server does not share its store");
+        return;
+    }
+    head_release(&core->head);
+    core->head = *head;
+    if (landed)
+        finish_batch(core);
+    if (base_landed)
+        core->folds++;
+    core->placed = core->base_placed = false;
+    remember_committed(core, etag);
+    core->phase = PHASE_REST;
+    succeed(core);
+}
+
+static void answer_read(struct sync_core *core, int64_t now, enum store_result result,
+                        const char *etag, struct slice body, const char *error)
+{
+    struct head head;
+    struct text reason = {0};
+    if (result == STORE_NOT_FOUND && !core->etag[0]) {
+        head_init(&head, slice_of(core->namespace));
+        reconcile(core, &head, "");
+    } else if (result == STORE_NOT_FOUND) {
+        be_stuck(core, result, "it is gone from the store");
+    } else if (result != STORE_OK) {
+        fail(core, now, result, error);
+    } else if (head_decode(body, slice_of(core->namespace), &head, &reason)) {
+        reconcile(core, &head, etag);
+    } else {
+        be_stuck(core, STORE_INVALID, text_terminated(&reason));
+    }
+    text_release(&reason);
+}
+
+void sync_core_answer(struct sync_core *core, int64_t now, enum store_result result,
+                      const char *etag, struct slice body, const char *error)
+{
+    assert(core->phase != PHASE_REST && core->phase != PHASE_STUCK);
+    if (core->phase == PHASE_READ) {
+        answer_read(core, now, result, etag, body, error);
+    } else if (result == STORE_OK && core->phase == PHASE_SEGMENT) {
+        core->queue->uploaded = now;
+        succeed(core);
+        start_swap(core, core->queue, now);
+    } else if (result == STORE_OK) {
+        finish_swap(core, etag);
+    } else if (core->phase == PHASE_SWAP &&
+               (result == STORE_PRECONDITION || result == STORE_UNKNOWN)) {
+        core->phase = PHASE_READ;
+    } else {
+        fail(core, now, result, error);
+    }
+}
+
+/* --- folding --- */
+
+void sync_core_drop_dead(struct sync_core *core)
+{
+    core->drop_dead = true;
+}
+
+static uint64_t base_bytes(const struct head_base *base)
+{
+    uint64_t bytes = base->state.len;
+    for (size_t i = 0; i < base->chunk_count; i++)
+        bytes += base->chunks[i].bytes;
+    return bytes;
+}
+
+bool sync_core_fold_due(const struct sync_core *core)
+{
+    const struct head *head = &core->head;
+    if (!core->adopted || core->phase != PHASE_REST || core->base_waits)
+        return false;
+    uint64_t tail = head_tail_bytes(head), allowed = base_bytes(&head->base) / 2;
+    for (size_t i = 0; i < head->tail_count; i++)
+        tail += head->tail[i].segment[0] ? head->tail[i].bytes : 0;
+    /* A little before the limit at which a commit, however small, needs a segment of its own. */
+    if (allowed < core->settings.inline_limit / 8 * 7)
+        allowed = core->settings.inline_limit / 8 * 7;
+    return tail > allowed || head->tail_count > core->settings.tail_max;
+}
+
+bool sync_core_head(const struct sync_core *core, struct head *ret_head, struct text *error)
+{
+    struct text body = {0};
+    if (!core->adopted || core->phase != PHASE_REST)
+        return false;
+    head_encode(&core->head, &body);
+    bool ok = head_decode(text_slice(&body), slice_of(core->namespace), ret_head, error);
+    text_release(&body);
+    return ok;
+}
+
+void sync_core_offer_base(struct sync_core *core, struct head_base *base, int64_t began)
+{
+    forget_base(core);
+    core->base = *base;
+    core->base_waits = true;
+    core->base_began = began;
+}
+
+/* --- looking --- */
+
+uint64_t sync_core_position(const struct sync_core *core)
+{
+    return core->position;
+}
+
+uint64_t sync_core_folds(const struct sync_core *core)
+{
+    return core->folds;
+}
+
+enum store_result sync_core_result(const struct sync_core *core)
+{
+    return core->result;
+}
+
+const char *sync_core_error(const struct sync_core *core)
+{
+    return core->error;
+}
+
+uint64_t sync_core_failures(const struct sync_core *core)
+{
+    return core->failures;
+}

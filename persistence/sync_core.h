@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How one namespace gets its ops into the store: a state machine that does no I/O and reads no
+ * clock. The driver gives it batches, answers and the time, and carries out what it wants:
+ *
+ *     rest -> (segment put) -> swap of the head -> rest
+ *                                 | precondition failed, outcome unknown
+ *                                 v
+ *                              read the head: did it land? -> rest, or build it anew
+ *
+ * Whether a batch landed is told by the head alone: the entry of its replica says how far that
+ * replica's ops are committed. So nothing is sent twice, whatever was lost on the way.
+ */
+#ifndef CAIRN_PERSISTENCE_SYNC_CORE_H
+#define CAIRN_PERSISTENCE_SYNC_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "persistence/head.h"
+#include "persistence/store.h"
+#include "persistence/uuid.h"
+
+/* A head names an immutable object only within an hour of its upload (orphans go after a day). */
+#define SYNC_OBJECT_AGE_MS (INT64_C(60) * 60 * 1000)
+
+/* Ops of one incarnation that become one commit. */
+struct sync_batch {
+    struct sync_batch *next;
+    char replica[COMMIT_REPLICA_SIZE];
+    uint64_t first, count;
+    int64_t time;    /* of the first op */
+    struct text ops; /* op_binary */
+    /* Filled by the core. */
+    struct text json;
+    char segment[COMMIT_OBJECT_SIZE]; /* "": none made */
+    char sha256[SHA256_HEX_SIZE];
+    uint64_t bytes;
+    int64_t uploaded; /* 0: not yet */
+};
+
+void sync_batch_destroy(struct sync_batch *batch);
+
+struct sync_settings {
+    size_t inline_limit;
+    size_t tail_max;         /* commits in a tail before a fold is due */
+    int64_t backoff_max_ms;
+    const char *replica;     /* this server's name, borrowed */
+    const char *incarnation; /* name/nonce, borrowed */
+    /* A new object's name; randomness comes in here. */
+    void (*make_uuid)(int64_t now_ms, char out[UUID_TEXT_SIZE]);
+};
+
+enum sync_want {
+    SYNC_REST,  /* nothing to do until a batch or a fold comes */
+    SYNC_SLEEP, /* nothing before `until` */
+    SYNC_GET,   /* the head, whatever its etag */
+    SYNC_PUT,
+    SYNC_STUCK, /* nothing more can be done: sync_core_error says why */
+};
+
+struct sync_request {
+    int64_t until;
+    char key[STORE_KEY_MAX];
+    enum store_condition condition;
+    char etag[STORE_ETAG_MAX];
+    struct slice body; /* borrowed until the answer */
+};
+
+struct sync_core;
+
+struct sync_core *sync_core_create(struct slice namespace, const struct sync_settings *settings);
+void sync_core_destroy(struct sync_core *core); /* NULL-safe; batches too */
+
+/* What the store holds, as just read: takes `head`; etag "" when there is none yet. */
+void sync_core_adopt(struct sync_core *core, struct head *head, const char *etag);
+/* Forgets it again; nothing may be queued. */
+void sync_core_leave(struct sync_core *core);
+bool sync_core_adopted(const struct sync_core *core);
+
+/* Takes the batch; batches of an incarnation come in order, without gap. */
+void sync_core_push(struct sync_core *core, struct sync_batch *batch);
+/* Batches that are committed, oldest first: NULL when there is none. The caller destroys it. */
+struct sync_batch *sync_core_take_done(struct sync_core *core);
+/* Nothing is queued and nothing under way. */
+bool sync_core_at_rest(const struct sync_core *core);
+
+/* What to do now. Asked again without an answer in between, it says the same. */
+enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_request *ret_request);
+void sync_core_answer(struct sync_core *core, int64_t now, enum store_result result,
+                      const char *etag, struct slice body, const char *error);
+
+/* Entries of this server's earlier incarnations may go: their journal files are gone. */
+void sync_core_drop_dead(struct sync_core *core);
+
+/* The tail is long enough to be folded and no fold waits. */
+bool sync_core_fold_due(const struct sync_core *core);
+/* The committed head as it is in the store, for a fold: false while it is not known. */
+bool sync_core_head(const struct sync_core *core, struct head *ret_head, struct text *error);
+/* Takes `base`, whose first object was uploaded not before `began`. */
+void sync_core_offer_base(struct sync_core *core, struct head_base *base, int64_t began);
+
+uint64_t sync_core_position(const struct sync_core *core);
+uint64_t sync_core_folds(const struct sync_core *core); /* that reached the store */
+/* The result of the last attempt; STORE_OK when there is no trouble. */
+enum store_result sync_core_result(const struct sync_core *core);
+const char *sync_core_error(const struct sync_core *core);
+/* Attempts that failed so far. */
+uint64_t sync_core_failures(const struct sync_core *core);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What syncer.c and syncer_jobs.c share. */
+#ifndef CAIRN_PERSISTENCE_SYNCER_INTERNAL_H
+#define CAIRN_PERSISTENCE_SYNCER_INTERNAL_H
+
+#include "persistence/syncer.h"
+
+/* Carries the namespace's sync on as far as it goes now. */
+void agent_run(struct namespace *ns);
+
+/* syncer_jobs.c: what the workers do, and what becomes of it on the syncer's thread. */
+void agent_start_load(struct namespace *ns);
+void agent_start_fold(struct namespace *ns);
+void agent_start_tidy(struct namespace *ns);
+/* Drops an idle namespace from memory. */
+void agent_unload(struct namespace *ns);
+
+#endif

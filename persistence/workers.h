@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A few threads for work that may take long: loading, folding, tidying the store. Each has a store
+ * handle of its own, since a handle belongs to one thread.
+ */
+#ifndef CAIRN_PERSISTENCE_WORKERS_H
+#define CAIRN_PERSISTENCE_WORKERS_H
+
+#include "persistence/store.h"
+
+struct workers;
+
+typedef void worker_job(void *ctx, struct store *store);
+
+/* Handles are cloned from `store`, which may be NULL: jobs get NULL then. */
+struct workers *workers_create(int count, struct store *store);
+/* Carries out what is queued, then stops. NULL-safe. */
+void workers_destroy(struct workers *workers);
+/* Any thread. Jobs begin in the order they came. */
+void workers_submit(struct workers *workers, worker_job *job, void *ctx);
+
+#endif
