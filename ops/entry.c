@@ -4,9 +4,8 @@
 
 #include <assert.h>
 
-#include "ops/hash.h"
-#include "ops/list.h"
-#include "ops/set.h"
+#include "ops/list_chain.h"
+#include "ops/pack_table.h"
 
 enum { SHRINK_SLACK = 64 }; /* a smaller value stays in place unless half and this are spare */
 
@@ -40,13 +39,8 @@ void entry_release_object(struct entry *entry)
     case FORM_BYTES:
     case FORM_PACKED:
     case FORM_INTSET: break;
-    case FORM_TABLE:
-        if (entry->type == VALUE_HASH)
-            hash_table_destroy(entry_object(entry));
-        else
-            set_table_destroy(entry_object(entry));
-        break;
-    case FORM_CHAIN: list_chain_destroy(entry_object(entry)); break;
+    case FORM_TABLE: pack_table_destroy(entry_object(entry)); break;
+    case FORM_CHAIN: chain_destroy(entry_object(entry)); break;
     }
 }
 

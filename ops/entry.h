@@ -17,7 +17,7 @@ enum entry_form {
     FORM_BYTES,   /* string */
     FORM_PACKED,  /* hash (field, value, …), set: plain items; list: two-way items */
     FORM_INTSET,  /* set: sorted integers of `small` bytes each */
-    FORM_TABLE,   /* hash, set: address of a struct table */
+    FORM_TABLE,   /* hash, set: address of a struct pack_table */
     FORM_CHAIN,   /* list: address of a struct chain */
 };
 

@@ -1,102 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Hashes. Small ones are packed pairs inside the entry; beyond Redis's thresholds, or our own on
- * the bytes a search may walk, a table of items that hold field and value in one allocation. The
- * encoding Redis would report is a flag of its own: it never turns back.
+ * the bytes a search may walk, a table of packed blocks. The encoding Redis would report is a flag
+ * of its own: it never turns back.
  */
-#include "ops/hash.h"
-
 #include "ops/entry.h"
-#include "ops/key_hash.h"
 #include "ops/pack.h"
-#include "ops/table.h"
-
-struct hash_item {
-    uint32_t field_len;
-    uint32_t value_len;
-    char bytes[]; /* field, value */
-};
-
-enum { SHRINK_SLACK = 64 };
-
-struct slice hash_item_field(const void *item)
-{
-    const struct hash_item *pair = item;
-    return slice_make(pair->bytes, pair->field_len);
-}
-
-struct slice hash_item_value(const void *item)
-{
-    const struct hash_item *pair = item;
-    return slice_make(pair->bytes + pair->field_len, pair->value_len);
-}
-
-static void item_fill_value(struct hash_item *item, struct slice value)
-{
-    item->value_len = (uint32_t)value.len;
-    if (value.len)
-        memcpy(item->bytes + item->field_len, value.data, value.len);
-}
-
-static struct hash_item *item_create(struct slice field, struct slice value)
-{
-    struct hash_item *item = mem_alloc(sizeof(*item) + field.len + value.len);
-    item->field_len = (uint32_t)field.len;
-    if (field.len)
-        memcpy(item->bytes, field.data, field.len);
-    item_fill_value(item, value);
-    return item;
-}
-
-static void item_set_value(void **slot, struct slice value)
-{
-    struct hash_item *item = *slot;
-    if (item->value_len != value.len) {
-        size_t size = sizeof(*item) + item->field_len + value.len, usable = mem_usable(item);
-        if (size > usable || 2 * size + SHRINK_SLACK < usable)
-            *slot = item = mem_realloc(item, size);
-    }
-    item_fill_value(item, value);
-}
-
-void hash_table_destroy(struct table *fields)
-{
-    table_release(fields, mem_free);
-    mem_free(fields);
-}
-
-static struct table *hash_table_create(void)
-{
-    struct table *fields = mem_alloc(sizeof(*fields));
-    table_init(fields, sizeof(struct hash_item));
-    return fields;
-}
-
-static void table_add(struct table *fields, struct slice field, uint64_t hash, struct slice value)
-{
-    table_insert(fields, hash, item_create(field, value));
-}
-
-struct table *hash_table_copy(const struct table *fields)
-{
-    struct table *copy = hash_table_create();
-    struct table_iter it = {0};
-    const void *item;
-    while ((item = table_next(fields, &it))) {
-        struct slice field = hash_item_field(item);
-        table_add(copy, field, key_hash(field), hash_item_value(item));
-    }
-    return copy;
-}
+#include "ops/pack_table.h"
 
 static void hash_open_table(struct entry **e)
 {
-    struct table *fields = hash_table_create();
+    struct pack_table *fields = pack_table_create(true);
     const char *at = entry_payload(*e), *end = at + (*e)->value_len;
     while (at < end) {
         struct slice field, value;
         at = pack_get(pack_get(at, &field), &value);
-        table_add(fields, field, key_hash(field), value);
+        pack_table_set(fields, field, value);
     }
     entry_set_object(e, FORM_TABLE, fields);
 }
@@ -121,10 +40,7 @@ bool hash_get(const struct entry *entry, struct slice field, struct slice *value
     const char *pair;
     if (entry->form == FORM_PACKED)
         return packed_find(entry, field, &pair, value);
-    void **slot = table_find(entry_object(entry), field, key_hash(field));
-    if (slot)
-        *value = hash_item_value(*slot);
-    return slot;
+    return pack_table_get(entry_object(entry), field, value);
 }
 
 static void packed_replace(struct entry **e, struct slice old, struct slice value)
@@ -158,17 +74,6 @@ static bool packed_set(struct entry **e, struct slice field, struct slice value)
     return true;
 }
 
-static bool table_set(struct table *fields, struct slice field, struct slice value)
-{
-    uint64_t hash = key_hash(field);
-    void **slot = table_find(fields, field, hash);
-    if (slot)
-        item_set_value(slot, value);
-    else
-        table_add(fields, field, hash, value);
-    return !slot;
-}
-
 bool hash_set(struct entry **e, struct slice field, struct slice value)
 {
     size_t longest = (size_t)value_limits.hash_max_listpack_value;
@@ -183,7 +88,7 @@ bool hash_set(struct entry **e, struct slice field, struct slice value)
             return packed_set(e, field, value);
         hash_open_table(e);
     }
-    bool added = table_set(entry_object(*e), field, value);
+    bool added = pack_table_set(entry_object(*e), field, value);
     if (value_len(*e) > most)
         (*e)->flags |= ENTRY_OUTGROWN;
     return added;
@@ -191,14 +96,8 @@ bool hash_set(struct entry **e, struct slice field, struct slice value)
 
 bool hash_delete(struct entry **e, struct slice field)
 {
-    if ((*e)->form == FORM_TABLE) {
-        struct table *fields = entry_object(*e);
-        uint64_t hash = key_hash(field);
-        void **slot = table_find(fields, field, hash);
-        if (slot)
-            mem_free(table_remove(fields, hash, slot));
-        return slot;
-    }
+    if ((*e)->form == FORM_TABLE)
+        return pack_table_remove(entry_object(*e), field);
     const char *pair;
     struct slice value;
     if (!packed_find(*e, field, &pair, &value))

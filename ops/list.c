@@ -26,25 +26,6 @@ size_t list_len(const struct entry *entry)
     return is_packed(entry) ? entry->small : ((struct chain *)entry_object(entry))->count;
 }
 
-void list_chain_destroy(struct chain *chain)
-{
-    chain_destroy(chain);
-}
-
-struct chain *list_chain_copy(const struct chain *chain)
-{
-    return chain_copy(chain);
-}
-
-size_t list_chain_memory(const struct chain *chain, size_t samples)
-{
-    size_t seen = 0, bytes = 0;
-    for (const struct list_node *node = chain->head; node && (samples == 0 || seen < samples);
-         node = node->next, seen++)
-        bytes += mem_usable(node);
-    return sizeof(*chain) + (seen ? bytes / seen * chain->nodes : 0);
-}
-
 /* Packed form: where the item at `index` starts, counted from the nearer end. */
 static const char *packed_walk(const struct entry *entry, size_t index)
 {

@@ -61,6 +61,15 @@ struct chain *chain_copy(const struct chain *chain)
     return copy;
 }
 
+size_t chain_memory(const struct chain *chain, size_t samples)
+{
+    size_t seen = 0, bytes = 0;
+    for (const struct list_node *node = chain->head; node && (samples == 0 || seen < samples);
+         node = node->next, seen++)
+        bytes += mem_usable(node);
+    return mem_usable(chain) + (seen ? bytes / seen * chain->nodes : 0);
+}
+
 /* Adds an item at offset `at` of a node that takes it. */
 static void node_add(struct chain *chain, struct list_node *node, size_t at, struct slice item)
 {

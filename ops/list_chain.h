@@ -35,6 +35,8 @@ struct chain_place {
 struct chain *chain_create(void);
 void chain_destroy(struct chain *chain);
 struct chain *chain_copy(const struct chain *chain);
+/* Bytes of all of it; looks at no more than `samples` nodes (0: all). */
+size_t chain_memory(const struct chain *chain, size_t samples);
 
 void chain_push(struct chain *chain, enum op_side side, struct slice item);
 /* index < count */

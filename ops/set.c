@@ -1,67 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Sets. Integers alone are a sorted array of the narrowest width that holds them all; small sets
- * of anything are packed items; the rest is a table of members. To Redis 7.0 only the first of
- * these is not a hashtable, so the flag that says so is kept apart from the form.
+ * of anything are packed items; the rest is a table of packed blocks. To Redis 7.0 only the first
+ * of these is not a hashtable, so the flag that says so is kept apart from the form.
  */
 #include "ops/set.h"
 
 #include "ops/entry.h"
-#include "ops/key_hash.h"
 #include "ops/pack.h"
-#include "ops/table.h"
+#include "ops/pack_table.h"
 #include "ops/value_integer.h"
-
-struct set_item {
-    uint32_t len;
-    char bytes[];
-};
 
 enum {
     PACKED_MEMBERS_MAX = 128,
     PACKED_MEMBER_MAX = 64,
     INTSET_MAX = 8192, /* ours: an insertion moves half of the array */
 };
-
-struct slice set_item_member(const void *item)
-{
-    const struct set_item *member = item;
-    return slice_make(member->bytes, member->len);
-}
-
-void set_table_destroy(struct table *members)
-{
-    table_release(members, mem_free);
-    mem_free(members);
-}
-
-static struct table *set_table_create(void)
-{
-    struct table *members = mem_alloc(sizeof(*members));
-    table_init(members, sizeof(struct set_item));
-    return members;
-}
-
-static void table_add(struct table *members, struct slice member, uint64_t hash)
-{
-    struct set_item *item = mem_alloc(sizeof(*item) + member.len);
-    item->len = (uint32_t)member.len;
-    if (member.len)
-        memcpy(item->bytes, member.data, member.len);
-    table_insert(members, hash, item);
-}
-
-struct table *set_table_copy(const struct table *members)
-{
-    struct table *copy = set_table_create();
-    struct table_iter it = {0};
-    const void *item;
-    while ((item = table_next(members, &it))) {
-        struct slice member = set_item_member(item);
-        table_add(copy, member, key_hash(member));
-    }
-    return copy;
-}
 
 /* Sorted integers. */
 
@@ -174,12 +128,12 @@ static bool packed_accepts(const struct entry *entry, struct slice member)
 
 static void set_open_table(struct entry **e)
 {
-    struct table *members = set_table_create();
+    struct pack_table *members = pack_table_create(false);
     struct value_iter it;
     struct slice member, none;
     value_iter_init(&it, *e);
     while (value_iter_next(&it, &member, &none))
-        table_add(members, member, key_hash(member));
+        pack_table_set(members, member, none);
     entry_set_object(e, FORM_TABLE, members);
 }
 
@@ -193,15 +147,6 @@ static void intset_open_packed(struct entry **e)
     memcpy(payload, packed, (size_t)(end - packed));
     (*e)->form = FORM_PACKED;
     (*e)->small = (uint8_t)count;
-}
-
-static bool table_add_absent(struct table *members, struct slice member)
-{
-    uint64_t hash = key_hash(member);
-    if (table_find(members, member, hash))
-        return false;
-    table_add(members, member, hash);
-    return true;
 }
 
 /* False when the set is no intset (any more) and the member still has to be added. */
@@ -254,7 +199,7 @@ bool set_add(struct entry **e, struct slice member)
         }
         set_open_table(e);
     }
-    added = table_add_absent(entry_object(*e), member);
+    added = pack_table_set(entry_object(*e), member, slice_make(NULL, 0));
     table_watch_limits(*e, member);
     return added;
 }
@@ -267,7 +212,7 @@ bool set_contains(const struct entry *entry, struct slice member)
         return integer_parse(member, &number) && intset_find(entry, number, &index);
     if (entry->form == FORM_PACKED)
         return packed_find(entry, member);
-    return table_find(entry_object(entry), member, key_hash(member));
+    return pack_table_get(entry_object(entry), member, NULL);
 }
 
 static bool intset_remove(struct entry **e, struct slice member)
@@ -292,10 +237,5 @@ bool set_remove(struct entry **e, struct slice member)
         (*e)->small--;
         return true;
     }
-    struct table *members = entry_object(*e);
-    uint64_t hash = key_hash(member);
-    void **slot = table_find(members, member, hash);
-    if (slot)
-        mem_free(table_remove(members, hash, slot));
-    return slot;
+    return pack_table_remove(entry_object(*e), member);
 }

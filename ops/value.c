@@ -8,11 +8,11 @@
 #include <assert.h>
 
 #include "ops/entry.h"
-#include "ops/hash.h"
 #include "ops/list.h"
+#include "ops/list_chain.h"
 #include "ops/pack.h"
+#include "ops/pack_table.h"
 #include "ops/set.h"
-#include "ops/table.h"
 #include "ops/value_integer.h"
 
 struct value_limits value_limits = {
@@ -78,23 +78,11 @@ size_t value_len(const struct entry *entry)
     case FORM_BYTES: return entry->value_len;
     case FORM_PACKED: return entry->small;
     case FORM_INTSET: return intset_count(entry);
-    case FORM_TABLE: return ((struct table *)entry_object(entry))->count;
+    case FORM_TABLE: return ((struct pack_table *)entry_object(entry))->count;
     case FORM_CHAIN: return list_len(entry);
     }
     assert(!"form");
     return 0;
-}
-
-static size_t items_memory(const struct table *table, size_t samples)
-{
-    struct table_iter it = {0};
-    size_t seen = 0, bytes = 0;
-    const void *item;
-    while ((samples == 0 || seen < samples) && (item = table_next(table, &it))) {
-        bytes += mem_usable(item);
-        seen++;
-    }
-    return seen == table->count ? bytes : (size_t)((double)bytes / (double)seen * table->count);
 }
 
 size_t entry_memory(const struct entry *entry, size_t samples)
@@ -105,11 +93,8 @@ size_t entry_memory(const struct entry *entry, size_t samples)
     case FORM_BYTES:
     case FORM_PACKED:
     case FORM_INTSET: return bytes;
-    case FORM_TABLE: {
-        const struct table *table = entry_object(entry);
-        return bytes + mem_usable(table) + table_memory(table) + items_memory(table, samples);
-    }
-    case FORM_CHAIN: return bytes + list_chain_memory(entry_object(entry), samples);
+    case FORM_TABLE: return bytes + pack_table_memory(entry_object(entry), samples);
+    case FORM_CHAIN: return bytes + chain_memory(entry_object(entry), samples);
     }
     assert(!"form");
     return 0;
@@ -126,24 +111,14 @@ void value_iter_init(struct value_iter *it, const struct entry *entry)
         it->pos.at = entry_payload(entry);
 }
 
-static void item_slices(const struct entry *entry, const void *item, struct slice *a,
-                        struct slice *b)
+static bool table_iter_next(struct value_iter *it, struct slice *a, struct slice *b)
 {
-    if (entry->type == VALUE_HASH) {
-        *a = hash_item_field(item);
-        *b = hash_item_value(item);
-    } else {
-        *a = set_item_member(item);
-    }
-}
-
-static void table_iter_next(struct value_iter *it, struct slice *a, struct slice *b)
-{
-    struct table_iter pos = {it->pos.node, it->pos.bucket, it->pos.slot};
-    item_slices(it->entry, table_next(entry_object(it->entry), &pos), a, b);
-    it->pos.node = pos.bucket;
+    struct pack_table_iter pos = {it->pos.at, it->pos.node, it->pos.bucket};
+    bool found = pack_table_next(entry_object(it->entry), &pos, a, b);
+    it->pos.at = pos.at;
+    it->pos.node = pos.end;
     it->pos.bucket = pos.index;
-    it->pos.slot = pos.slot;
+    return found;
 }
 
 bool value_iter_next(struct value_iter *it, struct slice *a, struct slice *b)
@@ -163,7 +138,7 @@ bool value_iter_next(struct value_iter *it, struct slice *a, struct slice *b)
     case FORM_INTSET:
         *a = integer_format(intset_get(it->entry, it->pos.ints.index++), it->scratch);
         return true;
-    case FORM_TABLE: table_iter_next(it, a, b); return true;
+    case FORM_TABLE: return table_iter_next(it, a, b);
     case FORM_INTEGER:
     case FORM_BYTES:
     case FORM_CHAIN: break;
@@ -172,27 +147,11 @@ bool value_iter_next(struct value_iter *it, struct slice *a, struct slice *b)
     return false;
 }
 
-struct scan {
-    const struct entry *entry;
-    void (*visit)(void *ctx, struct slice a, struct slice b);
-    void *ctx;
-};
-
-static void scan_visit(void *ctx, void *item)
-{
-    struct scan *scan = ctx;
-    struct slice a, b = {0};
-    item_slices(scan->entry, item, &a, &b);
-    scan->visit(scan->ctx, a, b);
-}
-
 uint64_t value_scan(const struct entry *entry, uint64_t cursor,
                     void (*visit)(void *ctx, struct slice a, struct slice b), void *ctx)
 {
-    if (entry->form == FORM_TABLE) {
-        struct scan scan = {entry, visit, ctx};
-        return table_scan(entry_object(entry), cursor, scan_visit, &scan);
-    }
+    if (entry->form == FORM_TABLE)
+        return pack_table_scan(entry_object(entry), cursor, visit, ctx);
     struct value_iter it;
     struct slice a, b;
     value_iter_init(&it, entry);
@@ -206,7 +165,7 @@ void value_random(const struct entry *entry, uint64_t (*random)(void *ctx), void
 {
     *b = slice_make(NULL, 0);
     if (entry->form == FORM_TABLE) {
-        item_slices(entry, table_random(entry_object(entry), random, ctx), a, b);
+        pack_table_random(entry_object(entry), random, ctx, a, b);
         return;
     }
     size_t index = random(ctx) % value_len(entry);
@@ -234,11 +193,8 @@ struct entry *entry_copy(const struct entry *entry, struct slice key, int64_t ex
     case FORM_INTSET:
         memcpy(entry_payload(copy), entry_payload(entry), entry->value_len);
         return copy;
-    case FORM_TABLE:
-        object = entry->type == VALUE_HASH ? hash_table_copy(entry_object(entry))
-                                           : set_table_copy(entry_object(entry));
-        break;
-    case FORM_CHAIN: object = list_chain_copy(entry_object(entry)); break;
+    case FORM_TABLE: object = pack_table_copy(entry_object(entry)); break;
+    case FORM_CHAIN: object = chain_copy(entry_object(entry)); break;
     }
     memcpy(entry_payload(copy), &object, sizeof(object));
     return copy;
