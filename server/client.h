@@ -117,6 +117,8 @@ struct client {
     /* The loop's own. */
     struct event *read_event, *write_event, *timer;
     void (*timer_run)(struct client *client, uint64_t token);
+    void (*wait_answer)(struct resp_writer *out, bool reached, enum persistence_status status,
+                        uint64_t position); /* of server/wait.h: the present wait's */
     uint64_t timer_token;
     struct request *backlog; /* parsed and not yet run, copied out of the turn's arena */
     struct request *backlog_last;

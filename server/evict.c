@@ -108,7 +108,8 @@ void evict_everywhere(struct exec *x)
     struct namespace **list;
     size_t n = server_namespaces(&list);
     for (size_t i = 0; i < n && !fits(); i++) {
-        if (namespace_state(list[i]) != NAMESPACE_READY || !exec_lock_namespaces(x, &list[i], 1))
+        if (namespace_state(list[i]) != NAMESPACE_READY ||
+            (x->in_transaction && !exec_holds(x, list[i])) || !exec_lock_namespaces(x, &list[i], 1))
             continue;
         evict_from(x, list[i]);
         exec_unlock_namespaces(x);

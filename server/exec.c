@@ -5,6 +5,7 @@
  */
 #include "server/exec.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -344,10 +345,15 @@ bool exec_apply(struct exec *x, struct op *op, char event_class, const char *eve
 
 int64_t exec_clear(struct exec *x, struct namespace *ns)
 {
+    effects_before_clear(x, ns);
+    return exec_clear_quiet(x, ns);
+}
+
+int64_t exec_clear_quiet(struct exec *x, struct namespace *ns)
+{
     struct op op = {.kind = OP_NAMESPACE_CLEAR, .key = slice_make("", 0), .time = x->now};
     struct outcome outcome;
     struct inverse *contents = NULL;
-    effects_before_clear(x, ns);
     apply(namespace_keyspace(ns), &op, &outcome, &contents);
     if (!outcome.changed)
         return 0;
@@ -356,6 +362,18 @@ int64_t exec_clear(struct exec *x, struct namespace *ns)
     atomic_fetch_add_explicit(&ns_state_of(ns)->cleared, 1, memory_order_relaxed);
     lazyfree_contents(contents, outcome.number);
     return outcome.number;
+}
+
+void exec_put_quiet(struct exec *x, struct namespace *ns, struct op *op)
+{
+    struct outcome outcome;
+    assert(op->kind == OP_KEY_PUT);
+    namespace_record(ns, op);
+    apply(namespace_keyspace(ns), op, &outcome, NULL);
+    if (outcome.changed)
+        note_write(x, ns);
+    else
+        namespace_forget(ns);
 }
 
 void exec_notify(struct exec *x, char event_class, const char *event, struct slice key)

@@ -88,6 +88,11 @@ bool exec_apply_in(struct exec *x, struct namespace *ns, struct op *op, char eve
                    const char *event, struct outcome *outcome);
 /* FLUSHDB: empties a locked namespace; the memory is freed elsewhere. Returns how many keys it had. */
 int64_t exec_clear(struct exec *x, struct namespace *ns);
+/* The same without a word to those who watch its keys. */
+int64_t exec_clear_quiet(struct exec *x, struct namespace *ns);
+/* Puts a value into a locked namespace by a KeyPut, without what follows from a change: SWAPDB, which
+ * tells of all keys at once (effects_swap). */
+void exec_put_quiet(struct exec *x, struct namespace *ns, struct op *op);
 /* Only the notification (e.g. "expire" after SET EX): class letters of notify-keyspace-events. */
 void exec_notify(struct exec *x, char event_class, const char *event, struct slice key);
 
@@ -100,7 +105,7 @@ void exec_notify(struct exec *x, char event_class, const char *event, struct sli
 bool exec_lock_namespaces(struct exec *x, struct namespace **list, int count);
 void exec_unlock_namespaces(struct exec *x);
 /*
- * For EXEC when client->exec_own_locks is set: locks every namespace in memory, the client's own,
+ * For EXEC when client->exec_own_locks is set: locks every namespace there is, the client's own,
  * and `extra` (those the queue's SELECT, MOVE, COPY … name). As above when it gives false: the
  * transaction must then be as it was, since EXEC may be run again.
  */

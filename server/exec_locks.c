@@ -126,7 +126,7 @@ bool exec_lock_all(struct exec *x, struct namespace **extra, int extra_count)
     size_t n = server_namespaces(&known), ready = 0;
     known = mem_realloc(known, (n + (size_t)extra_count + 2) * sizeof(*known));
     for (size_t i = 0; i < n; i++) {
-        if (namespace_state(known[i]) == NAMESPACE_READY)
+        if (namespace_state(known[i]) != NAMESPACE_FAILED)
             known[ready++] = known[i];
     }
     for (int i = 0; i < extra_count; i++)
