@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* LPOS: where in a list an item is. */
-#include "server/arguments.h"
 #include "server/list_commands.h"
 
 struct pos_options {
@@ -11,7 +10,7 @@ struct pos_options {
 
 static bool parse_rank(struct exec *x, int index, int64_t *rank)
 {
-    if (!argument_signed_count(x, index, rank))
+    if (!exec_int(x, index, rank))
         return false;
     if (*rank)
         return true;
@@ -42,7 +41,9 @@ static size_t write_matches(struct exec *x, const struct entry *list,
     struct value_iter it;
     struct slice item, none;
     bool backwards = options->rank < 0;
-    uint64_t rank = (uint64_t)(backwards ? -options->rank : options->rank), matches = 0;
+    uint64_t rank = (uint64_t)options->rank, matches = 0;
+    if (backwards)
+        rank = 0 - rank;
     size_t len = value_len(list), found = 0;
     size_t look =
         options->maxlen && (uint64_t)options->maxlen < len ? (size_t)options->maxlen : len;
