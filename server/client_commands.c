@@ -404,7 +404,7 @@ static const struct command subcommands[] = {
     CLIENT("no-evict", 3, CMD_ADMIN, no_evict_command, "7.0.0", "ON|OFF", "Kept for clients: connections are not evicted."),
     CLIENT("no-touch", 3, 0, no_touch_command, "7.2.0", "ON|OFF", "Kept for clients: keys have no access times."),
     CLIENT("pause", -3, CMD_ADMIN, pause_command, "3.0.0", "timeout [WRITE|ALL]", "Lets all commands, or those that write, wait."),
-    CLIENT("reply", 3, 0, reply_command, "3.2.0", "ON|OFF|SKIP", "Whether this connection gets replies."),
+    CLIENT("reply", 3, CMD_SLOW, reply_command, "3.2.0", "ON|OFF|SKIP", "Whether this connection gets replies."),
     CLIENT("setinfo", 4, 0, setinfo_command, "7.2.0", "LIB-NAME name | LIB-VER version", "Tells which library the connection uses."),
     CLIENT("setname", 3, 0, setname_command, "2.6.9", "name", "Names this connection."),
     CLIENT("unblock", -3, CMD_ADMIN, unblock_command, "5.0.0", "id [TIMEOUT|ERROR]", "Ends the wait of a blocked connection."),

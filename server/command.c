@@ -51,7 +51,7 @@ static struct command *copy_rows(const struct command *rows, struct command *par
         copy[i] = rows[i];
         copy[i].parent = parent;
         copy[i].id = (uint16_t)count;
-        copy[i].flags |= CMD_ANY | (rows[i].subcommands ? CMD_CONTAINER : 0);
+        copy[i].flags |= CMD_ANY | (rows[i].subcommands ? CMD_SLOW : 0);
         commands[count++] = &copy[i];
         if (parent)
             snprintf(copy[i].full_name, sizeof(copy[i].full_name), "%s|%s", parent->name,

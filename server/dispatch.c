@@ -43,7 +43,7 @@ static bool memory_exceeded(void)
 
 void dispatch_update_mask(struct loop *loop)
 {
-    uint32_t mask = CMD_ADMIN | CMD_PROTECTED | CMD_CONTAINER;
+    uint32_t mask = CMD_ADMIN | CMD_PROTECTED | CMD_SLOW;
     int64_t slower_than = CONFIG(slowlog_slower_than);
     loop->time_all = slower_than >= 0 && slower_than < 1000;
     if (memory_exceeded())

@@ -155,9 +155,10 @@ void backlog_free(struct request *list);
 /* Has ns loaded, the client waits. */
 void batch_await_load(struct client *client, struct namespace *ns);
 
-/* Derived when the table is built: every row; a row that only holds subcommands. */
+/* Every row, set when the table is built; rows that always take the slow path: containers, set then,
+ * and what changes how replies leave. */
 #define CMD_ANY       (1u << 30)
-#define CMD_CONTAINER (1u << 31)
+#define CMD_SLOW (1u << 31)
 
 /* Clients with one of these flags take the slow path. */
 #define CLIENT_SLOW                                                                                \
