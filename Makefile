@@ -42,7 +42,7 @@ DEPS_TEST = $(DEPS) clang clang-format llvm libcmocka-dev libclang-rt-dev redis-
             tcl8.6 jq python3 python3-redis nodejs npm git procps util-linux iproute2 dpkg-dev lz4
 
 # One make at a time in a set-up: deps first, then the build.
-.PHONY: run all objects deps deps-test test bench asan tsan fuzz fuzz-targets redis-tests tidy \
+.PHONY: run all objects deps deps-test test crash bench asan tsan fuzz fuzz-targets redis-tests tidy \
         format install clean help
 run: deps  ## install what is missing, build, and start on 127.0.0.1:6379 with data in ./data
 	@$(MAKE) --no-print-directory all
@@ -69,6 +69,10 @@ asan: deps-test  ## all tests with AddressSanitizer and UndefinedBehaviorSanitiz
 tsan: deps-test  ## all tests with ThreadSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=tsan BUILD=$(BUILD)/tsan all units
 	BUILD=$(BUILD)/tsan CAIRN=$(BUILD)/tsan/cairn-server tests/run.sh unit packages clients suite crash
+
+crash: deps-test  ## kill -9 at random moments: nothing acknowledged is lost (CRASH_ROUNDS=200)
+	@$(MAKE) --no-print-directory all
+	CRASH_ROUNDS=$(or $(CRASH_ROUNDS),200) tests/run.sh crash
 
 fuzz: deps-test  ## a short run of every fuzz target (FUZZ_SECONDS=20 each)
 	tests/run.sh fuzz
