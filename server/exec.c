@@ -343,6 +343,19 @@ bool exec_apply(struct exec *x, struct op *op, char event_class, const char *eve
     return exec_apply_in(x, x->ns, op, event_class, event, outcome);
 }
 
+struct entry *exec_take(struct exec *x, int key_index, const char *event)
+{
+    struct outcome outcome;
+    struct inverse *undo;
+    struct op op = exec_op(x, OP_KEY_DELETE, key_index);
+    apply(x->keys, &op, &outcome, &undo);
+    if (!outcome.changed)
+        return NULL;
+    namespace_record(x->ns, &op);
+    follow_change(x, x->ns, &op, 'g', event, &outcome);
+    return inverse_take(undo);
+}
+
 int64_t exec_clear(struct exec *x, struct namespace *ns)
 {
     effects_before_clear(x, ns);

@@ -93,6 +93,11 @@ int64_t exec_clear_quiet(struct exec *x, struct namespace *ns);
 /* Puts a value into a locked namespace by a KeyPut, without what follows from a change: SWAPDB, which
  * tells of all keys at once (effects_swap). */
 void exec_put_quiet(struct exec *x, struct namespace *ns, struct op *op);
+/*
+ * A KeyDelete that hands the value over, for RENAME and MOVE, which put it elsewhere without
+ * copying it. NULL: no such key. The caller owns it; op.key_put takes it.
+ */
+struct entry *exec_take(struct exec *x, int key_index, const char *event);
 /* Only the notification (e.g. "expire" after SET EX): class letters of notify-keyspace-events. */
 void exec_notify(struct exec *x, char event_class, const char *event, struct slice key);
 

@@ -92,22 +92,17 @@ static bool put(struct exec *x, struct namespace *ns, struct slice key, struct e
 }
 
 /* Takes argv[1]'s value out of the namespace and puts it at `to` in `ns`, deadline and all. */
-static void move_value(struct exec *x, struct entry *entry, struct namespace *ns, struct slice to,
+static void move_value(struct exec *x, struct namespace *ns, struct slice to,
                        enum op_condition condition, const char *events[2])
 {
-    struct outcome outcome;
-    struct op op = {.kind = OP_KEY_DELETE, .key = x->argv[1], .time = x->now};
-    int64_t expires = entry_expires(entry);
-    struct entry *value = entry_copy(entry, to, expires);
-    exec_apply(x, &op, 'g', events[0], &outcome);
-    put(x, ns, to, value, expires, condition, events[1]);
+    struct entry *value = exec_take(x, 1, events[0]);
+    put(x, ns, to, value, entry_expires(value), condition, events[1]);
 }
 
 /* RENAME and RENAMENX; false: an error was written, or (NX) the new name is in use. */
 static bool rename_key(struct exec *x, enum op_condition condition)
 {
-    struct entry *entry = exec_find(x, x->argv[1]);
-    if (!entry) {
+    if (!exec_find(x, x->argv[1])) {
         exec_error(x, "ERR no such key");
         return false;
     }
@@ -115,8 +110,7 @@ static bool rename_key(struct exec *x, enum op_condition condition)
         return condition == OP_CONDITION_NONE;
     if (condition == OP_CONDITION_NX && exec_find(x, x->argv[2]))
         return false;
-    move_value(x, entry, x->ns, x->argv[2], condition,
-               (const char *[]){"rename_from", "rename_to"});
+    move_value(x, x->ns, x->argv[2], condition, (const char *[]){"rename_from", "rename_to"});
     return true;
 }
 
@@ -185,11 +179,9 @@ static void move_command(struct exec *x)
         return;
     if (!exec_lock_namespaces(x, (struct namespace *[]){x->ns, to}, 2))
         return;
-    struct entry *entry = find_in(x, x->ns, x->argv[1]);
-    bool moves = entry && !find_in(x, to, x->argv[1]);
+    bool moves = find_in(x, x->ns, x->argv[1]) && !find_in(x, to, x->argv[1]);
     if (moves)
-        move_value(x, entry, to, x->argv[1], OP_CONDITION_NX,
-                   (const char *[]){"move_from", "move_to"});
+        move_value(x, to, x->argv[1], OP_CONDITION_NX, (const char *[]){"move_from", "move_to"});
     resp_write_integer(x->out, moves);
     exec_unlock_namespaces(x);
 }
