@@ -86,24 +86,6 @@ bool recovery_collect(void *ctx, const struct journal_file_header *header,
     return true;
 }
 
-/* Takes the first `count` ops away, and what was encoded of them. */
-static bool batch_skip(struct sync_batch *batch, uint64_t count)
-{
-    size_t at = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        struct slice rest = slice_make(batch->ops.data + at, batch->ops.len - at);
-        size_t len = op_binary_skip(rest, NULL, NULL);
-        if (!len)
-            return false;
-        at += len;
-    }
-    memmove(batch->ops.data, batch->ops.data + at, batch->ops.len - at);
-    batch->ops.len -= at;
-    batch->first += count;
-    batch->count -= count;
-    return true;
-}
-
 static bool batch_apply(struct sync_batch *batch, struct loaded *loaded)
 {
     struct op_scratch scratch = {0};
@@ -155,7 +137,7 @@ static bool drop_committed(struct recovered *item, const struct head *head, stru
                                item->namespace, replica, done, batch->first);
             return false;
         }
-        if (batch->first <= done && !batch_skip(batch, done + 1 - batch->first)) {
+        if (batch->first <= done && !sync_batch_skip(batch, done + 1 - batch->first)) {
             text_append_format(error, "ops of namespace %s in the journal cannot be read",
                                item->namespace);
             return false;

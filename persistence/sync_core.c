@@ -11,8 +11,10 @@
 #include <stdio.h>
 
 #include "ops/mem.h"
+#include "persistence/op_binary.h"
 
 #define BACKOFF_MIN_MS 50
+#define REFUSALS_MAX   3 /* then they are a failure, with its pause */
 
 enum sync_phase { PHASE_REST, PHASE_READ, PHASE_SEGMENT, PHASE_SWAP, PHASE_STUCK };
 
@@ -41,6 +43,7 @@ struct sync_core {
     struct text body;
     int64_t retry_at;
     int64_t backoff;
+    unsigned refusals; /* swaps in a row that did not land, though nobody else swapped */
     uint64_t folds, failures;
     enum store_result result;
     char error[STORE_ERROR_MAX + 64];
@@ -53,6 +56,25 @@ void sync_batch_destroy(struct sync_batch *batch)
     text_release(&batch->ops);
     text_release(&batch->json);
     mem_free(batch);
+}
+
+bool sync_batch_skip(struct sync_batch *batch, uint64_t count)
+{
+    size_t at = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        struct slice rest = slice_make(batch->ops.data + at, batch->ops.len - at);
+        size_t len = op_binary_skip(rest, NULL, NULL);
+        if (!len)
+            return false;
+        at += len;
+    }
+    memmove(batch->ops.data, batch->ops.data + at, batch->ops.len - at);
+    batch->ops.len -= at;
+    batch->first += count;
+    batch->count -= count;
+    text_clear(&batch->json);
+    batch->segment[0] = '\0';
+    return true;
 }
 
 struct sync_core *sync_core_create(struct slice namespace, const struct sync_settings *settings)
@@ -351,6 +373,7 @@ static void finish_batch(struct sync_core *core)
 
 static void finish_swap(struct sync_core *core, const char *etag)
 {
+    core->refusals = 0;
     if (core->placed)
         finish_batch(core);
     if (core->base_placed)
@@ -362,17 +385,56 @@ static void finish_swap(struct sync_core *core, const char *etag)
     succeed(core);
 }
 
-/* `head`, just read and taken, becomes ours, if it is what our own swaps have made of it. */
-static void reconcile(struct sync_core *core, struct head *head, const char *etag)
+/* The hash of the chain in `head` at our position; "" when its tail does not reach back so far. */
+static void hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE])
 {
-    struct sync_batch *batch = core->queue;
-    bool landed = batch && head_replica_op(head, slice_of(batch->replica)) >=
-                               batch->first + batch->count - 1;
+    memcpy(out, head->base.hash, SHA256_HEX_SIZE);
+    if (head->base.position > position)
+        out[0] = '\0';
+    for (size_t i = 0; i < head->tail_count && head->tail[i].position <= position; i++)
+        commit_chain(out, text_slice(&head->tail[i].text), out);
+}
+
+/* Is `head` ours, with nothing but commits of this server added? */
+static bool is_own(const struct sync_core *core, const struct head *head)
+{
+    char hash[SHA256_HEX_SIZE];
+    size_t len = strlen(core->settings.replica);
+    hash_at(head, core->position, hash);
+    if (head->position < core->position || strcmp(hash, core->hash) != 0)
+        return false;
+    for (size_t i = 0; i < head->tail_count; i++) {
+        const struct commit *commit = &head->tail[i];
+        if (commit->position > core->position &&
+            (strncmp(commit->replica, core->settings.replica, len) != 0 ||
+             commit->replica[len] != '/'))
+            return false;
+    }
+    return true;
+}
+
+/* What of the queue is in `head` leaves it. A late commit of an earlier incarnation may have
+ * landed that ends in the midst of a batch. */
+static bool settle_queue(struct sync_core *core, const struct head *head)
+{
+    while (core->queue) {
+        struct sync_batch *batch = core->queue;
+        uint64_t done = head_replica_op(head, slice_of(batch->replica));
+        if (done < batch->first)
+            return true;
+        if (done < batch->first + batch->count - 1)
+            return sync_batch_skip(batch, done + 1 - batch->first);
+        finish_batch(core);
+    }
+    return true;
+}
+
+/* `head`, just read, is taken, if it is what our own swaps have made of it. */
+static void reconcile(struct sync_core *core, int64_t now, struct head *head, const char *etag)
+{
+    uint64_t before = core->position;
     bool base_landed = core->base_placed && head->base.position > core->base_position;
-    bool own = landed ? head->position == core->position + 1 &&
-                            strcmp(head->hash, core->head.hash) == 0
-                      : head->position == core->position && strcmp(head->hash, core->hash) == 0;
-    if (!own) {
+    if (!is_own(core, head) || !settle_queue(core, head)) {
         head_release(head);
         be_stuck(core, STORE_PRECONDITION,
                  "it was changed by another writer, and this server does not share its store");
@@ -380,14 +442,18 @@ static void reconcile(struct sync_core *core, struct head *head, const char *eta
     }
     head_release(&core->head);
     core->head = *head;
-    if (landed)
-        finish_batch(core);
     if (base_landed)
         core->folds++;
     core->placed = core->base_placed = false;
     remember_committed(core, etag);
     core->phase = PHASE_REST;
-    succeed(core);
+    if (base_landed || core->position != before)
+        core->refusals = 0;
+    if (++core->refusals > REFUSALS_MAX)
+        fail(core, now, STORE_PRECONDITION, "the store takes no new head, though the old one is "
+                                            "what it was");
+    else
+        succeed(core);
 }
 
 static void answer_read(struct sync_core *core, int64_t now, enum store_result result,
@@ -397,13 +463,13 @@ static void answer_read(struct sync_core *core, int64_t now, enum store_result r
     struct text reason = {0};
     if (result == STORE_NOT_FOUND && !core->etag[0]) {
         head_init(&head, slice_of(core->namespace));
-        reconcile(core, &head, "");
+        reconcile(core, now, &head, "");
     } else if (result == STORE_NOT_FOUND) {
         be_stuck(core, result, "it is gone from the store");
     } else if (result != STORE_OK) {
         fail(core, now, result, error);
     } else if (head_decode(body, slice_of(core->namespace), &head, &reason)) {
-        reconcile(core, &head, etag);
+        reconcile(core, now, &head, etag);
     } else {
         be_stuck(core, STORE_INVALID, text_terminated(&reason));
     }

@@ -40,6 +40,8 @@ struct sync_batch {
 };
 
 void sync_batch_destroy(struct sync_batch *batch);
+/* Takes the first `count` ops away. False: they cannot be read. */
+bool sync_batch_skip(struct sync_batch *batch, uint64_t count);
 
 struct sync_settings {
     size_t inline_limit;
