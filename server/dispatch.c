@@ -323,10 +323,12 @@ void dispatch_slow(struct loop *loop, struct request *request)
 bool exec_call(struct exec *x, const struct command *command, const struct slice *argv, int argc)
 {
     struct exec outer = *x;
+    x->in_transaction = true;
     x->command = command;
     x->argv = argv;
     x->argc = argc;
     x->ns = client_namespace(x->client);
+    x->in_transaction = true;
     x->keys = exec_holds(x, x->ns) ? namespace_keyspace(x->ns) : NULL;
     x->hash = command->first_key > 0 && command->first_key < argc
                   ? key_hash(argv[command->first_key])
