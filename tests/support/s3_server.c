@@ -49,6 +49,7 @@ int s3_server_start(void **state)
     if (!mkdtemp(directory) || !run_script("start"))
         return -1;
     setenv("AWS_REGION", "us-east-1", 0);
+    setenv("AWS_ENDPOINT_URL_S3", getenv("S3_ENDPOINT"), 1);
     return 0;
 }
 
