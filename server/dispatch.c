@@ -323,7 +323,6 @@ void dispatch_slow(struct loop *loop, struct request *request)
 bool exec_call(struct exec *x, const struct command *command, const struct slice *argv, int argc)
 {
     struct exec outer = *x;
-    x->in_transaction = true;
     x->command = command;
     x->argv = argv;
     x->argc = argc;
