@@ -3,6 +3,8 @@
 #include "persistence/store_s3.h"
 
 #define MONTH_MS (INT64_C(30) * 24 * 3600 * 1000)
+/* Shorter times say nothing: at start a probe alone makes a hundred requests. */
+#define LEAST_MS (INT64_C(3600) * 1000)
 /* Millionths of a dollar for a thousand requests. */
 #define PRICE_PUT_LIST 5000
 #define PRICE_GET      400
@@ -42,7 +44,6 @@ int64_t s3_stats_monthly_cost(const struct s3_stats *stats)
     double thousandths = (double)(paid(stats, S3_KIND_PUT) + paid(stats, S3_KIND_LIST)) *
                              PRICE_PUT_LIST +
                          (double)paid(stats, S3_KIND_GET) * PRICE_GET;
-    if (stats->elapsed_ms <= 0)
-        return 0;
-    return (int64_t)(thousandths / 1000 * (double)MONTH_MS / (double)stats->elapsed_ms);
+    int64_t elapsed = stats->elapsed_ms > LEAST_MS ? stats->elapsed_ms : LEAST_MS;
+    return (int64_t)(thousandths / 1000 * (double)MONTH_MS / (double)elapsed);
 }

@@ -74,7 +74,7 @@ const char *s3_status_name(enum s3_status status);
 /*
  * What 30 days of requests at the pace so far cost, in millionths of a dollar, at the prices of S3
  * Standard in us-east-1: 5 $ a million PUT and LIST, 0.40 $ a million GET. Storage and traffic are
- * not in it.
+ * not in it. In the first hour the pace is that of an hour with what there was so far.
  */
 int64_t s3_stats_monthly_cost(const struct s3_stats *stats);
 
