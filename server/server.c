@@ -32,7 +32,7 @@ static struct event *signal_events[3];
 
 size_t server_namespaces(struct namespace ***out)
 {
-    size_t cap = persistence_loaded(server.persistence, NULL, 0) + 16;
+    size_t cap = 64;
     for (;;) {
         *out = mem_alloc(cap * sizeof(**out));
         size_t n = persistence_loaded(server.persistence, *out, cap);
