@@ -115,7 +115,7 @@ static void world_write(struct world *world)
     batch->time = world->now;
     batch->count = 1 + random_below(&world->random, random_below(&world->random, 8) ? 4 : 400);
     for (uint64_t i = 0; i < batch->count; i++) {
-        char key[8];
+        char key[16];
         uint64_t which = random_below(&world->random, KEYS);
         int64_t delta = (int64_t)random_below(&world->random, 1000) - 300;
         snprintf(key, sizeof(key), "k%d", (int)which);
@@ -211,7 +211,7 @@ static void world_check(struct world *world)
     struct text error = {0};
     assert_int_equal(loader_run(&options, &loaded, &error), LOADER_OK);
     for (int i = 0; i < KEYS; i++) {
-        char key[8], scratch[24];
+        char key[16], scratch[24];
         int64_t number = 0;
         snprintf(key, sizeof(key), "k%d", i);
         struct entry *entry = keyspace_find(loaded.keyspace, slice_of(key), 0, world->now);
