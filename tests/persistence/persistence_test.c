@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -554,10 +555,8 @@ static void namespaces_are_listed_from_store_and_memory(void **state)
 
 static void export_to(const char *store, const char *name, struct text *out)
 {
-    char path[] = "/tmp/cairn-export-XXXXXX";
     struct text error = {0};
-    int fd = mkstemp(path);
-    unlink(path);
+    int fd = memfd_create("export", 0);
     enum persistence_status status = persistence_export(store, slice_of(name), fd, &error);
     if (status != PERSISTENCE_OK)
         fail_msg("%s", text_terminated(&error));
@@ -571,10 +570,8 @@ static void export_to(const char *store, const char *name, struct text *out)
 static void import_from(const char *store, const char *name, const struct text *document,
                         enum persistence_status expected)
 {
-    char path[] = "/tmp/cairn-import-XXXXXX";
     struct text error = {0};
-    int fd = mkstemp(path);
-    unlink(path);
+    int fd = memfd_create("import", 0);
     assert_int_equal(write(fd, document->data, document->len), document->len);
     lseek(fd, 0, SEEK_SET);
     assert_int_equal(persistence_import(store, slice_of(name), fd, &error), expected);
