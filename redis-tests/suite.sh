@@ -33,7 +33,7 @@ CAIRN=${CAIRN:-$BUILD/cairn-server}
 CAIRN_FLAGS=${CAIRN_FLAGS:-}
 SUITE_STORE=${SUITE_STORE:-memory}
 SUITE_THREADS=${SUITE_THREADS:-1}
-work=$BUILD/redis-suite
+work=${SUITE_WORK:-$BUILD/redis-suite}
 jobs=2
 
 die() { echo "suite.sh: $*" >&2; exit 2; }
