@@ -416,6 +416,23 @@ bool exec_namespace_quiet(struct slice name, struct namespace **ns)
     return true;
 }
 
+bool exec_namespace_known(struct slice name, struct namespace **ns)
+{
+    int64_t number;
+    struct namespace **list;
+    bool found = false;
+    if (parse_int(name, &number))
+        return exec_namespace_quiet(name, ns);
+    size_t count = server_namespaces(&list);
+    for (size_t i = 0; i < count && !found; i++) {
+        found = slice_equal(namespace_name(list[i]), name);
+        if (found)
+            *ns = list[i];
+    }
+    mem_free(list);
+    return found;
+}
+
 bool exec_namespace(struct exec *x, struct slice name, struct namespace **ns)
 {
     int64_t number;

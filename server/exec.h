@@ -122,6 +122,9 @@ bool exec_holds(const struct exec *x, const struct namespace *ns);
  * and the error is written (quiet: is not). */
 bool exec_namespace(struct exec *x, struct slice name, struct namespace **ns);
 bool exec_namespace_quiet(struct slice name, struct namespace **ns);
+/* The same, but a name must be that of a namespace somebody has used since the start: for MOVE and
+ * COPY … DB, which make none. */
+bool exec_namespace_known(struct slice name, struct namespace **ns);
 
 /*
  * Answers later, from another thread or at a timeout: the connection reads no further commands

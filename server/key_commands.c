@@ -4,13 +4,11 @@
  */
 #include <limits.h>
 
-#include "ops/mem.h"
 #include "server/command.h"
 #include "server/exec.h"
 #include "server/glob.h"
 #include "server/random.h"
 #include "server/scan.h"
-#include "server/server.h"
 
 static void del_command(struct exec *x)
 {
@@ -127,18 +125,6 @@ static void renamenx_command(struct exec *x)
         resp_write_integer(x->out, renamed);
 }
 
-/* A namespace of that name that somebody has used since the start; NULL: none. */
-static struct namespace *known_namespace(struct slice name)
-{
-    struct namespace **list, *found = NULL;
-    size_t count = server_namespaces(&list);
-    for (size_t i = 0; i < count && !found; i++)
-        if (slice_equal(namespace_name(list[i]), name))
-            found = list[i];
-    mem_free(list);
-    return found;
-}
-
 /*
  * The namespace that MOVE and COPY … DB name. Unlike SELECT they do not make one of any word: what
  * is neither a number nor a namespace in use is Redis's error.
@@ -153,10 +139,10 @@ static bool target_namespace(struct exec *x, int index, struct namespace **ns)
                           INT_MAX);
         return false;
     }
-    *ns = known_namespace(x->argv[index]);
-    if (!*ns)
-        exec_error(x, "ERR value is not an integer or out of range");
-    return *ns;
+    if (exec_namespace_known(x->argv[index], ns))
+        return true;
+    exec_error(x, "ERR value is not an integer or out of range");
+    return false;
 }
 
 static bool is_same_key(struct exec *x, struct namespace *to, struct slice key)
