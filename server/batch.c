@@ -70,6 +70,8 @@ void batch_seal(struct loop *loop)
     if (!loop->locked)
         return;
     uint64_t ticket = namespace_seal(loop->locked);
+    if (CONFIG(journal_fsync) == JOURNAL_FSYNC_ALWAYS) /* nobody is told what a crash may undo */
+        ticket = namespace_ticket(loop->locked);
     if (ticket > loop->ticket)
         loop->ticket = ticket;
     namespace_unlock(loop->locked);
