@@ -112,10 +112,11 @@ static void profiles_are_sections_of_both_files(void **state)
 {
     char region[64];
     (void)state;
-    write_file("AWS_SHARED_CREDENTIALS_FILE", "credentials",
-               "# comment\r\n[default]\r\naws_access_key_id = D \r\naws_secret_access_key\t=\tDS\r\n"
-               "[work]\naws_access_key_id=W\naws_secret_access_key=W/S+=\n"
-               "aws_session_token=WT\n");
+    write_file(
+        "AWS_SHARED_CREDENTIALS_FILE", "credentials",
+        "# comment\r\n[default]\r\naws_access_key_id = D \r\naws_secret_access_key\t=\tDS\r\n"
+        "[work]\naws_access_key_id=W\naws_secret_access_key=W/S+=\n"
+        "aws_session_token=WT\n");
     write_file("AWS_CONFIG_FILE", "config",
                "[default]\nregion = eu-central-1\ns3 =\n  max_concurrent_requests = 20\n"
                "[profile  work]\nregion=us-west-2\naws_access_key_id=ignored\n"
@@ -200,8 +201,9 @@ static void an_instance_is_asked_by_session(void **state)
     assert_found("I", "IS", "IT");
     assert_non_null(strstr(http_fake_request(fake, 0), "PUT /latest/api/token HTTP/1.1\r\n"));
     assert_non_null(strstr(http_fake_request(fake, 0), "token-ttl-seconds: 21600\r\n"));
-    assert_non_null(strstr(http_fake_request(fake, 2),
-                           "GET /latest/meta-data/iam/security-credentials/my%20role HTTP/1.1\r\n"));
+    assert_non_null(
+        strstr(http_fake_request(fake, 2),
+               "GET /latest/meta-data/iam/security-credentials/my%20role HTTP/1.1\r\n"));
     assert_non_null(strstr(http_fake_request(fake, 2), "X-aws-ec2-metadata-token: TOKEN==\r\n"));
     assert_missing("status 404");
     http_fake_stop(fake);
