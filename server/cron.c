@@ -152,6 +152,8 @@ static void on_tick(int fd, short what, void *arg)
     }
     if (loop->client_count)
         see_clients(loop, now);
+    if (++loop->ticks % (1000 / TICK_MS) == 0)
+        resp_arena_trim(&loop->arena);
     expire_cycle(loop);
 }
 

@@ -111,6 +111,7 @@ struct loop {
     struct client *clients; /* ring; cron walks it */
     size_t client_count;
     struct client *cron_at;
+    uint64_t ticks; /* of cron */
 
     struct loop_stats stats;
     struct event *wake_event, *cron_event;
