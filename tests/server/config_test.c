@@ -98,6 +98,27 @@ static void the_example_file_is_the_defaults(void **state)
     text_release(&error);
 }
 
+static void read_whole(const char *path, char *out, size_t cap)
+{
+    FILE *file = fopen(path, "r");
+    if (!file)
+        fail_msg("cannot open %s (tests run from the top of the repository)", path);
+    size_t len = fread(out, 1, cap - 1, file);
+    out[len] = 0;
+    fclose(file);
+}
+
+static void the_example_in_the_repository_is_this_one(void **state)
+{
+    (void)state;
+    static char kept[64 * 1024];
+    struct text example = {0};
+    config_example(&example);
+    read_whole("cairn.conf", kept, sizeof(kept));
+    assert_string_equal(text_terminated(&example), kept); /* else: --print-config >cairn.conf */
+    text_release(&example);
+}
+
 static void memory_takes_units_in_any_case(void **state)
 {
     (void)state;
@@ -247,14 +268,6 @@ static void output_limits_are_set_by_class(void **state)
     text_release(&error);
 }
 
-static void read_whole(const char *path, char *out, size_t cap)
-{
-    FILE *file = fopen(path, "r");
-    size_t len = fread(out, 1, cap - 1, file);
-    out[len] = 0;
-    fclose(file);
-}
-
 static void rewrite_keeps_comments_and_adds_what_changed(void **state)
 {
     (void)state;
@@ -301,6 +314,7 @@ int main(void)
         CASE(every_default_is_valid_and_reads_back),
         CASE(names_and_aliases_are_unique_and_every_row_is_explained),
         CASE(the_example_file_is_the_defaults),
+        CASE(the_example_in_the_repository_is_this_one),
         CASE(memory_takes_units_in_any_case),
         CASE(times_take_fractions_and_units),
         CASE(errors_name_file_line_and_remedy),
