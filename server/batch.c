@@ -151,8 +151,7 @@ static inline bool is_plain(const struct loop *loop, const struct request *reque
 }
 
 /* Runs the request at `at`, whose client is in `ns` and free to go on. */
-static void run_request(struct loop *loop, struct request *request, size_t at,
-                        struct namespace *ns)
+static void run_request(struct loop *loop, struct request *request, size_t at, struct namespace *ns)
 {
     const struct command *command = request->command;
     struct client *client = request->client;
@@ -230,8 +229,7 @@ static void release_outbox(struct loop *loop)
             loop_post(item.loop, item.post.client_id, item.post.run, item.post.ctx);
             continue;
         }
-        struct client *client =
-            item.post.client_id ? loop_client(loop, item.post.client_id) : NULL;
+        struct client *client = item.post.client_id ? loop_client(loop, item.post.client_id) : NULL;
         item.post.run(client, item.post.ctx);
     }
     loop->outbox_count = 0;

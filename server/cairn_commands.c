@@ -39,8 +39,7 @@ static void namespaces_command(struct exec *x)
     struct listing listing = {.out = x->out};
     struct text error = {0};
     size_t begun = resp_defer_begin(x->out);
-    if (persistence_list(server.persistence, write_namespace, &listing, &error) ==
-        PERSISTENCE_OK) {
+    if (persistence_list(server.persistence, write_namespace, &listing, &error) == PERSISTENCE_OK) {
         resp_defer_array(x->out, begun, listing.count);
     } else {
         x->out->out->len = begun;
@@ -154,9 +153,11 @@ static void probe_command(struct exec *x)
 }
 
 #define CAIRN(name_, arity_, flags_, handler_, syntax_, summary_)                                  \
-    {.name = name_, .arity = arity_, .flags = CMD_NOSCRIPT | (flags_), .group = GROUP_CAIRN,       \
-     .handler = handler_, .since = "0.1.0", .complexity = "O(1)", .syntax = syntax_,               \
-     .summary = summary_}
+    {                                                                                              \
+        .name = name_, .arity = arity_, .flags = CMD_NOSCRIPT | (flags_), .group = GROUP_CAIRN,    \
+        .handler = handler_, .since = "0.1.0", .complexity = "O(1)", .syntax = syntax_,            \
+        .summary = summary_                                                                        \
+    }
 
 /* clang-format off */
 static const struct command subcommands[] = {

@@ -16,6 +16,7 @@
 #include "persistence/text.h"
 
 /* Every scalar directive; all are int64 whatever their type. */
+/* clang-format off */
 #define CONFIG_SCALARS(X)                                                                          \
     X(port) X(unixsocketperm) X(tcp_backlog) X(timeout) X(tcp_keepalive) X(protected_mode)         \
     X(maxclients) X(threads)                                                                       \
@@ -37,6 +38,7 @@
 #define CONFIG_STRINGS(X)                                                                          \
     X(bind) X(unixsocket) X(pidfile) X(logfile) X(requirepass) X(store) X(dir) X(save)             \
     X(s3_endpoint) X(s3_region) X(s3_ca_file) X(s3_sse) X(s3_sse_key) X(s3_storage_class)
+/* clang-format on */
 
 enum output_class { OUTPUT_NORMAL, OUTPUT_REPLICA, OUTPUT_PUBSUB, OUTPUT_CLASSES };
 
@@ -96,8 +98,7 @@ static inline int64_t notify_flag_of(char letter)
 {
     switch (letter) {
 #define X(name, c)                                                                                 \
-    case c:                                                                                        \
-        return NOTIFY_##name;
+    case c: return NOTIFY_##name;
         NOTIFY_LIST(X)
 #undef X
     }

@@ -16,11 +16,11 @@
 #include "server/pause.h"
 #include "server/server.h"
 
-#define TICK_MS           100
-#define EXPIRE_EFFORT     400   /* keys looked at under one lock: some 50 µs */
-#define EXPIRE_TIME_US    20000 /* of a tick's 100 ms, over all namespaces of the loop */
-#define CLIENTS_PER_TICK  64    /* at the least; all are seen within a second */
-#define IDLE_BUFFERS_MS   2000  /* as Redis: buffers of a client idle so long go back */
+#define TICK_MS          100
+#define EXPIRE_EFFORT    400   /* keys looked at under one lock: some 50 µs */
+#define EXPIRE_TIME_US   20000 /* of a tick's 100 ms, over all namespaces of the loop */
+#define CLIENTS_PER_TICK 64    /* at the least; all are seen within a second */
+#define IDLE_BUFFERS_MS  2000  /* as Redis: buffers of a client idle so long go back */
 
 static bool closed_by_timeout(struct loop *loop, struct client *client, int64_t idle)
 {

@@ -61,9 +61,9 @@ void exec_unknown_subcommand(struct exec *x)
     for (char *c = name; *c; c++)
         *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
     struct slice word = x->argc > 1 ? x->argv[1] : slice_of("");
-    exec_error_format(x,
-                      "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
-                      word.len < 128 ? (int)word.len : 128, word.data, name);
+    exec_error_format(
+        x, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+        word.len < 128 ? (int)word.len : 128, word.data, name);
 }
 
 bool parse_int(struct slice text, int64_t *value)
@@ -173,10 +173,8 @@ static uint64_t hash_of(const struct exec *x, int key_index)
 
 struct read_op exec_read_op(struct exec *x, enum read_op_kind kind, int key_index)
 {
-    return (struct read_op){.kind = kind,
-                            .key = x->argv[key_index],
-                            .hash = hash_of(x, key_index),
-                            .time = x->now};
+    return (struct read_op){
+        .kind = kind, .key = x->argv[key_index], .hash = hash_of(x, key_index), .time = x->now};
 }
 
 static void count_lookup(struct exec *x, struct slice key, bool found)
@@ -294,11 +292,8 @@ static bool answer_status(struct exec *x, const struct op *op, enum outcome_stat
     case OUTCOME_ZERO_DIVISOR:
     case OUTCOME_NO_KEY:
     case OUTCOME_OUT_OF_RANGE:
-    case OUTCOME_NO_PIVOT:
-        return true;
-    case OUTCOME_WRONG_TYPE:
-        exec_wrong_type(x);
-        return false;
+    case OUTCOME_NO_PIVOT: return true;
+    case OUTCOME_WRONG_TYPE: exec_wrong_type(x); return false;
     case OUTCOME_NOT_INTEGER:
         exec_error(x, field ? "ERR hash value is not an integer"
                             : "ERR value is not an integer or out of range");
@@ -306,9 +301,7 @@ static bool answer_status(struct exec *x, const struct op *op, enum outcome_stat
     case OUTCOME_NOT_FLOAT:
         exec_error(x, field ? "ERR hash value is not a float" : "ERR value is not a valid float");
         return false;
-    case OUTCOME_OVERFLOW:
-        exec_error(x, "ERR increment or decrement would overflow");
-        return false;
+    case OUTCOME_OVERFLOW: exec_error(x, "ERR increment or decrement would overflow"); return false;
     case OUTCOME_NOT_FINITE:
         exec_error(x, "ERR increment would produce NaN or Infinity");
         return false;
@@ -453,8 +446,8 @@ uint64_t exec_suspend(struct exec *x)
     return client->wait_token;
 }
 
-void exec_post(struct exec *x, struct client_ref to,
-               void (*run)(struct client *client, void *ctx), void *ctx)
+void exec_post(struct exec *x, struct client_ref to, void (*run)(struct client *client, void *ctx),
+               void *ctx)
 {
     struct loop *loop = x->loop;
     LOOP_ROOM(loop->outbox, loop->outbox_count, loop->outbox_cap);

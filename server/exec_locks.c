@@ -111,9 +111,8 @@ void exec_unlock_namespaces(struct exec *x)
         return;
     if (x->serve)
         effects_after_command(x);
-    uint64_t ticket = held->count == 1
-                          ? namespace_seal(held->list[0])
-                          : namespace_seal_together(held->list, (size_t)held->count);
+    uint64_t ticket = held->count == 1 ? namespace_seal(held->list[0])
+                                       : namespace_seal_together(held->list, (size_t)held->count);
     if (ticket > x->loop->ticket)
         x->loop->ticket = ticket;
     unlock_all(held);

@@ -45,7 +45,12 @@ static void every_command_is_found_in_any_case(void **state)
 static void other_words_are_not_found(void **state)
 {
     (void)state;
-    static const char *const words[] = {"", "ge", "gett", "get ", "G\x05T", "client|list",
+    static const char *const words[] = {"",
+                                        "ge",
+                                        "gett",
+                                        "get ",
+                                        "G\x05T",
+                                        "client|list",
                                         "averyveryveryverylongnamethatnocommandhas"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         assert_null(command_find(slice_of(words[i])));

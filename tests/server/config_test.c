@@ -125,15 +125,16 @@ static void memory_takes_units_in_any_case(void **state)
     static const struct {
         const char *text;
         int64_t bytes;
-    } rows[] = {{"0", 0},          {"1", 1},           {"1b", 1},          {"2k", 2000},
-                {"2kb", 2048},     {"3MB", 3145728},   {"3m", 3000000},    {"1Gb", 1073741824},
+    } rows[] = {{"0", 0},          {"1", 1},         {"1b", 1},       {"2k", 2000},
+                {"2kb", 2048},     {"3MB", 3145728}, {"3m", 3000000}, {"1Gb", 1073741824},
                 {"1g", 1000000000}};
     int64_t bytes;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_true(config_parse_memory(slice_of(rows[i].text), &bytes));
         assert_int_equal(bytes, rows[i].bytes);
     }
-    static const char *const bad[] = {"", "kb", "-1", "1x", "1.5mb", "9223372036854775807kb", "1 mb"};
+    static const char *const bad[] = {"",    "kb", "-1", "1x", "1.5mb", "9223372036854775807kb",
+                                      "1 mb"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(config_parse_memory(slice_of(bad[i]), &bytes));
 }
@@ -142,8 +143,8 @@ static void times_take_fractions_and_units(void **state)
 {
     (void)state;
     struct text error = {0};
-    static const char *const rows[][2] = {{"15", "15"},      {"0.5", "500ms"}, {"1500ms", "1500ms"},
-                                          {"2m", "120"},     {"1h", "3600"},   {"0", "0"}};
+    static const char *const rows[][2] = {{"15", "15"},  {"0.5", "500ms"}, {"1500ms", "1500ms"},
+                                          {"2m", "120"}, {"1h", "3600"},   {"0", "0"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_true(set_one("sync-interval", rows[i][0], &error));
         assert_string_equal(value_of("sync-interval"), rows[i][1]);
@@ -244,9 +245,9 @@ static void aliases_set_the_same_value(void **state)
 static void notification_classes_print_in_redis_order(void **state)
 {
     (void)state;
-    static const char *const rows[][2] = {{"", ""},         {"KA", "AK"},        {"gKE", "gKE"},
-                                          {"$lshzxeKE", "$lshzxeKE"}, {"AKEmn", "AKEmn"},
-                                          {"g$lshzxetdE", "AE"}};
+    static const char *const rows[][2] = {{"", ""},           {"KA", "AK"},
+                                          {"gKE", "gKE"},     {"$lshzxeKE", "$lshzxeKE"},
+                                          {"AKEmn", "AKEmn"}, {"g$lshzxetdE", "AE"}};
     struct text error = {0};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_true(set_one("notify-keyspace-events", rows[i][0], &error));
@@ -302,7 +303,8 @@ static void config_get_gives_each_match_once(void **state)
 {
     (void)state;
     int count = 0;
-    struct slice patterns[] = {slice_of("max*"), slice_of("maxmemory"), slice_of("*-max-ziplist-*")};
+    struct slice patterns[] = {slice_of("max*"), slice_of("maxmemory"),
+                               slice_of("*-max-ziplist-*")};
     config_get(patterns, 3, count_visit, &count);
     assert_int_equal(count, 4 + 5);
 }

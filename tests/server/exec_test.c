@@ -29,9 +29,19 @@ static void only_canonical_integers_are_integers(void **state)
         assert_true(parse_int(slice_of(good[i].text), &value));
         assert_true(value == good[i].value);
     }
-    static const char *const bad[] = {"", "-", "+1", "01", "-0", "1 ", " 1", "1.0", "0x1",
-                                      "9223372036854775808", "-9223372036854775809",
-                                      "99999999999999999999", "18446744073709551616"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "+1",
+                                      "01",
+                                      "-0",
+                                      "1 ",
+                                      " 1",
+                                      "1.0",
+                                      "0x1",
+                                      "9223372036854775808",
+                                      "-9223372036854775809",
+                                      "99999999999999999999",
+                                      "18446744073709551616"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(parse_int(slice_of(bad[i]), &value));
     assert_false(parse_int(slice_make("1\0", 2), &value));
@@ -61,7 +71,10 @@ static void floats_are_whole_words(void **state)
     static const char *const bad[] = {"", " 1", "1 ", "abc", "nan", "1e999999", "1.5x"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(parse_double(slice_of(bad[i]), &value));
-    assert_false(parse_double(slice_make("1\0" "2", 3), &value));
+    assert_false(parse_double(slice_make("1\0"
+                                         "2",
+                                         3),
+                              &value));
 }
 
 static void *read_clock(void *arg)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The request path from outside: a whole server in a child process, spoken to over a socket, byte by
- * byte where the bytes matter.
+ * The request path from outside: a whole server in a child process, spoken to over a socket, byte
+ * by byte where the bytes matter.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,8 +29,7 @@ struct child {
 
 static int free_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
@@ -175,8 +174,9 @@ static void a_pipeline_over_namespaces_is_answered_in_order(void **state)
     struct child child;
     start(&child, in_memory);
     int fd = open_client(&child);
-    tell(fd, "SET k a\r\nSELECT 3\r\nGET k\r\nSET k b\r\nSELECT some.name\r\nSET k c\r\nSELECT 0\r\n"
-             "GET k\r\nSELECT 3\r\nGET k\r\nSELECT some.name\r\nGET k\r\nFOO\r\nGET\r\nPING\r\n");
+    tell(fd,
+         "SET k a\r\nSELECT 3\r\nGET k\r\nSET k b\r\nSELECT some.name\r\nSET k c\r\nSELECT 0\r\n"
+         "GET k\r\nSELECT 3\r\nGET k\r\nSELECT some.name\r\nGET k\r\nFOO\r\nGET\r\nPING\r\n");
     expect(fd, "+OK\r\n+OK\r\n$-1\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n$1\r\na\r\n+OK\r\n$1\r\nb\r\n"
                "+OK\r\n$1\r\nc\r\n-ERR unknown command 'FOO', with args beginning with: \r\n"
                "-ERR wrong number of arguments for 'get' command\r\n+PONG\r\n");
@@ -371,9 +371,10 @@ static void a_transaction_over_namespaces_is_whole(void **state)
     int fd = open_client(&child);
     tell(fd, "MULTI\r\nSET k a\r\nSELECT 2\r\nSET k b\r\nFLUSHALL\r\nSET k c\r\nINFO keyspace\r\n"
              "EXEC\r\nGET k\r\n");
-    expect(fd, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*6\r\n+OK\r\n"
-               "+OK\r\n+OK\r\n+OK\r\n+OK\r\n$44\r\n# Keyspace\r\ndb2:keys=1,expires=0,avg_ttl=0\r\n"
-               "\r\n$1\r\nc\r\n");
+    expect(fd,
+           "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*6\r\n+OK\r\n"
+           "+OK\r\n+OK\r\n+OK\r\n+OK\r\n$44\r\n# Keyspace\r\ndb2:keys=1,expires=0,avg_ttl=0\r\n"
+           "\r\n$1\r\nc\r\n");
     close(fd);
     end(&child);
 }
@@ -420,8 +421,9 @@ static void waits_are_answered_at_their_level(void **state)
     struct child child;
     start(&child, in_directory);
     int fd = open_client(&child);
-    tell(fd, "WAIT 0 0\r\nSET k v\r\nWAITAOF 1 0 10000\r\nWAIT 1 10000\r\nWAITAOF 1 1 10000\r\n"
-             "CAIRN DURABILITY durable\r\nSET k w\r\nCAIRN POSITION\r\nCAIRN DURABILITY\r\nSAVE\r\n");
+    tell(fd,
+         "WAIT 0 0\r\nSET k v\r\nWAITAOF 1 0 10000\r\nWAIT 1 10000\r\nWAITAOF 1 1 10000\r\n"
+         "CAIRN DURABILITY durable\r\nSET k w\r\nCAIRN POSITION\r\nCAIRN DURABILITY\r\nSAVE\r\n");
     expect(fd, ":1\r\n+OK\r\n*2\r\n:1\r\n:0\r\n:1\r\n*2\r\n:1\r\n:1\r\n+OK\r\n+OK\r\n:");
     close(fd);
     end(&child);
