@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Thin cover of malloc: jemalloc where it is linked in, the C library's or a sanitizer's
- * otherwise. `mallctl` is weak, so the same object serves all three.
+ * otherwise. What only one of them has is declared weak, so the same object serves all three.
  */
 #include "ops/mem.h"
 
@@ -21,6 +21,8 @@ const char *malloc_conf = "thp:always";
 
 int mallctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
     __attribute__((weak));
+
+size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
 static void *checked(void *memory, size_t size)
 {
@@ -72,6 +74,8 @@ size_t mem_used(void)
         if (mallctl("stats.allocated", &allocated, &len, NULL, 0) == 0)
             return allocated;
     }
+    if (__sanitizer_get_current_allocated_bytes)
+        return __sanitizer_get_current_allocated_bytes();
     return mallinfo2().uordblks;
 }
 

@@ -89,6 +89,13 @@ static void reply_failed_namespace(struct client *client, struct namespace *ns)
                             (int)name.len, name.data, reason);
 }
 
+void batch_keep_time(struct loop *loop, const struct namespace *ns)
+{
+    int64_t newest = namespace_clock(ns);
+    if (newest > loop->x.now)
+        loop->x.now = newest;
+}
+
 /* Takes the lock for `request`. False: the namespace is not there yet, and the client waits. */
 static bool batch_lock(struct loop *loop, const struct request *request, struct namespace *ns)
 {
@@ -97,6 +104,7 @@ static bool batch_lock(struct loop *loop, const struct request *request, struct 
     if (state == NAMESPACE_READY) {
         loop->locked = ns;
         loop->locked_keys = namespace_keyspace(ns);
+        batch_keep_time(loop, ns);
         LOOP_ROOM(loop->held.list, 0, loop->held.cap);
         loop->held.list[0] = ns;
         loop->held.count = 1;

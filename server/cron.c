@@ -90,8 +90,9 @@ static void see_clients(struct loop *loop, int64_t now)
 static bool expire_some(struct loop *loop, struct namespace *ns)
 {
     bool again = false;
-    namespace_lock(ns);
+    namespace_lock_aside(ns);
     if (namespace_state(ns) == NAMESPACE_READY) {
+        batch_keep_time(loop, ns);
         struct keyspace *keys = namespace_keyspace(ns);
         struct garbage *garbage;
         size_t looked = 0, dropped = 0;

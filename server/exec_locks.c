@@ -87,6 +87,8 @@ bool exec_lock_namespaces(struct exec *x, struct namespace **list, int count)
     struct namespace *absent = first_absent(held);
     if (!absent) {
         held->depth = 1;
+        for (int i = 0; i < held->count; i++)
+            batch_keep_time(loop, held->list[i]);
         x->keys = is_held(held, x->ns) ? namespace_keyspace(x->ns) : NULL;
         return true;
     }
