@@ -59,7 +59,8 @@ struct agent {
     int64_t last_used;
 };
 
-struct namespace {
+struct namespace
+{
     /* Never change. */
     struct persistence *owner;
     char name[NAMESPACE_NAME_MAX + 1];
@@ -108,7 +109,7 @@ struct persistence {
     struct syncer *syncer;
     _Atomic bool stopping;
 
-    pthread_mutex_t registry; /* the next three */
+    pthread_mutex_t registry;   /* the next three */
     struct namespace **sorted;  /* by name */
     struct namespace **ordered; /* by order */
     size_t count;
@@ -122,7 +123,7 @@ struct persistence {
     _Atomic int64_t pending_limit, sync_interval_ms;
     _Atomic int64_t last_sync_ms, syncs, syncs_failed, folds;
     _Atomic bool last_sync_ok;
-    _Atomic int asking; /* namespaces that wait for an answer of the store */
+    _Atomic int asking;             /* namespaces that wait for an answer of the store */
     _Atomic int64_t recovered_left; /* namespaces with batches of earlier incarnations */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See namespace.h. Everything here is on the path of every command: no I/O, no allocation per op. */
+/* See namespace.h. Everything here is on the path of every command: no I/O, no allocation per op.
+ */
 #include "persistence/namespace-internal.h"
 
 #include <assert.h>

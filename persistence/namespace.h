@@ -33,7 +33,7 @@ enum namespace_state {
 };
 
 /* Everything down to namespace_unlock: call with the lock held unless said otherwise. */
-void namespace_lock(struct namespace *ns);   /* any thread; not recursive */
+void namespace_lock(struct namespace *ns); /* any thread; not recursive */
 void namespace_unlock(struct namespace *ns);
 /* The same for housekeeping (expiry cycles, statistics): does not keep an idle namespace loaded. */
 void namespace_lock_aside(struct namespace *ns);

@@ -263,8 +263,8 @@ static void written(void *ctx, bool ok)
 }
 
 void persistence_wait(struct persistence *p, struct namespace *ns, uint64_t mark,
-                      enum durability level, void (*done)(void *ctx, enum persistence_status status),
-                      void *ctx)
+                      enum durability level,
+                      void (*done)(void *ctx, enum persistence_status status), void *ctx)
 {
     if (p->memory || level == DURABILITY_APPLIED || atomic_load(&ns->committed) >= mark) {
         done(ctx, PERSISTENCE_OK);
@@ -538,7 +538,7 @@ static struct persistence *create(const struct persistence_options *options)
     p->options = *options;
     p->memory = strcmp(options->store, "memory") == 0;
     p->where = copy_string(options->store);
-    p->dir = copy_string(options->dir               ? options->dir
+    p->dir = copy_string(options->dir                ? options->dir
                          : is_remote(options->store) ? "."
                                                      : options->store);
     p->options.store = p->where;

@@ -32,9 +32,8 @@ static struct recovered *find(struct recovery *recovery, struct slice name)
         if (slice_equal(slice_of(recovery->items[i].namespace), name))
             return &recovery->items[i];
     if ((recovery->count & (recovery->count - 1)) == 0)
-        recovery->items =
-            mem_realloc(recovery->items, (recovery->count ? 2 * recovery->count : 1) *
-                                             sizeof(*recovery->items));
+        recovery->items = mem_realloc(recovery->items, (recovery->count ? 2 * recovery->count : 1) *
+                                                           sizeof(*recovery->items));
     struct recovered *item = &recovery->items[recovery->count++];
     *item = (struct recovered){0};
     memcpy(item->namespace, name.data, name.len);

@@ -37,7 +37,7 @@ struct sync_core {
 
     struct head_base base; /* a fold that waits */
     bool base_waits;
-    int64_t base_began;    /* of the fold that waits or is in the candidate */
+    int64_t base_began; /* of the fold that waits or is in the candidate */
     bool base_placed;
 
     struct text body;
@@ -450,8 +450,9 @@ static void reconcile(struct sync_core *core, int64_t now, struct head *head, co
     if (base_landed || core->position != before)
         core->refusals = 0;
     if (++core->refusals > REFUSALS_MAX)
-        fail(core, now, STORE_PRECONDITION, "the store takes no new head, though the old one is "
-                                            "what it was");
+        fail(core, now, STORE_PRECONDITION,
+             "the store takes no new head, though the old one is "
+             "what it was");
     else
         succeed(core);
 }

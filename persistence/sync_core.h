@@ -45,7 +45,7 @@ bool sync_batch_skip(struct sync_batch *batch, uint64_t count);
 
 struct sync_settings {
     size_t inline_limit;
-    size_t tail_max;         /* commits in a tail before a fold is due */
+    size_t tail_max; /* commits in a tail before a fold is due */
     int64_t backoff_max_ms;
     const char *replica;     /* this server's name, borrowed */
     const char *incarnation; /* name/nonce, borrowed */
@@ -88,7 +88,8 @@ struct sync_batch *sync_core_take_done(struct sync_core *core);
 bool sync_core_at_rest(const struct sync_core *core);
 
 /* What to do now. Asked again without an answer in between, it says the same. */
-enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_request *ret_request);
+enum sync_want sync_core_next(struct sync_core *core, int64_t now,
+                              struct sync_request *ret_request);
 void sync_core_answer(struct sync_core *core, int64_t now, enum store_result result,
                       const char *etag, struct slice body, const char *error);
 

@@ -97,8 +97,8 @@ static bool is_stuck(struct namespace *ns)
     struct sync_request ignored;
     const struct agent *agent = &ns->agent;
     return !agent->core || !sync_core_adopted(agent->core) ||
-           (!agent->asked && sync_core_next(agent->core, persistence_now(ns->owner), &ignored) ==
-                                 SYNC_STUCK);
+           (!agent->asked &&
+            sync_core_next(agent->core, persistence_now(ns->owner), &ignored) == SYNC_STUCK);
 }
 
 static bool wait_over(struct namespace *ns, const struct sync_wait *wait,
@@ -144,8 +144,8 @@ static void add_wait(struct namespace *ns, uint64_t mark, bool once,
                      void (*done)(void *ctx, enum persistence_status status), void *ctx)
 {
     struct sync_wait *wait = mem_alloc(sizeof(*wait));
-    *wait = (struct sync_wait){.next = ns->agent.waits, .mark = mark, .once = once, .done = done,
-                               .ctx = ctx};
+    *wait = (struct sync_wait){
+        .next = ns->agent.waits, .mark = mark, .once = once, .done = done, .ctx = ctx};
     wait->failures = ns->agent.core ? sync_core_failures(ns->agent.core) : 0;
     ns->agent.waits = wait;
     ns->agent.wanted = true;
@@ -334,8 +334,7 @@ static void on_answer(struct store_request *request)
         agent_run(ns);
 }
 
-static void ask_store(struct namespace *ns, enum sync_want want,
-                      const struct sync_request *wanted)
+static void ask_store(struct namespace *ns, enum sync_want want, const struct sync_request *wanted)
 {
     struct agent *agent = &ns->agent;
     struct store_request *request = &agent->request;
@@ -359,8 +358,8 @@ static void take_answer(struct namespace *ns)
     struct store_request *request = &agent->request;
     agent->asked = false;
     atomic_fetch_sub(&ns->owner->asking, 1);
-    sync_core_answer(agent->core, persistence_now(ns->owner), request->result,
-                     request->answer_etag, text_slice(&request->answer), request->error);
+    sync_core_answer(agent->core, persistence_now(ns->owner), request->result, request->answer_etag,
+                     text_slice(&request->answer), request->error);
     store_request_release(request);
     collect_done(ns);
     show_trouble(ns);

@@ -11,11 +11,11 @@
 
 #include "ops/mem.h"
 
-#define FOLD_PAUSE_MS   5000 /* after a fold that failed */
-#define TIDY_FIRST_MS   60000
-#define TIDY_PAUSE_MS   (INT64_C(60) * 60 * 1000)
-#define ORPHAN_AGE_MS   (INT64_C(24) * 60 * 60 * 1000)
-#define UUID_TEXT_LEN   (UUID_TEXT_SIZE - 1)
+#define FOLD_PAUSE_MS 5000 /* after a fold that failed */
+#define TIDY_FIRST_MS 60000
+#define TIDY_PAUSE_MS (INT64_C(60) * 60 * 1000)
+#define ORPHAN_AGE_MS (INT64_C(24) * 60 * 60 * 1000)
+#define UUID_TEXT_LEN (UUID_TEXT_SIZE - 1)
 
 /* --- loading --- */
 
@@ -208,8 +208,8 @@ static void fold_run_job(void *ctx, struct store *store)
     objects.now_ms = now_of;
     objects.ctx = p;
     struct fold_store fold_store = loader_fold_store(&objects);
-    job->ok = fold_run(&job->head, job->head.position, &fold_store, &options, &job->base,
-                       &job->error);
+    job->ok =
+        fold_run(&job->head, job->head.position, &fold_store, &options, &job->base, &job->error);
     syncer_post(p->syncer, fold_finished, job);
 }
 

@@ -149,8 +149,8 @@ void io_on_writable(int fd, short what, void *arg);
 void batch_run(struct loop *loop);
 /* Makes what was changed safe, then lets the outbox go; also for cron. False: it could not. */
 bool batch_harden(struct loop *loop);
-/* A machine's clock may have gone back between two starts: no op runs before the namespace's newest.
- * It is locked. */
+/* A machine's clock may have gone back between two starts: no op runs before the namespace's
+ * newest. It is locked. */
 void batch_keep_time(struct loop *loop, const struct namespace *ns);
 void batch_seal(struct loop *loop); /* seals and gives back the batch's lock, if held */
 /* Puts a request (copied) behind what its client has waiting. */

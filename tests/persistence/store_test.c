@@ -227,8 +227,8 @@ static void lists_are_sorted_and_cut(void **state)
 static void keys_that_leave_the_store_are_refused(void **state)
 {
     struct store *store = subject_of(state)->store;
-    static const char *const bad[] = {"",     "../x", "a/../b", "/etc/passwd", "a//b",
-                                      ".cairn/lock", "a/.b", "a/",     "a b",        "a\nb"};
+    static const char *const bad[] = {
+        "", "../x", "a/../b", "/etc/passwd", "a//b", ".cairn/lock", "a/.b", "a/", "a b", "a\nb"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(put(store, bad[i], "x", STORE_ALWAYS, "", NULL), STORE_INVALID);
 }
@@ -303,8 +303,7 @@ static void run_race(const struct subject *subject, bool match)
     struct race race = {.store = store, .match = match, .may_be_open = subject->remote};
     pthread_barrier_init(&race.barrier, NULL, RACERS);
     if (match)
-        assert_int_equal(put(store, "m/match", "start", STORE_ALWAYS, "", race.etags[0]),
-                         STORE_OK);
+        assert_int_equal(put(store, "m/match", "start", STORE_ALWAYS, "", race.etags[0]), STORE_OK);
     for (int i = 0; i < RACERS; i++) {
         racers[i] = (struct racer){&race, i};
         assert_int_equal(pthread_create(&threads[i], NULL, racer_thread, &racers[i]), 0);
