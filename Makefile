@@ -66,12 +66,12 @@ bench: deps-test  ## side by side with redis-server: throughput, processor time,
 asan: deps-test  ## all tests with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=asan BUILD=$(BUILD)/asan all units
 	BUILD=$(BUILD)/asan SUITE_WORK=$(CURDIR)/$(BUILD)/redis-suite \
-	    SUITE_EXCUSED=redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash
+	    SUITE_EXCUSED=$(CURDIR)/redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash
 
 tsan: deps-test  ## all tests with ThreadSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=tsan BUILD=$(BUILD)/tsan all units
 	BUILD=$(BUILD)/tsan SUITE_WORK=$(CURDIR)/$(BUILD)/redis-suite \
-	    SUITE_EXCUSED=redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash
+	    SUITE_EXCUSED=$(CURDIR)/redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash
 
 crash: deps-test  ## kill -9 at random moments: nothing acknowledged is lost (CRASH_ROUNDS=200)
 	@$(MAKE) --no-print-directory all
