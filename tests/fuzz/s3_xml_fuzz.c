@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * libFuzzer target: whatever a server answers, as listing, error, STS answer or JSON credentials,
- * is read without harm; what a listing gives are valid keys, and never more than it holds.
+ * and whatever stands in a file of profiles, is read without harm; what a listing gives are valid
+ * keys, and never more than it holds.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "persistence/credentials_profile.h"
 #include "persistence/credentials_sources.h"
 #include "persistence/s3_answer.h"
 
@@ -54,6 +56,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(credentials.access_key[0] && credentials.secret_key[0]);
     if (credentials_parse_json(input, &credentials, &why))
         must(credentials.access_key[0] && credentials.secret_key[0]);
+    struct credentials_profile profile = {0};
+    credentials_profile_parse(input, false, "default", &profile);
+    credentials_profile_parse(input, true, "work", &profile);
+    must(memchr(profile.secret_key, '\0', sizeof(profile.secret_key)) != NULL);
     text_release(&why);
     free(copy);
     return 0;
