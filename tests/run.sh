@@ -46,6 +46,8 @@ step_clang() {
 
 step_cli() { tests/integration/cli.sh; }
 step_packages() { tests/integration/packages.sh; }
+step_differences() { /usr/bin/python3 tests/integration/differences.py; }
+step_faults() { /usr/bin/python3 tests/integration/faults.py; }
 step_clients() { redis-tests/clients.sh; }
 step_suite() { redis-tests/suite.sh; }
 step_crash() { /usr/bin/python3 tests/integration/crash.py --rounds "${CRASH_ROUNDS:-40}"; }
