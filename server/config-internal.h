@@ -21,9 +21,7 @@ enum directive_type {
 
 enum directive_flag {
     DIRECTIVE_IMMUTABLE = 1 << 0, /* only at start */
-    DIRECTIVE_PROTECTED = 1 << 1, /* CONFIG SET only when enable-protected-configs says so */
-    DIRECTIVE_SECRET = 1 << 2,    /* not in logs */
-    DIRECTIVE_KEPT = 1 << 3,      /* Redis's; taken and given back, without effect here */
+    DIRECTIVE_KEPT = 1 << 1,      /* Redis's; taken and given back, without effect here */
 };
 
 struct directive {

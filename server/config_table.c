@@ -84,9 +84,9 @@ const struct directive config_directives[] = {
     INT("hz", NULL, hz, 1, 500, 10, KEPT, NULL, "kept for clients; housekeeping runs ten times a second"),
 #undef GROUP
 #define GROUP "Security"
-    {.name = "requirepass", .type = DIRECTIVE_STRING, .offset = AT(requirepass), .text = "", .flags = DIRECTIVE_SECRET, .apply = apply_password, .group = GROUP, .help = "password that AUTH must give; empty: none"},
+    {.name = "requirepass", .type = DIRECTIVE_STRING, .offset = AT(requirepass), .text = "", .apply = apply_password, .group = GROUP, .help = "password that AUTH must give; empty: none"},
     ENUM("enable-debug-command", NULL, enable_debug_command, debug_words, DEBUG_COMMAND_NO, FIXED, NULL, "who may use DEBUG; local: connections from this machine"),
-    ENUM("enable-protected-configs", NULL, enable_protected_configs, debug_words, DEBUG_COMMAND_NO, FIXED, NULL, "who may CONFIG SET protected directives"),
+    ENUM("enable-protected-configs", NULL, enable_protected_configs, debug_words, DEBUG_COMMAND_NO, FIXED | KEPT, NULL, "kept for clients: what is protected in Redis is only set at start here"),
 #undef GROUP
 #define GROUP "Store"
     STRING("store", store, "./data", FIXED, NULL, "where namespaces are kept: memory, a directory, or s3://bucket/prefix"),
