@@ -52,7 +52,7 @@ static size_t distance(struct slice a, const char *b)
 static const char *nearest(struct slice name)
 {
     const char *best = NULL;
-    size_t best_distance = 4;
+    size_t best_distance = name.len / 2 < 3 ? name.len / 2 + 1 : 4;
     for (const struct directive *row = config_directives; row->name; row++) {
         size_t d = distance(name, row->name);
         if (d < best_distance) {

@@ -97,13 +97,16 @@ static int serve(int argc, char **argv)
     server_init();
     server_apply_config();
     if (!write_pidfile(pidfile, &error) || !server_open(&error)) {
-        log_line(LOG_WARNING, "cannot start: %s", text_terminated(&error));
+        if (logfile[0])
+            log_line(LOG_WARNING, "cannot start: %s", text_terminated(&error));
         return fail(&error);
     }
     server_run();
     int status = server_close();
     if (pidfile[0])
         unlink(pidfile);
+    if (atomic_load(&server.stop_without_saving))
+        _exit(status); /* the store's threads are still there */
     mem_free(logfile);
     mem_free(pidfile);
     config_release();

@@ -230,7 +230,7 @@ int server_close(void)
     if (atomic_load(&server.stop_without_saving)) {
         log_line(LOG_NOTICE, "going down without a last commit: what is pending stays in the "
                              "journal");
-        _exit(0); /* the store is left as after a crash, which is what NOSAVE asks for */
+        return 0; /* the store is left as after a crash, which is what NOSAVE asks for */
     }
     loops_destroy();
     lazyfree_stop();

@@ -11,6 +11,7 @@ void server_init(void);         /* clock, random seeds, command table, signals t
 void server_apply_config(void); /* after config_load */
 bool server_open(struct text *error); /* sockets, store, loops; false: `error` says what failed */
 void server_run(void);                /* until server_stop */
-int server_close(void);               /* commits and frees; the process's exit status */
+int server_close(void); /* commits and frees; the process's exit status. After SHUTDOWN
+            NOSAVE nothing is freed: leave by _exit */
 
 #endif
