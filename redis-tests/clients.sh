@@ -53,7 +53,7 @@ install_node_packages() {
 run_client() {
     local name=$1 status
     shift
-    timeout 300 "$@" > "$work/$name.log" 2>&1
+    timeout 1800 "$@" > "$work/$name.log" 2>&1
     status=$?
     cat "$work/$name.log" >> "$work/all.log"
     grep -v '^ok ' "$work/$name.log"

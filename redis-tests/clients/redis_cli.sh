@@ -151,7 +151,7 @@ try_cairn() {
 benchmark() {
     local name=$1 tests=$2
     shift 2
-    timeout 120 redis-benchmark -p "$port" --csv -n 5000 -t "$tests" "$@" > "$tmp/benchmark" 2>&1
+    timeout 900 redis-benchmark -p "$port" --csv -n 5000 -t "$tests" "$@" > "$tmp/benchmark" 2>&1
     equal "redis-benchmark $name: status" 0 $?
     equal "redis-benchmark $name: errors" '' "$(grep -iE 'error' "$tmp/benchmark")"
     equal "redis-benchmark $name: a rate for each test" "$(tr , '\n' <<< "$tests" | wc -l)" \
