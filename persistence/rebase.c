@@ -237,7 +237,6 @@ static struct run run_op(struct rebase *r, struct op *op, struct outcome *out)
         run.digest = mix_popped(r, op);
     apply(r->ks, op, out, &run.undo);
     run.digest = mix_outcome(run.digest, op, out);
-    run.timed = run.timed || key_has_deadline(r, op);
     return run;
 }
 
