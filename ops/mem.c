@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int mallctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
     __attribute__((weak));
@@ -72,4 +73,15 @@ void mem_purge(void)
         mallctl("arena.4096.purge", NULL, NULL, NULL, 0); /* 4096: all arenas */
     else
         malloc_trim(0);
+}
+
+const char *mem_allocator(void)
+{
+    static _Thread_local char name[64];
+    const char *version;
+    size_t len = sizeof(version);
+    if (!mallctl || mallctl("version", &version, &len, NULL, 0) != 0)
+        return "libc";
+    snprintf(name, sizeof(name), "jemalloc-%.*s", (int)strcspn(version, "-"), version);
+    return name;
 }

@@ -24,6 +24,9 @@ size_t mem_usable(const void *old);
 /* Bytes in use by the whole process, as the allocator counts them; cheap enough for each cron tick. */
 size_t mem_used(void);
 
+/* "jemalloc-5.3.0" or "libc". */
+const char *mem_allocator(void);
+
 /* Gives memory that is free back to the system now. */
 void mem_purge(void);
 

@@ -155,7 +155,7 @@ static char *block_splice(struct block **slot, size_t at, size_t old, size_t new
 /* Fetches the lines of a block at once; one by one they would cost a wait each. */
 static inline void block_prefetch(const struct block *block)
 {
-    for (unsigned line = 0; line < BLOCK_LINES; line++)
+    for (unsigned line = 0; line < BLOCK_LINES && block; line++)
         __builtin_prefetch((const char *)block + line * 64);
 }
 

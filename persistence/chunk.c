@@ -36,6 +36,8 @@ bool chunk_check(const struct chunk_ref *ref, struct slice body, struct text *er
 
 static void reader_init(struct chunk_reader *reader, struct slice input)
 {
+    if (input.len == 0)
+        input.data = "";
     *reader = (struct chunk_reader){.input = input, .at = input.data};
 }
 

@@ -146,16 +146,17 @@ bool fold_output_keep(struct fold_output *output, const struct chunk_ref *ref, s
 /* Lines as the members of one object. */
 static void write_state(const struct fold_output *output, struct text *state)
 {
-    const char *at = output->lines.data, *end = at + output->lines.len;
+    size_t at = 0, len = output->lines.len;
     text_clear(state);
     text_append_char(state, '{');
-    while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        text_append_string(state, at == output->lines.data ? "\n" : ",\n");
-        text_append(state, at + 1, (size_t)(newline - at) - 2);
-        at = newline + 1;
+    while (at < len) {
+        const char *line = output->lines.data + at;
+        size_t line_len = (size_t)((const char *)memchr(line, '\n', len - at) - line);
+        text_append_string(state, at ? ",\n" : "\n");
+        text_append(state, line + 1, line_len - 2);
+        at += line_len + 1;
     }
-    text_append_string(state, output->lines.len ? "\n}" : "}");
+    text_append_string(state, len ? "\n}" : "}");
 }
 
 bool fold_output_finish(struct fold_output *output, struct head_base *ret_base, struct text *error)

@@ -489,13 +489,16 @@ static void rotate(struct journal *journal)
     pthread_mutex_unlock(&journal->mutex);
 }
 
-/* Removes files that end before `released`, the oldest first, so that no gap can remain. */
+/*
+ * Removes files that end before `released`, the oldest first, so that no gap can remain; none in
+ * trouble, when the next file may have nothing on disk yet.
+ */
 static void remove_released(struct journal *journal)
 {
     char name[JOURNAL_NAME_SIZE];
     pthread_mutex_lock(&journal->mutex);
     while (journal->file_count > 1 && journal->files[1].start <= journal->released &&
-           journal->old_count == 0) {
+           journal->old_count == 0 && !journal->failed && !journal->suspect) {
         journal_file_name(journal->files[0].sequence, name);
         pthread_mutex_unlock(&journal->mutex);
         int failed = unlinkat(journal->directory, name, 0);

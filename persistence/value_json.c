@@ -13,13 +13,50 @@
 #define SORT_ON_STACK 64
 
 struct item {
+    uint64_t order; /* eight bytes behind what all names begin with: decides most comparisons */
     struct slice name;
     struct slice value; /* hashes */
 };
 
 static int compare_items(const void *a, const void *b)
 {
-    return slice_compare(((const struct item *)a)->name, ((const struct item *)b)->name);
+    const struct item *x = a, *y = b;
+    if (x->order != y->order)
+        return x->order < y->order ? -1 : 1;
+    return slice_compare(x->name, y->name);
+}
+
+static size_t common_prefix(struct slice a, struct slice b)
+{
+    size_t max = a.len < b.len ? a.len : b.len, len = 0;
+    while (len < max && a.data[len] == b.data[len])
+        len++;
+    return len;
+}
+
+/* The bytes of `name` from `skip` on as a number that sorts as they do; missing ones are zeros. */
+static uint64_t order_of(struct slice name, size_t skip)
+{
+    unsigned char bytes[8] = {0};
+    size_t len = name.len - skip < sizeof(bytes) ? name.len - skip : sizeof(bytes);
+    uint64_t order = 0;
+    if (len)
+        memcpy(bytes, name.data + skip, len);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        order = order << 8 | bytes[i];
+    return order;
+}
+
+/* Names lie all over memory and mostly begin alike: comparing them whole waits for each. */
+static void sort_items(struct item *items, size_t count)
+{
+    assert(count); /* a collection without items is never stored */
+    struct slice prefix = items[0].name;
+    for (size_t i = 1; i < count; i++)
+        prefix.len = common_prefix(prefix, items[i].name);
+    for (size_t i = 0; i < count; i++)
+        items[i].order = order_of(items[i].name, prefix.len);
+    qsort(items, count, sizeof(*items), compare_items);
 }
 
 /* `numbers` keeps integers that the iterator formats into its own scratch. */
@@ -37,7 +74,7 @@ static void collect_items(const struct entry *entry, struct item *items, struct 
             text_append_slice(numbers, name);
             name.data = numbers->data + at;
         }
-        items[count++] = (struct item){name, value};
+        items[count++] = (struct item){.name = name, .value = value};
     }
 }
 
@@ -51,7 +88,7 @@ static void write_sorted(struct json_writer *writer, const struct entry *entry)
     if (count > SORT_ON_STACK)
         items = mem_alloc(count * sizeof(*items));
     collect_items(entry, items, &numbers);
-    qsort(items, count, sizeof(*items), compare_items);
+    sort_items(items, count);
     if (hash)
         json_begin_object(writer);
     else

@@ -4,8 +4,10 @@
  * holds a list, else by whoever makes one so (blocking.h).
  */
 #include "ops/mem.h"
+#include "server/arguments.h"
 #include "server/blocking.h"
 #include "server/command.h"
+#include "server/list_commands.h"
 
 static struct op op_on(struct exec *x, enum op_kind kind, struct slice key)
 {
@@ -126,22 +128,11 @@ static void brpop_command(struct exec *x)
     pop_command(x, OP_SIDE_RIGHT);
 }
 
-static bool side_argument(struct exec *x, int index, enum op_side *side)
-{
-    if (exec_is(x, index, "left"))
-        *side = OP_SIDE_LEFT;
-    else if (exec_is(x, index, "right"))
-        *side = OP_SIDE_RIGHT;
-    else
-        exec_syntax_error(x);
-    return !x->failed;
-}
-
 static void blmove_command(struct exec *x)
 {
     int64_t ms;
     struct list_plan plan = {.kind = PLAN_MOVE, .destination = x->argv[2]};
-    if (side_argument(x, 3, &plan.from) && side_argument(x, 4, &plan.to) &&
+    if (list_side_argument(x, 3, &plan.from) && list_side_argument(x, 4, &plan.to) &&
         exec_timeout(x, 5, &ms))
         run_or_wait(x, 1, 1, &plan, ms);
 }
@@ -157,42 +148,19 @@ static void brpoplpush_command(struct exec *x)
         run_or_wait(x, 1, 1, &plan, ms);
 }
 
-static bool count_option(struct exec *x, int at, int64_t *count)
-{
-    *count = 1;
-    if (at == x->argc)
-        return true;
-    if (at + 2 != x->argc || !exec_is(x, at, "count")) {
-        exec_syntax_error(x);
-        return false;
-    }
-    return exec_int_range(x, at + 1, 1, INT64_MAX, "ERR count should be greater than 0", count);
-}
-
 static void blmpop_command(struct exec *x)
 {
-    int64_t ms, keys;
-    struct list_plan plan = {.kind = PLAN_POP_MANY};
-    if (!exec_timeout(x, 1, &ms) ||
-        !exec_int_range(x, 2, 1, INT64_MAX, "ERR numkeys should be greater than 0", &keys))
+    int64_t ms;
+    struct list_mpop mpop;
+    if (!exec_timeout(x, 1, &ms) || !list_mpop_arguments(x, 2, &mpop))
         return;
-    if (keys > x->argc - 4) {
-        exec_syntax_error(x);
-        return;
-    }
-    int where = 3 + (int)keys;
-    if (side_argument(x, where, &plan.from) && count_option(x, where + 1, &plan.count))
-        run_or_wait(x, 3, (int)keys, &plan, ms);
+    struct list_plan plan = {.kind = PLAN_POP_MANY, .from = mpop.side, .count = mpop.count};
+    run_or_wait(x, mpop.first, mpop.keys, &plan, ms);
 }
 
 static int blmpop_keys(const struct slice *argv, int argc, int *out, int cap)
 {
-    int64_t keys;
-    if (argc < 5 || !parse_int(argv[2], &keys) || keys < 1 || keys > argc - 4)
-        return -1;
-    for (int i = 0; i < keys && i < cap; i++)
-        out[i] = 3 + i;
-    return (int)keys;
+    return argument_keys(argv, argc, 2, out, cap);
 }
 
 /* clang-format off */

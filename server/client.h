@@ -72,6 +72,13 @@ enum client_hold {
     HOLD_DURABLE = 1 << 3,   /* replies wait for the commit */
 };
 
+/* The mark (namespace_mark) behind a client's last write in a namespace. */
+struct write_mark {
+    struct namespace *ns;
+    uint64_t mark;
+    bool held; /* for HOLD_DURABLE: written since the last wait */
+};
+
 struct client {
     uint64_t id;
     struct loop *loop;
@@ -110,6 +117,8 @@ struct client {
     /* The loop's own. */
     struct event *read_event, *write_event, *timer;
     void (*timer_run)(struct client *client, uint64_t token);
+    void (*wait_answer)(struct resp_writer *out, bool reached, enum persistence_status status,
+                        uint64_t position); /* of server/wait.h: the present wait's */
     uint64_t timer_token;
     struct request *backlog; /* parsed and not yet run, copied out of the turn's arena */
     struct request *backlog_last;
@@ -117,12 +126,13 @@ struct client {
     struct client *cron_prev, *cron_next; /* ring of the loop's clients, for cron */
     uint64_t pass_skipped;     /* the pass in which a request of it was put off */
     uint64_t wrote_turn;       /* the turn in which it changed something */
-    uint64_t wrote_mark;       /* namespace_mark behind its last write, for WAIT */
-    struct namespace *wrote_ns;
+    struct write_mark *marks;  /* how far its writes went in each namespace, for WAIT */
+    size_t mark_count;
     int64_t soft_limit_since;  /* output buffer above its soft limit since; 0: not */
     int64_t query_peak, reply_peak_ms;
     size_t held_before;        /* output length where the answer of a wait began */
-    bool ready, flush_listed, writable_wait, read_paused, eof, input_left;
+    bool ready, input_ready, input_left, flush_listed, writable_wait, read_paused;
+    bool eof, broken;          /* the peer sent its last byte; a protocol error */
 };
 
 static inline bool client_is(const struct client *client, uint32_t flags)

@@ -29,7 +29,7 @@
     X(zset_max_listpack_value)                                                                     \
     X(hz) X(active_expire_effort) X(slowlog_slower_than) X(slowlog_max_len)                        \
     X(latency_threshold) X(latency_tracking) X(notify_keyspace_events)                             \
-    X(min_replicas_to_write) X(min_replicas_max_lag) X(appendonly) X(appendfsync)                  \
+    X(min_replicas_to_write) X(min_replicas_max_lag) X(appendonly)                                 \
     X(lazyfree_eviction) X(lazyfree_expire) X(lazyfree_server_del) X(lazyfree_user_del)            \
     X(lazyfree_user_flush) X(busy_reply_threshold) X(sanitize_dump_payload) X(activerehashing)
 
@@ -117,8 +117,6 @@ char *config_string(char *const *field);
 bool config_load(int argc, char **argv, struct text *error);
 /* One file, as config_load reads it; tests and fuzzing. `name` is for messages. */
 bool config_parse(struct slice bytes, const char *name, int depth, struct text *error);
-
-enum config_source { CONFIG_FROM_START, CONFIG_FROM_CLIENT };
 
 struct config_pair {
     struct slice name, value;

@@ -86,6 +86,13 @@ bool exec_apply(struct exec *x, struct op *op, char event_class, const char *eve
 /* The same on another locked namespace (MOVE, COPY … DB). */
 bool exec_apply_in(struct exec *x, struct namespace *ns, struct op *op, char event_class,
                    const char *event, struct outcome *outcome);
+/* FLUSHDB: empties a locked namespace; the memory is freed elsewhere. Returns how many keys it had. */
+int64_t exec_clear(struct exec *x, struct namespace *ns);
+/* The same without a word to those who watch its keys. */
+int64_t exec_clear_quiet(struct exec *x, struct namespace *ns);
+/* Puts a value into a locked namespace by a KeyPut, without what follows from a change: SWAPDB, which
+ * tells of all keys at once (effects_swap). */
+void exec_put_quiet(struct exec *x, struct namespace *ns, struct op *op);
 /* Only the notification (e.g. "expire" after SET EX): class letters of notify-keyspace-events. */
 void exec_notify(struct exec *x, char event_class, const char *event, struct slice key);
 
@@ -97,9 +104,19 @@ void exec_notify(struct exec *x, char event_class, const char *event, struct sli
  */
 bool exec_lock_namespaces(struct exec *x, struct namespace **list, int count);
 void exec_unlock_namespaces(struct exec *x);
+/*
+ * For EXEC when client->exec_own_locks is set: locks every namespace there is, the client's own,
+ * and `extra` (those the queue's SELECT, MOVE, COPY … name). As above when it gives false: the
+ * transaction must then be as it was, since EXEC may be run again.
+ */
+bool exec_lock_all(struct exec *x, struct namespace **extra, int extra_count);
+/* True when this thread holds ns's lock. */
+bool exec_holds(const struct exec *x, const struct namespace *ns);
 
-/* Namespace `n` or by name for SELECT, COPY … DB, MOVE, SWAPDB; false: out of range / bad name. */
+/* Namespace `n` or by name for SELECT, COPY … DB, MOVE, SWAPDB; false: out of range or a bad name,
+ * and the error is written (quiet: is not). */
 bool exec_namespace(struct exec *x, struct slice name, struct namespace **ns);
+bool exec_namespace_quiet(struct slice name, struct namespace **ns);
 
 /*
  * Answers later, from another thread or at a timeout: the connection reads no further commands

@@ -92,7 +92,7 @@ static void hstrlen_command(struct exec *x)
 {
     struct answer answer;
     if (get_field(x, &answer))
-        resp_write_integer(x->out, (long long)answer.bytes.len);
+        resp_write_integer(x->out, answer.status == ANSWER_OK ? (long long)answer.bytes.len : 0);
 }
 
 static void hexists_command(struct exec *x)

@@ -152,8 +152,13 @@ static struct namespace *known_namespace(struct slice name)
 static bool target_namespace(struct exec *x, int index, struct namespace **ns)
 {
     int64_t number;
-    if (parse_int(x->argv[index], &number) && number >= INT_MIN && number <= INT_MAX)
-        return exec_namespace(x, x->argv[index], ns);
+    if (parse_int(x->argv[index], &number)) {
+        if (number >= INT_MIN && number <= INT_MAX)
+            return exec_namespace(x, x->argv[index], ns);
+        exec_error_format(x, "ERR value is out of range, value must between %d and %d", INT_MIN,
+                          INT_MAX);
+        return false;
+    }
     *ns = known_namespace(x->argv[index]);
     if (!*ns)
         exec_error(x, "ERR value is not an integer or out of range");

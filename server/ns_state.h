@@ -27,7 +27,7 @@ static inline struct ns_state *ns_state_of(const struct namespace *ns)
 }
 
 /* persistence_options.attach, detach and hooks. */
-struct keyspace_hooks;
+struct keyspace_hooks ns_state_hooks(void *attachment);
 void *ns_state_attach(void *ctx, struct namespace *ns);
 void ns_state_detach(void *ctx, void *attachment);
 

@@ -149,7 +149,7 @@ static void getdel_command(struct exec *x)
     struct outcome outcome;
     struct op op = exec_op(x, OP_SCALAR_DELETE, 1);
     if (write_string(x))
-        exec_apply(x, &op, 'g', NULL, &outcome);
+        exec_apply(x, &op, 'g', "del", &outcome);
 }
 
 static void getex_command(struct exec *x)
@@ -293,8 +293,11 @@ static void append_command(struct exec *x)
     struct outcome outcome;
     struct op op = exec_op(x, OP_STRING_APPEND, 1);
     op.string_append.value = x->argv[2];
-    if (exec_apply(x, &op, '$', "append", &outcome))
-        resp_write_integer(x->out, outcome.number);
+    if (!exec_apply(x, &op, '$', "append", &outcome))
+        return;
+    if (!outcome.changed)
+        exec_notify(x, '$', "append", x->argv[1]); /* as Redis: of nothing, too */
+    resp_write_integer(x->out, outcome.number);
 }
 
 static void setrange_command(struct exec *x)

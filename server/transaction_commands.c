@@ -241,11 +241,11 @@ static void exec_command(struct exec *x)
      .complexity = complexity_, .syntax = syntax_, .summary = summary_}
 
 const struct command transaction_commands[] = {
-    TRANSACTION("discard", 1, CMD_FAST | CMD_NO_LOCK, discard_command, "2.0.0", "O(N) for N queued commands", "", "Forgets the commands of a transaction."),
-    {.name = "exec", .arity = 1, .flags = CMD_NOSCRIPT | CMD_SKIP_SLOWLOG | CMD_SKIP_MONITOR, .group = GROUP_TRANSACTIONS, .handler = exec_command, .since = "1.2.0", .complexity = "Depends on the commands in the transaction", .syntax = "", .summary = "Runs the commands of a transaction, all or none."},
-    TRANSACTION("multi", 1, CMD_FAST | CMD_NO_LOCK, multi_command, "1.2.0", "O(1)", "", "Starts a transaction."),
-    TRANSACTION("unwatch", 1, CMD_FAST | CMD_NO_LOCK, unwatch_command, "2.2.0", "O(N) for N watched keys", "", "Forgets the watched keys of the connection."),
-    {.name = "watch", .arity = -2, .flags = CMD_NOSCRIPT | CMD_FAST, .group = GROUP_TRANSACTIONS, .first_key = 1, .last_key = -1, .key_step = 1, .handler = watch_command, .since = "2.2.0", .complexity = "O(1) for each key", .syntax = "key [key ...]", .summary = "Watches keys: a transaction after it runs only if none of them has changed."},
+    TRANSACTION("discard", 1, CMD_FAST | CMD_OWN_LOCKS | CMD_NO_QUEUE, discard_command, "2.0.0", "O(N) for N queued commands", "", "Forgets the commands of a transaction."),
+    {.name = "exec", .arity = 1, .flags = CMD_NOSCRIPT | CMD_SKIP_SLOWLOG | CMD_EXEC | CMD_NO_QUEUE, .group = GROUP_TRANSACTIONS, .handler = exec_command, .since = "1.2.0", .complexity = "Depends on the commands in the transaction", .syntax = "", .summary = "Runs the commands of a transaction, all or none."},
+    TRANSACTION("multi", 1, CMD_FAST | CMD_NO_LOCK | CMD_NO_QUEUE, multi_command, "1.2.0", "O(1)", "", "Starts a transaction."),
+    TRANSACTION("unwatch", 1, CMD_FAST | CMD_OWN_LOCKS, unwatch_command, "2.2.0", "O(N) for N watched keys", "", "Forgets the watched keys of the connection."),
+    {.name = "watch", .arity = -2, .flags = CMD_NOSCRIPT | CMD_FAST | CMD_NO_QUEUE, .group = GROUP_TRANSACTIONS, .first_key = 1, .last_key = -1, .key_step = 1, .handler = watch_command, .since = "2.2.0", .complexity = "O(1) for each key", .syntax = "key [key ...]", .summary = "Watches keys: a transaction after it runs only if none of them has changed."},
     {0},
 };
 /* clang-format on */

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* CAIRN: what Redis has no word for. */
+#include "ops/mem.h"
+#include "server/exec.h"
+#include "server/loop-internal.h"
+#include "server/server.h"
+#include "server/wait.h"
+
+static const char *const state_names[] = {
+    [NAMESPACE_UNLOADED] = "unloaded",
+    [NAMESPACE_LOADING] = "loading",
+    [NAMESPACE_READY] = "ready",
+    [NAMESPACE_FAILED] = "failed",
+};
+
+struct listing {
+    struct resp_writer *out;
+    size_t count;
+};
+
+static void write_namespace(void *ctx, struct slice name, enum namespace_state state,
+                            uint64_t position, size_t keys)
+{
+    struct listing *listing = ctx;
+    resp_write_map(listing->out, 4);
+    resp_write_bulk_text(listing->out, "name");
+    resp_write_bulk(listing->out, name.data, name.len);
+    resp_write_bulk_text(listing->out, "state");
+    resp_write_bulk_text(listing->out, state_names[state]);
+    resp_write_bulk_text(listing->out, "position");
+    resp_write_integer(listing->out, (long long)position);
+    resp_write_bulk_text(listing->out, "keys");
+    resp_write_integer(listing->out, (long long)keys);
+    listing->count++;
+}
+
+static void namespaces_command(struct exec *x)
+{
+    struct listing listing = {.out = x->out};
+    struct text error = {0};
+    size_t begun = resp_defer_begin(x->out);
+    if (persistence_list(server.persistence, write_namespace, &listing, &error) ==
+        PERSISTENCE_OK) {
+        resp_defer_array(x->out, begun, listing.count);
+    } else {
+        x->out->out->len = begun;
+        exec_error_format(x, "CAIRNERR the store cannot be listed: %s", text_terminated(&error));
+    }
+    text_release(&error);
+}
+
+static void answer_sync(struct resp_writer *out, bool reached, enum persistence_status status,
+                        uint64_t position)
+{
+    if (reached && status == PERSISTENCE_OK) {
+        resp_write_integer(out, (long long)position);
+        return;
+    }
+    char reason[256];
+    persistence_trouble(server.persistence, reason, sizeof(reason));
+    resp_write_error_format(out, "CAIRNERR the store took no commit: %s",
+                            reason[0] ? reason : "the server is going down");
+}
+
+static void sync_command(struct exec *x)
+{
+    struct namespace *ns = x->ns;
+    if (x->argc > 3) {
+        exec_wrong_arity(x);
+        return;
+    }
+    if (x->argc == 3 && !exec_namespace(x, x->argv[2], &ns))
+        return;
+    wait_for_sync(x, ns, answer_sync);
+}
+
+static void position_command(struct exec *x)
+{
+    struct namespace *ns = x->ns;
+    if (x->argc > 3)
+        exec_wrong_arity(x);
+    else if (x->argc < 3 || exec_namespace(x, x->argv[2], &ns))
+        resp_write_integer(x->out, (long long)namespace_position(ns));
+}
+
+static void durability_command(struct exec *x)
+{
+    static const char *const levels[] = {
+        [DURABILITY_APPLIED] = "applied",
+        [DURABILITY_WRITTEN] = "written",
+        [DURABILITY_DURABLE] = "durable",
+    };
+    if (x->argc == 2) {
+        resp_write_bulk_text(x->out, levels[x->client->durability]);
+        return;
+    }
+    for (int i = 0; x->argc == 3 && i < 3; i++) {
+        if (exec_is(x, 2, levels[i])) {
+            x->client->durability = (enum durability)i;
+            resp_write_ok(x->out);
+            return;
+        }
+    }
+    exec_error(x, "ERR the levels of durability are applied, written and durable");
+}
+
+#define CAIRN(name_, arity_, flags_, handler_, syntax_, summary_)                                  \
+    {.name = name_, .arity = arity_, .flags = CMD_NOSCRIPT | (flags_), .group = GROUP_CAIRN,       \
+     .handler = handler_, .since = "0.1.0", .complexity = "O(1)", .syntax = syntax_,               \
+     .summary = summary_}
+
+/* clang-format off */
+static const struct command subcommands[] = {
+    CAIRN("durability", -2, CMD_FAST | CMD_NO_LOCK, durability_command, "[applied|written|durable]", "What an answer promises to this connection: applied in memory, written to the journal's disk, durable in the store."),
+    CAIRN("namespaces", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, namespaces_command, "", "All namespaces, in the store and in memory, with state, position and keys."),
+    CAIRN("position", -2, CMD_FAST | CMD_NO_LOCK, position_command, "[namespace]", "How many commits a namespace has had."),
+    CAIRN("sync", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, sync_command, "[namespace]", "Brings a namespace to the store now; answers with its position."),
+    {0},
+};
+
+const struct command cairn_commands[] = {
+    {.name = "cairn", .arity = -2, .flags = CMD_NO_LOCK, .group = GROUP_CAIRN, .subcommands = subcommands, .summary = "Container of commands that Redis has no word for.", .since = "0.1.0", .complexity = "Depends on the subcommand", .syntax = "subcommand"},
+    {0},
+};
+/* clang-format on */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Making and ending clients: for the loop and the listener. */
+#ifndef CAIRN_SERVER_CLIENT_INTERNAL_H
+#define CAIRN_SERVER_CLIENT_INTERNAL_H
+
+#include "server/client.h"
+
+/* On the loop's thread. Takes fd; NULL: it could not be made ready, and fd is closed. */
+struct client *client_create(struct loop *loop, uint64_t id, int fd, bool unix_socket);
+/* At the end of a turn, for a client that was marked with client_close_now. */
+void client_destroy(struct client *client);
+
+void client_set_authenticated(struct client *client, bool authenticated);
+
+/* Brings the figures that CLIENT LIST prints up to date. */
+void client_note_memory(struct client *client);
+
+/* Puts a resumed client back to work when nothing holds it any more. */
+void client_release_hold(struct client *client, unsigned hold);
+
+#endif

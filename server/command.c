@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The command table: the families' rows copied once into memory of our own, numbered, and put
+ * into an open-addressed hash table of four times their number, so that a look-up is a short hash
+ * and one comparison. Read-only afterwards: any thread.
+ */
+#include "server/command.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "ops/mem.h"
+#include "server/loop-internal.h"
+
+#define NAME_MAX_LEN 32 /* no command's name is as long; longer words are unknown at once */
+
+static struct command **commands; /* by id */
+static size_t count;
+static struct command **slots;
+static uint32_t slot_mask;
+
+static const struct command *const families[] = {
+#define X(family) family,
+    COMMAND_FAMILIES(X)
+#undef X
+};
+#define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
+
+static inline uint32_t name_hash(const char *name, size_t len)
+{
+    uint32_t hash = (uint32_t)len;
+    for (size_t i = 0; i < len; i++)
+        hash = hash * 31 + ((unsigned char)name[i] | 0x20);
+    return hash ^ hash >> 15;
+}
+
+static size_t rows_of(const struct command *rows)
+{
+    size_t n = 0;
+    while (rows && rows[n].name)
+        n++;
+    return n;
+}
+
+static struct command *copy_rows(const struct command *rows, struct command *parent)
+{
+    size_t n = rows_of(rows);
+    struct command *copy = mem_calloc(n + 1, sizeof(*copy));
+    for (size_t i = 0; i < n; i++) {
+        copy[i] = rows[i];
+        copy[i].parent = parent;
+        copy[i].id = (uint16_t)count;
+        copy[i].flags |= CMD_ANY | (rows[i].subcommands ? CMD_SLOW : 0);
+        commands[count++] = &copy[i];
+        if (parent)
+            snprintf(copy[i].full_name, sizeof(copy[i].full_name), "%s|%s", parent->name,
+                     rows[i].name);
+        else
+            snprintf(copy[i].full_name, sizeof(copy[i].full_name), "%s", rows[i].name);
+    }
+    return copy;
+}
+
+static void add_slot(struct command *command)
+{
+    size_t len = strlen(command->name);
+    assert(len < NAME_MAX_LEN);
+    uint32_t at = name_hash(command->name, len) & slot_mask;
+    while (slots[at]) {
+        assert(strcmp(slots[at]->name, command->name) != 0 && "a command is in two families");
+        at = (at + 1) & slot_mask;
+    }
+    slots[at] = command;
+}
+
+static size_t rows_with_subcommands(void)
+{
+    size_t n = 0;
+    for (size_t f = 0; f < FAMILY_COUNT; f++) {
+        for (const struct command *row = families[f]; row->name; row++)
+            n += 1 + rows_of(row->subcommands);
+    }
+    return n;
+}
+
+static struct command *copies[FAMILY_COUNT];
+
+void command_table_init(void)
+{
+    size_t total = rows_with_subcommands();
+    commands = mem_calloc(total + 1, sizeof(*commands));
+    uint32_t size = 64;
+    while (size < total * 4)
+        size *= 2;
+    slots = mem_calloc(size, sizeof(*slots));
+    slot_mask = size - 1;
+    for (size_t f = 0; f < FAMILY_COUNT; f++)
+        copies[f] = copy_rows(families[f], NULL);
+    size_t top = count;
+    for (size_t id = 0; id < top; id++) {
+        add_slot(commands[id]);
+        if (commands[id]->subcommands)
+            commands[id]->subcommands = copy_rows(commands[id]->subcommands, commands[id]);
+    }
+}
+
+void command_table_release(void)
+{
+    for (size_t id = 0; id < count; id++) {
+        if (!commands[id]->parent && commands[id]->subcommands)
+            mem_free((void *)commands[id]->subcommands);
+    }
+    for (size_t f = 0; f < FAMILY_COUNT; f++)
+        mem_free(copies[f]);
+    mem_free(commands);
+    mem_free(slots);
+    commands = NULL;
+    slots = NULL;
+    count = 0;
+}
+
+static inline bool name_is(const char *name, struct slice word)
+{
+    return strncasecmp(name, word.data, word.len) == 0 && name[word.len] == 0;
+}
+
+const struct command *command_find(struct slice name)
+{
+    if (name.len >= NAME_MAX_LEN)
+        return NULL;
+    uint32_t at = name_hash(name.data, name.len) & slot_mask;
+    for (; slots[at]; at = (at + 1) & slot_mask) {
+        if (name_is(slots[at]->name, name))
+            return slots[at];
+    }
+    return NULL;
+}
+
+const struct command *command_find_sub(const struct command *container, struct slice name)
+{
+    if (!container->subcommands || name.len >= NAME_MAX_LEN)
+        return NULL;
+    for (const struct command *row = container->subcommands; row->name; row++) {
+        if (name_is(row->name, name))
+            return row;
+    }
+    return NULL;
+}
+
+size_t command_count(void)
+{
+    return count;
+}
+
+const struct command *command_at(size_t id)
+{
+    assert(id < count);
+    return commands[id];
+}
+
+int command_keys(const struct command *command, const struct slice *argv, int argc, int *out,
+                 int cap)
+{
+    if (command->keys)
+        return command->keys(argv, argc, out, cap);
+    if (command->first_key <= 0)
+        return 0;
+    int last = command->last_key < 0 ? argc + command->last_key : command->last_key;
+    int step = command->key_step > 0 ? command->key_step : 1, n = 0;
+    if (last >= argc)
+        return -1;
+    for (int at = command->first_key; at <= last; at += step) {
+        if (n < cap)
+            out[n] = at;
+        n++;
+    }
+    return n;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What COMMAND INFO and COMMAND DOCS answer about one row of the table. */
+#ifndef CAIRN_SERVER_COMMAND_DOCS_H
+#define CAIRN_SERVER_COMMAND_DOCS_H
+
+#include "resp/writer.h"
+#include "server/command.h"
+
+void command_info_write(struct resp_writer *out, const struct command *command);
+void command_docs_write(struct resp_writer *out, const struct command *command);
+/* "string", "pubsub" …: also what COMMAND LIST FILTERBY ACLCAT knows, with '@' before it. */
+const char *command_group_name(enum command_group group);
+bool command_in_category(const struct command *command, struct slice category);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What each loop does ten times a second beside its requests: expired keys, garbage, idle clients
+ * and their buffers; loop 0 also takes the process's samples. Everything is bounded.
+ */
+#include <event2/event.h>
+
+#include "ops/mem.h"
+#include "server/client-internal.h"
+#include "server/clock.h"
+#include "server/config.h"
+#include "server/lazyfree.h"
+#include "server/limits.h"
+#include "server/log.h"
+#include "server/loop-internal.h"
+#include "server/pause.h"
+#include "server/server.h"
+
+#define TICK_MS           100
+#define EXPIRE_EFFORT     400   /* keys looked at under one lock: some 50 µs */
+#define EXPIRE_TIME_US    20000 /* of a tick's 100 ms, over all namespaces of the loop */
+#define CLIENTS_PER_TICK  64    /* at the least; all are seen within a second */
+#define IDLE_BUFFERS_MS   2000  /* as Redis: buffers of a client idle so long go back */
+
+static bool closed_by_timeout(struct loop *loop, struct client *client, int64_t idle)
+{
+    int64_t limit = CONFIG(timeout);
+    if (!limit || idle <= limit * 1000 || client->hold & HOLD_SUSPENDED ||
+        client_is(client, CLIENT_PUBSUB | CLIENT_MONITOR))
+        return false;
+    log_line(LOG_VERBOSE, "client id=%llu closed: idle for %lld s", (unsigned long long)client->id,
+             (long long)(idle / 1000));
+    (void)loop;
+    client_close_now(client);
+    return true;
+}
+
+/*
+ * The figures of CLIENT LIST follow what the connection does: an input buffer that is kept while it
+ * is active and goes when it is idle, a reply buffer that is halved while it is not needed.
+ */
+static void size_reply(struct client *client, int64_t now)
+{
+    int64_t size = atomic_load_explicit(&client->reply_size, memory_order_relaxed);
+    int64_t peak = atomic_load_explicit(&client->reply_peak, memory_order_relaxed);
+    int64_t reset = atomic_load_explicit(&server.reply_peak_reset_ms, memory_order_relaxed);
+    int64_t target = size;
+    if (peak >= size && size < CLIENT_REPLY_SIZE)
+        target = size * 2 > CLIENT_REPLY_SIZE ? CLIENT_REPLY_SIZE : size * 2;
+    else if (peak < size / 2)
+        target = size / 2 > CLIENT_REPLY_SIZE_MIN ? size / 2 : CLIENT_REPLY_SIZE_MIN;
+    atomic_store_explicit(&client->reply_size, target, memory_order_relaxed);
+    if (reset >= 0 && now - client->reply_peak_ms > reset) {
+        client->reply_peak_ms = now;
+        atomic_store_explicit(&client->reply_peak, (int64_t)client->output.len,
+                              memory_order_relaxed);
+    }
+}
+
+static void see_client(struct loop *loop, struct client *client, int64_t now)
+{
+    int64_t idle = now - atomic_load_explicit(&client->last_ms, memory_order_relaxed);
+    if (closed_by_timeout(loop, client, idle))
+        return;
+    if (idle > IDLE_BUFFERS_MS && resp_reader_buffered(client->reader) == 0) {
+        resp_reader_idle(client->reader);
+        resp_buffer_shrink(&client->output);
+        client->query_peak = 0;
+    } else if (client->query_peak > TURN_READ_PIECE) {
+        client->query_peak -= client->query_peak / 4;
+    }
+    size_reply(client, now);
+    client_note_memory(client);
+}
+
+static void see_clients(struct loop *loop, int64_t now)
+{
+    size_t n = loop->client_count / 10;
+    if (n < CLIENTS_PER_TICK)
+        n = CLIENTS_PER_TICK;
+    if (n > loop->client_count)
+        n = loop->client_count;
+    struct client *client = loop->cron_at ? loop->cron_at : loop->clients;
+    for (; n > 0; n--, client = client->cron_next)
+        see_client(loop, client, now);
+    loop->cron_at = client;
+}
+
+/* One bounded look at one namespace; true: much of it was expired, look again. */
+static bool expire_some(struct loop *loop, struct namespace *ns)
+{
+    bool again = false;
+    namespace_lock(ns);
+    if (namespace_state(ns) == NAMESPACE_READY) {
+        struct keyspace *keys = namespace_keyspace(ns);
+        struct garbage *garbage;
+        size_t looked = 0, dropped = 0;
+        if (atomic_load_explicit(&server.active_expire, memory_order_relaxed) &&
+            keyspace_expires(keys)) {
+            loop->x.ns = ns;
+            loop->x.keys = keys;
+            dropped = keyspace_expire(keys, loop->x.now, EXPIRE_EFFORT, &looked);
+        }
+        garbage = keyspace_take_garbage(keys);
+        again = dropped * 10 > looked && dropped > 0;
+        uint64_t ticket = namespace_seal(ns);
+        if (ticket > loop->ticket)
+            loop->ticket = ticket;
+        lazyfree_garbage(garbage);
+    }
+    namespace_unlock(ns);
+    return again;
+}
+
+static void expire_cycle(struct loop *loop)
+{
+    struct namespace **list;
+    size_t n = server_namespaces(&list);
+    int64_t start = clock_monotonic_us(), spent = 0;
+    struct exec *x = &loop->x;
+    x->client = NULL;
+    x->now = clock_ms();
+    bool out_of_time = false;
+    for (size_t i = (size_t)loop->index; i < n && !out_of_time; i += (size_t)loop_count()) {
+        while (expire_some(loop, list[i]) && !out_of_time)
+            out_of_time = clock_monotonic_us() - start > EXPIRE_TIME_US;
+    }
+    spent = clock_monotonic_us() - start;
+    mem_free(list);
+    stats_bump(&loop->stats.counters[STAT_ACTIVE_EXPIRE_US], spent);
+    stats_bump(&loop->stats.counters[STAT_EXPIRE_CYCLES_CUT], out_of_time);
+    batch_harden(loop);
+}
+
+static void sample_process(int64_t now)
+{
+    int64_t used = (int64_t)mem_used();
+    atomic_store_explicit(&server.used_memory, used, memory_order_relaxed);
+    if (used > atomic_load_explicit(&server.peak_memory, memory_order_relaxed))
+        atomic_store_explicit(&server.peak_memory, used, memory_order_relaxed);
+    stats_sample(now);
+}
+
+static void on_tick(int fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct loop *loop = arg;
+    int64_t now = clock_ms();
+    if (loop->index == 0) {
+        sample_process(now);
+        pause_tick(loop, now);
+    }
+    if (loop->client_count)
+        see_clients(loop, now);
+    expire_cycle(loop);
+}
+
+void cron_start(struct loop *loop)
+{
+    struct timeval period = {.tv_usec = TICK_MS * 1000};
+    loop->cron_event = event_new(loop->base, -1, EV_PERSIST, on_tick, loop);
+    event_add(loop->cron_event, &period);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Steps 1 and 4 of a turn: reading and parsing of all that is ready, writing of all replies. Events
+ * only note that a connection is ready. One read a connection and turn, as a rule, and one write.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ops/mem.h"
+#include "server/client-internal.h"
+#include "server/config.h"
+#include "server/log.h"
+#include "server/loop-internal.h"
+
+#define REPLY_KEEP (16 * 1024) /* an output buffer that grew past this gives memory back when empty */
+
+void io_on_readable(int fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct client *client = arg;
+    client->input_ready = true;
+    loop_mark_ready(client);
+}
+
+void io_on_writable(int fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct client *client = arg;
+    client->writable_wait = false;
+    loop_mark_flush(client);
+}
+
+/* Takes back what waited while the client was held. */
+static void take_backlog(struct loop *loop, struct client *client)
+{
+    if (client->backlog)
+        loop_mark_flush(client);
+    while (client->backlog) {
+        struct request *item = client->backlog;
+        client->backlog = item->next;
+        LOOP_ROOM(loop->requests, loop->request_count, loop->request_cap);
+        loop->requests[loop->request_count++] = *item;
+        item->next = loop->spent;
+        loop->spent = item;
+    }
+    client->backlog_last = NULL;
+}
+
+static void protocol_error(struct client *client)
+{
+    log_line(LOG_VERBOSE, "protocol error from client id=%llu addr=%s: %s",
+             (unsigned long long)client->id, client->address, resp_reader_error(client->reader));
+    resp_write_error(&client->writer, resp_reader_error(client->reader));
+    client_close_after_reply(client);
+}
+
+/* Parses until the reader has no whole command or the turn has enough of them; true: enough. */
+static bool parse(struct loop *loop, struct client *client, size_t *commands)
+{
+    struct resp_command command;
+    while (*commands < TURN_COMMANDS_MAX) {
+        switch (resp_reader_next(client->reader, &loop->arena, &command)) {
+        case RESP_NEXT_COMMAND:
+            LOOP_ROOM(loop->requests, loop->request_count, loop->request_cap);
+            struct request *request = &loop->requests[loop->request_count++];
+            request->client = client;
+            request->argv = (struct slice *)command.argv;
+            request->argc = command.argc;
+            request->bytes = command.bytes;
+            dispatch_prepare(loop, request);
+            ++*commands;
+            break;
+        case RESP_NEXT_MORE:
+            return false;
+        case RESP_NEXT_ERROR:
+            client->broken = true; /* told after the replies of what came before */
+            return true;
+        }
+    }
+    return true;
+}
+
+enum input { INPUT_SOME, INPUT_DRY, INPUT_END };
+
+/* One piece from the socket into the reader. */
+static enum input read_piece(struct loop *loop, struct client *client, size_t *total)
+{
+    ssize_t got;
+    do {
+        got = read(client->fd, loop->read_buffer, TURN_READ_PIECE);
+    } while (got < 0 && errno == EINTR);
+    stats_bump(&loop->stats.counters[STAT_READS], 1);
+    if (got < 0 && errno == EAGAIN)
+        return INPUT_DRY;
+    if (got <= 0)
+        return INPUT_END;
+    stats_bump(&loop->stats.counters[STAT_INPUT_BYTES], got);
+    *total += (size_t)got;
+    atomic_store_explicit(&client->last_ms, loop->now, memory_order_relaxed);
+    if (!resp_reader_feed(client->reader, loop->read_buffer, (size_t)got)) {
+        log_line(LOG_WARNING, "client id=%llu addr=%s closed: it passed the query buffer limit",
+                 (unsigned long long)client->id, client->address);
+        stats_bump(&loop->stats.counters[STAT_QUERY_LIMIT_CLOSED], 1);
+        return INPUT_END;
+    }
+    return (size_t)got < TURN_READ_PIECE ? INPUT_DRY : INPUT_SOME;
+}
+
+static void read_and_parse(struct loop *loop, struct client *client)
+{
+    size_t total = 0, commands = 0;
+    enum input state = INPUT_SOME;
+    bool enough = client->input_left && parse(loop, client, &commands);
+    while (!enough && state == INPUT_SOME && client->input_ready && total < TURN_READ_MAX) {
+        state = read_piece(loop, client, &total);
+        if (state == INPUT_END)
+            break;
+        enough = parse(loop, client, &commands);
+    }
+    if (state == INPUT_END) {
+        client->eof = true;
+        event_del(client->read_event);
+        client->read_paused = true;
+    }
+    client->input_left = enough && !client->broken;
+    if (commands)
+        loop_mark_flush(client);
+    int64_t peak = (int64_t)total;
+    if (peak > client->query_peak)
+        client->query_peak = peak;
+}
+
+/* A held client is read all the same, so that its end is noticed, but not parsed. */
+static void read_held(struct loop *loop, struct client *client)
+{
+    size_t total = 0;
+    if (resp_reader_buffered(client->reader) > HELD_INPUT_MAX) {
+        event_del(client->read_event);
+        client->read_paused = true;
+    } else if (read_piece(loop, client, &total) == INPUT_END) {
+        client_close_now(client);
+    }
+}
+
+static void read_client(struct loop *loop, struct client *client)
+{
+    if (client_is(client, CLIENT_CLOSE_NOW | CLIENT_CLOSE_REPLY)) {
+        if (!client_is(client, CLIENT_CLOSE_NOW)) {
+            event_del(client->read_event); /* it waits for its output alone */
+            client->read_paused = true;
+        }
+    } else if (client->hold) {
+        if (client->input_ready)
+            read_held(loop, client);
+    } else {
+        take_backlog(loop, client);
+        read_and_parse(loop, client);
+    }
+    client->input_ready = false;
+}
+
+void io_read_ready(struct loop *loop)
+{
+    size_t n = loop->ready_count;
+    for (size_t i = 0; i < n; i++) {
+        struct client *client = loop->ready[i];
+        client->ready = false;
+        read_client(loop, client);
+    }
+    /* Those with input left, or at their end, come again when what they sent has been run. */
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct client *client = loop->ready[i];
+        bool ended = client->broken || client->eof;
+        if (ended)
+            loop_mark_flush(client);
+        if (client->input_left && !client->ready && !client->hold && !ended) {
+            client->ready = true;
+            loop->ready[kept++] = client;
+        }
+    }
+    loop->ready_count = kept;
+}
+
+static bool past_output_limit(struct loop *loop, struct client *client, int64_t pending)
+{
+    bool pubsub = client_is(client, CLIENT_PUBSUB);
+    struct output_limit *limit = &config.output_limits[pubsub ? OUTPUT_PUBSUB : OUTPUT_NORMAL];
+    int64_t hard = atomic_load_explicit(&limit->hard, memory_order_relaxed);
+    int64_t soft = atomic_load_explicit(&limit->soft, memory_order_relaxed);
+    int64_t seconds = atomic_load_explicit(&limit->soft_seconds, memory_order_relaxed);
+    if (hard && pending > hard)
+        return true;
+    if (!soft || pending <= soft) {
+        client->soft_limit_since = 0;
+        return false;
+    }
+    if (!client->soft_limit_since)
+        client->soft_limit_since = loop->now;
+    return loop->now - client->soft_limit_since > seconds * 1000;
+}
+
+/* False: the connection is gone. */
+static bool write_some(struct loop *loop, struct client *client)
+{
+    struct resp_buffer *out = &client->output;
+    while (resp_buffer_pending(out)) {
+        ssize_t sent = write(client->fd, out->data + out->sent, resp_buffer_pending(out));
+        stats_bump(&loop->stats.counters[STAT_WRITES], 1);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0 && errno == EAGAIN)
+            return true;
+        if (sent < 0)
+            return false;
+        stats_bump(&loop->stats.counters[STAT_OUTPUT_BYTES], sent);
+        bool whole = (size_t)sent == resp_buffer_pending(out);
+        resp_buffer_consume(out, (size_t)sent);
+        if (!whole)
+            return true; /* the socket is full: the event tells when it is not */
+    }
+    return true;
+}
+
+static void note_reply_peak(struct client *client)
+{
+    int64_t len = (int64_t)client->output.len;
+    if (len > atomic_load_explicit(&client->reply_peak, memory_order_relaxed))
+        atomic_store_explicit(&client->reply_peak, len, memory_order_relaxed);
+}
+
+static void flush_client(struct loop *loop, struct client *client)
+{
+    client->flush_listed = false;
+    if (client_is(client, CLIENT_CLOSE_NOW) || client->hold & HOLD_DURABLE)
+        return;
+    if (client->broken && !client_is(client, CLIENT_CLOSE_REPLY) && !client->hold)
+        protocol_error(client);
+    note_reply_peak(client);
+    if (!client->writable_wait && !write_some(loop, client)) {
+        client_close_now(client);
+        return;
+    }
+    size_t pending = resp_buffer_pending(&client->output);
+    atomic_store_explicit(&client->output_bytes, (int64_t)pending, memory_order_relaxed);
+    if (pending == 0) {
+        if (client_is(client, CLIENT_CLOSE_REPLY) || (client->eof && !(client->hold & ~HOLD_SUSPENDED)))
+            client_close_now(client);
+        if (client->output.cap > REPLY_KEEP)
+            resp_buffer_shrink(&client->output);
+        return;
+    }
+    if (past_output_limit(loop, client, (int64_t)pending)) {
+        log_line(LOG_WARNING, "client id=%llu addr=%s closed: it passed the output buffer limit",
+                 (unsigned long long)client->id, client->address);
+        stats_bump(&loop->stats.counters[STAT_OUTPUT_LIMIT_CLOSED], 1);
+        client_close_now(client);
+    } else if (!client->writable_wait) {
+        client->writable_wait = true;
+        event_add(client->write_event, NULL);
+    }
+}
+
+void io_flush(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->flush_count; i++)
+        flush_client(loop, loop->flush[i]);
+    loop->flush_count = 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* MONITOR: every command is told to the connections that asked. */
+#ifndef CAIRN_SERVER_MONITOR_H
+#define CAIRN_SERVER_MONITOR_H
+
+#include <stdbool.h>
+
+struct client;
+struct exec;
+
+bool monitor_active(void); /* one relaxed load */
+void monitor_add(struct client *client);
+void monitor_on_close(struct client *client);
+/* Before a command runs. */
+void monitor_feed(struct exec *x);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Start and end of the process's parts, in order; what is needed in between is in server.h. */
+#include "server/server.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ops/keyspace.h"
+#include "ops/mem.h"
+#include "server/clock.h"
+#include "server/command.h"
+#include "server/config-internal.h"
+#include "server/lazyfree.h"
+#include "server/listener.h"
+#include "server/log.h"
+#include "server/loop-internal.h"
+#include "server/ns_state.h"
+#include "server/start.h"
+
+#define THREADS_DEFAULT_MAX 8
+
+struct server server;
+
+static struct event *signal_events[3];
+
+size_t server_namespaces(struct namespace ***out)
+{
+    size_t cap = persistence_loaded(server.persistence, NULL, 0) + 16;
+    for (;;) {
+        *out = mem_alloc(cap * sizeof(**out));
+        size_t n = persistence_loaded(server.persistence, *out, cap);
+        if (n <= cap)
+            return n;
+        mem_free(*out);
+        cap = n + 16;
+    }
+}
+
+void server_stop(bool save)
+{
+    if (atomic_exchange(&server.shutting_down, true))
+        return;
+    atomic_store(&server.stop_without_saving, !save);
+    for (int i = 0; i < loop_count(); i++)
+        loop_stop(loop_at(i));
+}
+
+static void make_random(void)
+{
+    unsigned char seed[16], id[20];
+    if (getrandom(seed, sizeof(seed), 0) != sizeof(seed) ||
+        getrandom(id, sizeof(id), 0) != sizeof(id)) {
+        fputs("cairn-server: the system gives no random bytes\n", stderr);
+        exit(1);
+    }
+    key_hash_seed(seed);
+    for (int i = 0; i < 20; i++)
+        snprintf(server.run_id + 2 * i, 3, "%02x", id[i]);
+}
+
+void server_init(void)
+{
+    server.start_ms = clock_ms();
+    atomic_init(&server.active_expire, true);
+    atomic_init(&server.reply_peak_reset_ms, 5000);
+    atomic_init(&server.last_save_ms, server.start_ms);
+    make_random();
+    command_table_init();
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
+void server_apply_config(void)
+{
+    for (const struct directive *row = config_directives; row->name; row++) {
+        if (row->apply)
+            row->apply();
+    }
+    if (CONFIG(threads) == 0) {
+        long processors = sysconf(_SC_NPROCESSORS_ONLN);
+        int64_t threads = processors < 1                     ? 1
+                          : processors > THREADS_DEFAULT_MAX ? THREADS_DEFAULT_MAX
+                                                             : processors;
+        atomic_store(&config.threads, threads);
+    }
+}
+
+static void log_for_persistence(void *ctx, enum persistence_log_level level, const char *line)
+{
+    (void)ctx;
+    log_line(level == PERSISTENCE_LOG_WARNING ? LOG_WARNING : LOG_NOTICE, "%s", line);
+}
+
+static int64_t now_for_persistence(void *ctx)
+{
+    (void)ctx;
+    return clock_ms();
+}
+
+static bool open_store(const char *store, const char *dir, struct text *error)
+{
+    struct persistence_options options = {
+        .store = store,
+        .dir = dir[0] ? dir : NULL,
+        .sync_interval_ms = CONFIG(sync_interval),
+        .journal_fsync = (enum journal_fsync)CONFIG(journal_fsync),
+        .journal = CONFIG(journal) && strcmp(store, "memory") != 0,
+        .pending_limit = CONFIG(pending_limit),
+        .inline_limit = CONFIG(inline_limit),
+        .chunk_size = CONFIG(chunk_size),
+        .history_ms = CONFIG(history),
+        .workers = (int)CONFIG(workers),
+        .idle_unload_ms = CONFIG(idle_unload),
+        .hooks = ns_state_hooks,
+        .attach = ns_state_attach,
+        .detach = ns_state_detach,
+        .log = log_for_persistence,
+        .now_ms = now_for_persistence,
+    };
+    return persistence_open(&options, &server.persistence, error) == PERSISTENCE_OK;
+}
+
+static void make_known(void *ctx, struct slice name, enum namespace_state state, uint64_t position,
+                       size_t keys)
+{
+    (void)state, (void)position, (void)keys;
+    persistence_namespace(server.persistence, name);
+    ++*(int *)ctx;
+}
+
+/* Objects for all databases, and for what the store holds, so that FLUSHALL and INFO know them. */
+static bool name_namespaces(int *stored, struct text *error)
+{
+    *stored = 0;
+    if (persistence_list(server.persistence, make_known, stored, error) != PERSISTENCE_OK)
+        return false;
+    for (int64_t i = 0; i < CONFIG(databases); i++) {
+        char name[24];
+        snprintf(name, sizeof(name), "%lld", (long long)i);
+        server.databases[i] = persistence_namespace(server.persistence, slice_of(name));
+    }
+    return true;
+}
+
+bool server_open(struct text *error)
+{
+    char *store = CONFIG_STRING(store), *dir = CONFIG_STRING(dir);
+    int stored = 0;
+    log_line(LOG_NOTICE, "cairn-server %s, process %d, %lld threads, speaking Redis %s's protocol",
+             CAIRN_VERSION, (int)getpid(), (long long)CONFIG(threads), REDIS_VERSION);
+    bool good;
+    if (strncmp(store, "s3:", 3) == 0) {
+        text_append_string(error, "store: this build has no S3 store yet; use a directory or "
+                                  "'memory'");
+        good = false;
+    } else {
+        good = listener_open(error) && open_store(store, dir, error) &&
+               name_namespaces(&stored, error);
+    }
+    if (good)
+        log_line(LOG_NOTICE, "store %s: %d namespaces", store, stored);
+    mem_free(store);
+    mem_free(dir);
+    return good && loops_create((int)CONFIG(threads));
+}
+
+static void on_stop_signal(int number, short what, void *arg)
+{
+    (void)what, (void)arg;
+    log_line(LOG_NOTICE, "%s: saving and going down", number == SIGINT ? "SIGINT" : "SIGTERM");
+    server_stop(true);
+}
+
+static void on_hup(int number, short what, void *arg)
+{
+    (void)number, (void)what, (void)arg;
+    log_reopen();
+}
+
+static void watch_signals(void)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    for (int i = 0; i < 3; i++) {
+        signal_events[i] = evsignal_new(loop_at(0)->base, numbers[i],
+                                        numbers[i] == SIGHUP ? on_hup : on_stop_signal, NULL);
+        event_add(signal_events[i], NULL);
+    }
+}
+
+void server_run(void)
+{
+    lazyfree_start();
+    watch_signals();
+    listener_start();
+    log_line(LOG_NOTICE, "Ready to accept connections on port %lld", (long long)CONFIG(port));
+    loops_run();
+    listener_stop();
+    for (int i = 0; i < 3; i++)
+        event_free(signal_events[i]);
+}
+
+int server_close(void)
+{
+    enum persistence_status status = PERSISTENCE_OK;
+    listener_close();
+    if (atomic_load(&server.stop_without_saving)) {
+        log_line(LOG_NOTICE, "going down without a last commit: what is pending stays in the "
+                             "journal");
+        _exit(0); /* the store is left as after a crash, which is what NOSAVE asks for */
+    }
+    loops_destroy();
+    lazyfree_stop();
+    status = persistence_close(server.persistence);
+    server.persistence = NULL;
+    command_table_release();
+    if (status != PERSISTENCE_OK)
+        log_line(LOG_WARNING, "the last commit failed: what is pending is in the journal alone");
+    else
+        log_line(LOG_NOTICE, "everything is in the store, bye");
+    return status == PERSISTENCE_OK ? 0 : 1;
+}

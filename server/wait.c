@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A wait has one part for each namespace, and one for whoever starts it; the last part to end posts
+ * to the client's thread. A timer may have answered by then: the token tells.
+ */
+#include "server/wait.h"
+
+#include "ops/mem.h"
+#include "server/loop-internal.h"
+#include "server/server.h"
+
+struct wait {
+    struct client_ref client;
+    uint64_t token;
+    wait_answer *answer;
+    atomic_int parts;
+    atomic_bool failed;
+    _Atomic int status;
+    _Atomic uint64_t position;
+};
+
+static void answer_here(struct client *client, void *ctx)
+{
+    struct wait *wait = ctx;
+    struct resp_writer *out = client ? client_answer(client, wait->token) : NULL;
+    if (out) {
+        wait->answer(out, !atomic_load(&wait->failed),
+                     (enum persistence_status)atomic_load(&wait->status),
+                     atomic_load(&wait->position));
+        client_resume(client, wait->token);
+    }
+    mem_free(wait);
+}
+
+static void part_ends(struct wait *wait)
+{
+    if (atomic_fetch_sub(&wait->parts, 1) == 1)
+        loop_post_client(wait->client, answer_here, wait);
+}
+
+static void on_wait(void *ctx, enum persistence_status status)
+{
+    struct wait *wait = ctx;
+    if (status != PERSISTENCE_OK) {
+        atomic_store(&wait->status, (int)status);
+        atomic_store(&wait->failed, true);
+    }
+    part_ends(wait);
+}
+
+static void on_sync(void *ctx, enum persistence_status status, uint64_t position)
+{
+    struct wait *wait = ctx;
+    atomic_store(&wait->position, position);
+    on_wait(wait, status);
+}
+
+static struct wait *wait_create(struct exec *x, wait_answer *answer)
+{
+    struct wait *wait = mem_calloc(1, sizeof(*wait));
+    wait->client = client_ref(x->client);
+    wait->answer = answer;
+    atomic_store(&wait->parts, 1);
+    atomic_store(&wait->status, (int)PERSISTENCE_OK);
+    return wait;
+}
+
+static void on_timeout(struct client *client, uint64_t token)
+{
+    struct resp_writer *out = client_answer(client, token);
+    wait_answer *answer = client->wait_answer;
+    if (!out)
+        return;
+    answer(out, false, PERSISTENCE_OK, 0);
+    client_resume(client, token);
+}
+
+/* The starter's own part ends. Nothing left: answers now. Else suspends, unless it must not. */
+static void finish_start(struct exec *x, struct wait *wait, int64_t ms, bool block)
+{
+    wait_answer *answer = wait->answer;
+    if (atomic_load(&wait->parts) == 1) {
+        answer(x->out, !atomic_load(&wait->failed),
+               (enum persistence_status)atomic_load(&wait->status), atomic_load(&wait->position));
+        mem_free(wait);
+        return;
+    }
+    if (!block || x->in_transaction) {
+        answer(x->out, false, PERSISTENCE_OK, 0); /* the wait itself ends with nobody to tell */
+    } else {
+        wait->token = exec_suspend(x);
+        x->client->wait_answer = answer;
+        if (ms)
+            client_set_timer(x->client, wait->token, x->now + ms, on_timeout);
+    }
+    part_ends(wait);
+}
+
+void wait_for_writes(struct exec *x, enum durability level, int64_t ms, bool block,
+                     wait_answer *answer)
+{
+    struct client *client = x->client;
+    struct wait *wait = wait_create(x, answer);
+    if (level == DURABILITY_WRITTEN)
+        x->loop->harden_fsync = true;
+    for (size_t i = 0; i < client->mark_count; i++) {
+        atomic_fetch_add(&wait->parts, 1);
+        persistence_wait(server.persistence, client->marks[i].ns, client->marks[i].mark, level,
+                         on_wait, wait);
+    }
+    finish_start(x, wait, ms, block);
+}
+
+void wait_for_sync(struct exec *x, struct namespace *ns, wait_answer *answer)
+{
+    struct wait *wait = wait_create(x, answer);
+    atomic_fetch_add(&wait->parts, 1);
+    persistence_sync(server.persistence, ns, on_sync, wait);
+    finish_start(x, wait, 0, true);
+}

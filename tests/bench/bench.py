@@ -1,0 +1,381 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The side-by-side benchmark: cairn, Debian's redis-server and a bare responder, in one run.
+
+  ROUNDS=5        interleaved rounds; medians are printed
+  QUICK=1         a smoke run: few cells, small key space, under a minute with ROUNDS=1
+  KEYS=1000000    the key space
+  SECONDS_PER_CELL=0.8
+  ONLY=GET,SET    only these operations
+  PARTS=speed,persistence,memory
+  SERVER=build/cairn-server     what stands in cairn's column; SERVER=redis-server shows the noise
+  CAIRN_THREADS=1 its threads
+  BUILD=build     the report is left in $BUILD/bench/report.txt
+
+Servers run on core 0 and redis-benchmark on core 1, with 50 connections. Throughput is redis-benchmark's; the
+processor time per request is what the server's threads ran, by /proc, over the number of requests. Ratios are
+cairn's throughput over redis-server's (more is better), redis-server's processor time over cairn's (more is
+better) and cairn's throughput over the responder's. Absolute figures differ from machine to machine.
+"""
+import csv
+import os
+import platform
+import shlex
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+QUICK = os.environ.get("QUICK") == "1"
+ROUNDS = int(os.environ.get("ROUNDS", "1" if QUICK else "5"))
+KEYS = int(os.environ.get("KEYS", "100000" if QUICK else "1000000"))
+CELL_SECONDS = float(os.environ.get("SECONDS_PER_CELL", "0.3" if QUICK else "0.8"))
+PARTS = os.environ.get("PARTS", "speed,persistence,memory").split(",")
+BUILD = os.environ.get("BUILD", "build")
+SERVER = os.environ.get("SERVER", os.path.join(BUILD, "cairn-server"))
+SERVER_IS_REDIS = os.path.basename(SERVER).startswith("redis-server")
+RESPONDER = os.path.join(BUILD, "bench", "responder")
+CONNECTIONS = 50
+PIPELINES = (1, 16) if QUICK else (1, 16, 128)
+PINNED = os.cpu_count() > 1
+RAND = "__rand_int__"           # redis-benchmark puts 12 digits in its place: keys have 20 bytes
+
+
+def value(size):
+    return ("v" + "0123456789abcdef" * 64)[:size]
+
+
+def operations():
+    """{name: (command for redis-benchmark, share of the usual number of requests)}"""
+    mset = [word for _ in range(10) for word in (f"bench:s:{RAND}", value(16))]
+    found = {
+        "GET": (["GET", f"bench:s:{RAND}"], 1),
+        "SET": (["SET", f"bench:s:{RAND}", value(16)], 1),
+        "INCR": (["INCR", f"bench:i:{RAND}"], 1),
+        "HSET": (["HSET", f"bench:h:{RAND}", "field", value(16)], 1),
+        "SADD": (["SADD", f"bench:e:{RAND}", "member"], 1),
+        "RPUSH": (["RPUSH", "bench:list", value(16)], 1),
+        "LPUSH": (["LPUSH", "bench:list", value(16)], 1),
+        "LRANGE_100": (["LRANGE", "bench:hundred", "0", "99"], 0.3),
+        "MSET_10": (["MSET"] + mset, 0.2),
+    }
+    if QUICK:
+        found = {name: found[name] for name in ("GET", "SET", "INCR", "HSET")}
+    only = os.environ.get("ONLY")
+    return {name: row for name, row in found.items() if not only or name in only.split(",")}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def pinned(core, command):
+    return ["taskset", "-c", str(core)] + command if PINNED else command
+
+
+class Server:
+    """A running server and what /proc says of it. kind is redis, cairn or responder; persistence is off, everysec
+    or always."""
+
+    def __init__(self, kind, persistence="off", size=16):
+        self.kind = kind
+        self.port = free_port()
+        self.directory = tempfile.mkdtemp(prefix="cairn-bench-", dir=os.path.join(BUILD, "bench"))
+        self.log = open(os.path.join(self.directory, "log"), "wb")
+        self.process = subprocess.Popen(pinned(0, self.command(persistence, size)), stdin=subprocess.DEVNULL,
+                                        stdout=self.log, stderr=self.log)
+        self.wait_ready()
+
+    def command(self, persistence, size):
+        common = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.directory]
+        if self.kind == "responder":
+            return [RESPONDER, str(self.port), str(size)]
+        if self.kind == "redis" or SERVER_IS_REDIS:
+            append = ["--appendonly", "no"] if persistence == "off" else ["--appendonly", "yes", "--appendfsync", persistence]
+            return ["redis-server" if self.kind == "redis" else SERVER] + common + ["--save", ""] + append
+        store = os.path.join(self.directory, "store")
+        os.mkdir(store)
+        keep = ["--store", "memory"] if persistence == "off" else ["--store", store, "--journal-fsync", persistence]
+        return [SERVER] + common + keep + ["--threads", os.environ.get("CAIRN_THREADS", "1")]
+
+    def wait_ready(self):
+        for _ in range(300):
+            if self.process.poll() is not None:
+                break
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=5) as probe:
+                    probe.sendall(b"*1\r\n$4\r\nPING\r\n")
+                    if probe.recv(64).startswith(b"+PONG"):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        sys.exit(f"{shlex.join(self.process.args)} does not answer; see {self.directory}/log")
+
+    def processor_seconds(self):
+        """What all its threads have run: schedstat is exact, utime and stime are counted in ticks."""
+        total = 0
+        tasks = f"/proc/{self.process.pid}/task"
+        for task in os.listdir(tasks):
+            try:
+                with open(f"{tasks}/{task}/schedstat", encoding="ascii") as stat:
+                    total += int(stat.read().split()[0])
+            except OSError:
+                with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
+                    fields = stat.read().rsplit(")", 1)[1].split()
+                return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return total / 1e9
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+
+    def call(self, *words):
+        done = subprocess.run(["redis-cli", "-p", str(self.port)] + list(words), stdout=subprocess.PIPE, timeout=60, check=True)
+        return done.stdout.decode().strip()
+
+    def load(self, path):
+        """Sends a file of requests; every reply must be one."""
+        with open(path, "rb") as requests:
+            done = subprocess.run(pinned(1, ["redis-cli", "-p", str(self.port), "--pipe"]), stdin=requests,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
+        if b"errors: 0" not in done.stdout:
+            sys.exit(f"loading {self.kind} failed: {done.stdout.decode().strip()[-300:]}")
+
+    def benchmark(self, command, requests, pipeline):
+        """(requests a second, processor seconds per request)"""
+        line = ["redis-benchmark", "-p", str(self.port), "--csv", "-n", str(requests), "-P", str(pipeline),
+                "-c", str(CONNECTIONS), "-r", str(KEYS)] + command
+        before = self.processor_seconds()
+        done = subprocess.run(pinned(1, line), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False)
+        used = self.processor_seconds() - before
+        rows = [row for row in csv.reader(done.stdout.decode().splitlines()) if len(row) > 2 and row[0] != "test"]
+        if done.returncode or not rows:
+            sys.exit(f"{shlex.join(line)} failed: {done.stderr.decode()[-300:]}")
+        return float(rows[-1][1]), used / requests
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.directory)
+
+
+def encode(*words):
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in map(str.encode, words))
+
+
+def write_requests(name, commands):
+    path = os.path.join(BUILD, "bench", name + ".requests")
+    with open(path, "wb", buffering=1 << 20) as out:
+        for command in commands:
+            out.write(encode(*command))
+    return path
+
+
+def key_space():
+    """The keys that the speed cells hit: a million each of strings, integers, hashes, sets."""
+    for i in range(KEYS):
+        yield ("SET", f"bench:s:{i:012}", value(16))
+        yield ("SET", f"bench:i:{i:012}", str(i))
+        yield ("HSET", f"bench:h:{i:012}", "field", value(16))
+        yield ("SADD", f"bench:e:{i:012}", "member")
+    yield ("RPUSH", "bench:hundred") + tuple(value(16) for _ in range(200))
+
+
+class Cells:
+    """Samples by (row, server), and their medians."""
+
+    def __init__(self):
+        self.samples = {}
+
+    def add(self, row, kind, sample):
+        self.samples.setdefault((row, kind), []).append(sample)
+
+    def median(self, row, kind):
+        found = self.samples.get((row, kind))
+        return tuple(map(statistics.median, zip(*found))) if found else None
+
+    def rows(self):
+        return list(dict.fromkeys(row for row, _ in self.samples))
+
+
+class Report:
+    def __init__(self, path):
+        self.out = open(path, "w", encoding="utf-8")
+
+    def line(self, text=""):
+        print(text, flush=True)
+        self.out.write(text + "\n")
+        self.out.flush()
+
+
+def requests_for(rate):
+    return max(2000, int(rate * CELL_SECONDS))
+
+
+def measure_round(servers, rows, cells, rates):
+    for row, (command, share), pipeline in rows:
+        for server in servers:
+            if command[1] == "bench:list" and server.kind != "responder":
+                server.call("UNLINK", "bench:list")
+            guess = rates.get((row, server.kind), 60000 * min(pipeline, 12) * share)
+            rate, cost = server.benchmark(command, requests_for(guess), pipeline)
+            rates[(row, server.kind)] = rate
+            cells.add(row, server.kind, (rate, cost))
+
+
+def speed_table(report, cells):
+    report.line(f"{'':<12}{'P':>4}{'size':>5} |{'requests a second':^34}|{'µs of processor a request':^31}|{'ratios':^31}")
+    report.line(f"{'':<21} |{'redis':>11}{'cairn':>11}{'responder':>11} |{'redis':>10}{'cairn':>10}{'responder':>10} |"
+                f"{'throughput':>11}{'processor':>10}{'of bare':>9}")
+    slower = []
+    for row in cells.rows():
+        redis, cairn, bare = (cells.median(row, kind) for kind in ("redis", "cairn", "responder"))
+        name, pipeline, size = row
+        bare_text = (f"{bare[0]:>11,.0f}", f"{bare[1] * 1e6:>10.3f}", f"{cairn[0] / bare[0]:>9.2f}") if bare else ("", "", "")
+        report.line(f"{name:<12}{pipeline:>4}{size:>5} |{redis[0]:>11,.0f}{cairn[0]:>11,.0f}{bare_text[0]:>11} |"
+                    f"{redis[1] * 1e6:>10.3f}{cairn[1] * 1e6:>10.3f}{bare_text[1]:>10} |"
+                    f"{cairn[0] / redis[0]:>11.2f}{redis[1] / cairn[1]:>10.2f}{bare_text[2]:>9}")
+        if cairn[0] < redis[0]:
+            slower.append(f"{name} P{pipeline} {size} B ({cairn[0] / redis[0]:.2f})")
+    report.line(f"slower than redis-server in {len(slower)} of {len(cells.rows())} cells"
+                + (": " + ", ".join(slower) if slower else ""))
+    report.line()
+
+
+def speed(report):
+    rows = [((name, pipeline, 16), row, pipeline) for pipeline in PIPELINES for name, row in operations().items()]
+    if not QUICK:
+        rows += [((name, pipeline, 256), ([command, f"bench:s:{RAND}"] + ([value(256)] if command == "SET" else []), 0.7), pipeline)
+                 for pipeline in PIPELINES for name, command in (("SET", "SET"), ("GET", "GET")) if name in operations()]
+    small = [row for row in rows if row[0][2] == 16]
+    large = [row for row in rows if row[0][2] == 256]
+    requests = write_requests("keys", key_space())
+    large_requests = write_requests("large", (("SET", f"bench:s:{i:012}", value(256)) for i in range(KEYS))) if large else None
+    servers = [Server(kind) for kind in ("redis", "cairn", "responder")]
+    cells, rates = Cells(), {}
+    for server in servers[:2]:
+        server.load(requests)
+    for _ in range(ROUNDS):
+        measure_round(servers, small, cells, rates)
+    servers.pop().stop()
+    if large:
+        servers.append(Server("responder", size=256))
+        for server in servers[:2]:
+            server.load(large_requests)
+        for _ in range(ROUNDS):
+            measure_round(servers, large, cells, rates)
+        servers.pop().stop()
+        os.unlink(large_requests)
+    for server in servers:
+        server.stop()
+    os.unlink(requests)
+    report.line(f"Without persistence, {KEYS:,} keys of each type, medians of {ROUNDS} rounds")
+    speed_table(report, cells)
+    return cells
+
+
+def persistence(report, plain):
+    known = operations()
+    names = [name for name in ("SET", "INCR", "HSET") if name in known]
+    pipelines = (16,) if QUICK else (1, 16, 128)
+    rows = [((name, pipeline, 16), known[name], pipeline) for pipeline in pipelines for name in names]
+    requests = write_requests("keys", key_space())
+    for mode, chosen in (("everysec", rows), ("always", [(("SET", 1, 16), known.get("SET"), 1)])):
+        if not chosen or not chosen[0][1]:
+            continue
+        cells, rates = Cells(), {(("SET", 1, 16), kind): 3000 for kind in ("redis", "cairn")} if mode == "always" else {}
+        servers = [Server(kind, mode) for kind in ("redis", "cairn")]
+        if mode == "everysec":
+            for server in servers:
+                server.load(requests)
+        for _ in range(ROUNDS):
+            measure_round(servers, chosen, cells, rates)
+        for server in servers:
+            server.stop()
+        report.line(f"With persistence: appendfsync {mode} against journal-fsync {mode}, {CONNECTIONS} connections")
+        speed_table(report, cells)
+        if mode == "everysec" and plain:
+            kept = [f"{row[0]} P{row[1]} {cells.median(row, 'cairn')[0] / plain.median(row, 'cairn')[0]:.2f}"
+                    for row in cells.rows() if plain.median(row, "cairn")]
+            report.line("cairn's throughput with everysec over that without: " + ", ".join(kept))
+            report.line()
+    os.unlink(requests)
+
+
+def memory_rows():
+    """(name, number of items, commands); keys, fields and members of 20 bytes where there is one an item."""
+    n = KEYS
+    half = KEYS // 2
+    yield "string of 16 bytes", n, (("SET", f"string::{i:012}", value(16)) for i in range(n))
+    yield "hash of 5 small fields", half, (("HSET", f"hash::::{i:012}", "f1", "1", "f2", "22", "f3", "abc", "f4", str(i), "f5", "value")
+                                           for i in range(half))
+    yield "set of 3 members", half, (("SADD", f"set:::::{i:012}", "alpha", "beta", f"m{i}") for i in range(half))
+    yield "list of 3", half, (("RPUSH", f"list::::{i:012}", "alpha", "beta", f"m{i}") for i in range(half))
+    yield f"field of a hash of {n:,}", n, (("HSET", "big", f"field:::{i:012}", value(16)) for i in range(n))
+    yield f"member of a set of {n:,}", n, (("SADD", "big", f"member::{i:012}") for i in range(n))
+
+
+def memory(report):
+    report.line("Memory, resident bytes an item")
+    report.line(f"{'':<32}{'redis':>9}{'cairn':>9}{'ratio':>8}")
+    for name, items, commands in memory_rows():
+        requests = write_requests("memory", commands)
+        found = []
+        for kind in ("redis", "cairn"):
+            server = Server(kind)
+            before = server.resident_bytes()
+            server.load(requests)
+            time.sleep(0.2 if QUICK else 1)     # a table that is still growing settles
+            found.append((server.resident_bytes() - before) / items)
+            server.stop()
+        os.unlink(requests)
+        report.line(f"{name:<32}{found[0]:>9.1f}{found[1]:>9.1f}{found[1] / found[0]:>8.2f}")
+    report.line()
+
+
+def first_line(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=10, check=False)
+    return (done.stdout.decode(errors="replace").splitlines() or ["?"])[0]
+
+
+def heading(report):
+    model = "unknown processor"
+    with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
+        model = next((line.split(":", 1)[1].strip() for line in cpuinfo if line.startswith("model name")), model)
+    report.line(f"machine: {model}, {os.cpu_count()} processors, {platform.system()} {platform.release()}"
+                + ("" if PINNED else "; one processor, nothing is pinned"))
+    report.line(f"redis: {first_line(['redis-server', '--version'])}")
+    report.line(f"cairn: {first_line([SERVER, '--version'])}, threads {os.environ.get('CAIRN_THREADS', '1')}")
+    with open("/proc/loadavg", encoding="ascii") as load:
+        report.line(f"load before: {load.read().split()[0]}; {time.strftime('%Y-%m-%d %H:%M:%S')}")
+    report.line()
+
+
+def main():
+    if set(sys.argv[1:]) & {"-h", "--help"}:
+        print(__doc__)
+        return 0
+    if not shutil.which(SERVER):
+        sys.exit(f"there is no server {SERVER}; run make, or name one in SERVER")
+    os.makedirs(os.path.join(BUILD, "bench"), exist_ok=True)
+    report = Report(os.path.join(BUILD, "bench", "report.txt"))
+    began = time.monotonic()
+    heading(report)
+    plain = speed(report) if "speed" in PARTS else None
+    if "persistence" in PARTS:
+        persistence(report, plain)
+    if "memory" in PARTS:
+        memory(report)
+    report.line(f"took {time.monotonic() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

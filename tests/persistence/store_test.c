@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What every store must do: one suite, run on each kind, plain and behind injected faults. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "ops/mem.h"
+#include "persistence/store_faulty.h"
+#include "tests/persistence/persistence_support.h"
+#include "tests/support/random.h"
+
+#define RACERS 32
+#define ROUNDS 100
+
+struct subject {
+    char *directory;
+    struct store *store;
+};
+
+static struct subject *subject_of(void **state)
+{
+    return *state;
+}
+
+static int open_memory(void **state)
+{
+    struct subject *subject = mem_calloc(1, sizeof(*subject));
+    struct text error = {0};
+    *state = subject;
+    return store_open("memory", &subject->store, &error) == STORE_OK ? 0 : -1;
+}
+
+static int open_directory(void **state)
+{
+    struct subject *subject = mem_calloc(1, sizeof(*subject));
+    struct text error = {0};
+    void *name;
+    if (directory_setup(&name))
+        return -1;
+    subject->directory = name;
+    *state = subject;
+    return store_open(subject->directory, &subject->store, &error) == STORE_OK ? 0 : -1;
+}
+
+static const struct store_faults no_faults;
+
+static int open_quiet(void **state)
+{
+    if (open_memory(state))
+        return -1;
+    struct subject *subject = *state;
+    subject->store = store_faulty_create(subject->store, 1, &no_faults);
+    return 0;
+}
+
+static int close_subject(void **state)
+{
+    struct subject *subject = *state;
+    void *name = subject->directory;
+    int result = 0;
+    store_close(subject->store);
+    if (name)
+        result = directory_teardown(&name);
+    mem_free(subject);
+    return result;
+}
+
+static enum store_result put(struct store *store, const char *key, const char *body,
+                             enum store_condition condition, const char *etag, char *ret_etag)
+{
+    struct store_request request = {
+        .verb = STORE_PUT, .condition = condition, .body = slice_of(body)};
+    snprintf(request.key, sizeof(request.key), "%s", key);
+    snprintf(request.etag, sizeof(request.etag), "%s", etag);
+    enum store_result result = store_wait(store, &request);
+    if (ret_etag)
+        memcpy(ret_etag, request.answer_etag, STORE_ETAG_MAX);
+    if (result != STORE_OK)
+        assert_true(request.error[0]);
+    store_request_release(&request);
+    return result;
+}
+
+static enum store_result get(struct store *store, const char *key, const char *known,
+                             struct text *body, char *ret_etag)
+{
+    struct store_request request = {.verb = STORE_GET, .want_etags = true};
+    snprintf(request.key, sizeof(request.key), "%s", key);
+    snprintf(request.etag, sizeof(request.etag), "%s", known);
+    enum store_result result = store_wait(store, &request);
+    text_clear(body);
+    text_append_slice(body, text_slice(&request.answer));
+    if (ret_etag)
+        memcpy(ret_etag, request.answer_etag, STORE_ETAG_MAX);
+    store_request_release(&request);
+    return result;
+}
+
+static enum store_result drop(struct store *store, const char *key)
+{
+    struct store_request request = {.verb = STORE_REMOVE};
+    snprintf(request.key, sizeof(request.key), "%s", key);
+    enum store_result result = store_wait(store, &request);
+    store_request_release(&request);
+    return result;
+}
+
+static void what_is_put_is_got(void **state)
+{
+    struct store *store = subject_of(state)->store;
+    char put_etag[STORE_ETAG_MAX], etag[STORE_ETAG_MAX];
+    struct text body = {0};
+    assert_int_equal(get(store, "a.json", "", &body, NULL), STORE_NOT_FOUND);
+    assert_int_equal(put(store, "a.json", "one", STORE_ALWAYS, "", put_etag), STORE_OK);
+    assert_int_equal(get(store, "a.json", "", &body, etag), STORE_OK);
+    assert_true(slice_equal(text_slice(&body), slice_of("one")));
+    assert_string_equal(etag, put_etag);
+    assert_int_equal(get(store, "a.json", etag, &body, NULL), STORE_NOT_MODIFIED);
+    assert_int_equal(put(store, "a.json", "two", STORE_ALWAYS, "", put_etag), STORE_OK);
+    assert_string_not_equal(etag, put_etag);
+    assert_int_equal(get(store, "a.json", etag, &body, NULL), STORE_OK);
+    assert_true(slice_equal(text_slice(&body), slice_of("two")));
+    text_release(&body);
+}
+
+static void absent_only_puts_once(void **state)
+{
+    struct store *store = subject_of(state)->store;
+    struct text body = {0};
+    assert_int_equal(put(store, "n/a", "one", STORE_IF_ABSENT, "", NULL), STORE_OK);
+    assert_int_equal(put(store, "n/a", "two", STORE_IF_ABSENT, "", NULL), STORE_PRECONDITION);
+    assert_int_equal(get(store, "n/a", "", &body, NULL), STORE_OK);
+    assert_true(slice_equal(text_slice(&body), slice_of("one")));
+    text_release(&body);
+}
+
+static void match_needs_the_newest_etag(void **state)
+{
+    struct store *store = subject_of(state)->store;
+    char first[STORE_ETAG_MAX], second[STORE_ETAG_MAX];
+    assert_int_equal(put(store, "h", "1", STORE_IF_MATCH, "x", NULL), STORE_PRECONDITION);
+    assert_int_equal(put(store, "h", "1", STORE_ALWAYS, "", first), STORE_OK);
+    assert_int_equal(put(store, "h", "2", STORE_IF_MATCH, first, second), STORE_OK);
+    assert_int_equal(put(store, "h", "3", STORE_IF_MATCH, first, NULL), STORE_PRECONDITION);
+    assert_int_equal(put(store, "h", "3", STORE_IF_MATCH, second, NULL), STORE_OK);
+}
+
+static void a_removed_object_is_gone(void **state)
+{
+    struct store *store = subject_of(state)->store;
+    struct text body = {0};
+    assert_int_equal(put(store, "n/x", "1", STORE_ALWAYS, "", NULL), STORE_OK);
+    assert_int_equal(drop(store, "n/x"), STORE_OK);
+    assert_int_equal(get(store, "n/x", "", &body, NULL), STORE_NOT_FOUND);
+    assert_int_equal(drop(store, "n/x"), STORE_NOT_FOUND);
+    assert_int_equal(put(store, "n/x", "2", STORE_IF_ABSENT, "", NULL), STORE_OK);
+    text_release(&body);
+}
+
+static void lists_are_sorted_and_cut(void **state)
+{
+    struct store *store = subject_of(state)->store;
+    static const char *const keys[] = {"b.json", "a.json", "a/2", "a/1", "a/3", "c/d/e"};
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(put(store, keys[i], "x", STORE_ALWAYS, "", NULL), STORE_OK);
+    struct store_request list = {.verb = STORE_LIST, .delimiter = true, .want_etags = true};
+    assert_int_equal(store_wait(store, &list), STORE_OK);
+    assert_int_equal(list.item_count, 4);
+    assert_string_equal(list.items[0].key, "a.json");
+    assert_true(list.items[0].etag[0]);
+    assert_string_equal(list.items[1].key, "a/");
+    assert_true(list.items[1].is_prefix);
+    assert_string_equal(list.items[2].key, "b.json");
+    assert_string_equal(list.items[3].key, "c/");
+    store_request_release(&list);
+    list = (struct store_request){.verb = STORE_LIST, .key = "a/", .after = "a/1", .limit = 1};
+    assert_int_equal(store_wait(store, &list), STORE_OK);
+    assert_int_equal(list.item_count, 1);
+    assert_string_equal(list.items[0].key, "a/2");
+    assert_true(list.truncated);
+    store_request_release(&list);
+    list = (struct store_request){.verb = STORE_LIST, .key = "none/"};
+    assert_int_equal(store_wait(store, &list), STORE_OK);
+    assert_int_equal(list.item_count, 0);
+    store_request_release(&list);
+    list = (struct store_request){.verb = STORE_LIST};
+    assert_int_equal(store_wait(store, &list), STORE_OK);
+    assert_int_equal(list.item_count, 6);
+    store_request_release(&list);
+}
+
+static void keys_that_leave_the_store_are_refused(void **state)
+{
+    struct store *store = subject_of(state)->store;
+    static const char *const bad[] = {"",     "../x", "a/../b", "/etc/passwd", "a//b",
+                                      ".cairn/lock", "a/.b", "a/",     "a b",        "a\nb"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(put(store, bad[i], "x", STORE_ALWAYS, "", NULL), STORE_INVALID);
+}
+
+static void any_bytes_and_no_bytes_survive(void **state)
+{
+    struct store *store = subject_of(state)->store;
+    struct random random = random_init();
+    struct text body = {0};
+    for (size_t len = 0; len < 300000; len = len * 3 + 1) {
+        char *bytes = mem_alloc(len);
+        random_bytes(&random, bytes, len);
+        struct store_request request = {
+            .verb = STORE_PUT, .key = "bytes", .body = slice_make(bytes, len)};
+        assert_int_equal(store_wait(store, &request), STORE_OK);
+        store_request_release(&request);
+        assert_int_equal(get(store, "bytes", "", &body, NULL), STORE_OK);
+        assert_true(slice_equal(text_slice(&body), slice_make(bytes, len)));
+        mem_free(bytes);
+    }
+    text_release(&body);
+}
+
+/* --- races --- */
+
+struct race {
+    struct store *store;
+    pthread_barrier_t barrier;
+    bool match;
+    _Atomic int winners;
+    _Atomic int others;
+    char etags[2][STORE_ETAG_MAX]; /* the one to match in even rounds and in odd ones */
+};
+
+struct racer {
+    struct race *race;
+    int number;
+};
+
+static void *racer_thread(void *arg)
+{
+    struct racer *racer = arg;
+    struct race *race = racer->race;
+    struct store *store = store_clone(race->store);
+    for (int round = 0; round < ROUNDS; round++) {
+        char key[32], body[64], etag[STORE_ETAG_MAX];
+        snprintf(key, sizeof(key), race->match ? "m/match" : "m/absent-%d", round);
+        snprintf(body, sizeof(body), "%d by %d", round, racer->number);
+        pthread_barrier_wait(&race->barrier);
+        enum store_result result =
+            put(store, key, body, race->match ? STORE_IF_MATCH : STORE_IF_ABSENT,
+                race->match ? race->etags[round % 2] : "", etag);
+        if (result == STORE_OK) {
+            race->winners++;
+            memcpy(race->etags[(round + 1) % 2], etag, sizeof(etag));
+        } else if (result != STORE_PRECONDITION) {
+            race->others++;
+        }
+        pthread_barrier_wait(&race->barrier);
+    }
+    store_close(store);
+    return NULL;
+}
+
+static void run_race(struct store *store, bool match)
+{
+    pthread_t threads[RACERS];
+    struct racer racers[RACERS];
+    struct race race = {.store = store, .match = match};
+    pthread_barrier_init(&race.barrier, NULL, RACERS);
+    if (match)
+        assert_int_equal(put(store, "m/match", "start", STORE_ALWAYS, "", race.etags[0]),
+                         STORE_OK);
+    for (int i = 0; i < RACERS; i++) {
+        racers[i] = (struct racer){&race, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, racer_thread, &racers[i]), 0);
+    }
+    for (int i = 0; i < RACERS; i++)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&race.barrier);
+    assert_int_equal(race.others, 0);
+    assert_int_equal(race.winners, ROUNDS);
+}
+
+static void one_of_many_absent_only_puts_wins(void **state)
+{
+    run_race(subject_of(state)->store, false);
+}
+
+static void one_of_many_match_puts_wins(void **state)
+{
+    run_race(subject_of(state)->store, true);
+}
+
+/* --- the directory alone --- */
+
+static void leftover_temporaries_are_cleaned(void **state)
+{
+    struct subject *subject = subject_of(state);
+    char path[300];
+    snprintf(path, sizeof(path), "%s/.cairn/tmp/1-2", subject->directory);
+    int fd = open(path, O_CREAT | O_WRONLY, 0644);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(store_directory_clean(subject->directory), 0);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static void no_temporary_stays_after_a_put(void **state)
+{
+    struct subject *subject = subject_of(state);
+    assert_int_equal(put(subject->store, "n/x", "1", STORE_ALWAYS, "", NULL), STORE_OK);
+    assert_int_equal(put(subject->store, "n/x", "1", STORE_IF_ABSENT, "", NULL),
+                     STORE_PRECONDITION);
+    assert_int_equal(count_files(subject->directory, ".cairn/tmp", ""), 2); /* . and .. */
+}
+
+static void a_store_in_a_missing_place_is_refused(void **state)
+{
+    struct store *store;
+    struct text error = {0};
+    (void)state;
+    assert_int_not_equal(store_open("/nonexistent/place", &store, &error), STORE_OK);
+    assert_non_null(strstr(text_terminated(&error), "/nonexistent/place"));
+    text_release(&error);
+}
+
+static void a_store_behind_a_file_is_refused(void **state)
+{
+    struct subject *subject = subject_of(state);
+    char path[300];
+    struct store *store;
+    struct text error = {0};
+    snprintf(path, sizeof(path), "%s/file", subject->directory);
+    close(open(path, O_CREAT | O_WRONLY, 0644));
+    assert_int_not_equal(store_open(path, &store, &error), STORE_OK);
+    text_release(&error);
+}
+
+/* --- the decorator --- */
+
+static void each_fault_strikes_and_says_so(void **state)
+{
+    struct subject *subject = subject_of(state);
+    struct store_faults faults = {.permille = {100, 100, 100, 100, 100}};
+    uint64_t counts[STORE_FAULT_COUNT];
+    int results[STORE_INVALID + 1] = {0};
+    store_faulty_set(subject->store, &faults);
+    for (int i = 0; i < 500; i++)
+        results[put(subject->store, "k", "v", STORE_ALWAYS, "", NULL)]++;
+    store_faulty_count(subject->store, counts);
+    for (int i = 0; i < STORE_FAULT_COUNT; i++)
+        assert_true(counts[i] > 0);
+    assert_int_equal(results[STORE_UNKNOWN], counts[STORE_FAULT_ANSWER_LOST] +
+                                                 counts[STORE_FAULT_REQUEST_LOST] +
+                                                 counts[STORE_FAULT_LATE]);
+    assert_int_equal(results[STORE_TRANSIENT], counts[STORE_FAULT_TRANSIENT]);
+    assert_int_equal(results[STORE_NO_SPACE], counts[STORE_FAULT_NO_SPACE]);
+}
+
+static void a_late_put_may_still_land(void **state)
+{
+    struct store *store = subject_of(state)->store;
+    struct store_faults late = {.permille = {[STORE_FAULT_LATE] = 1000}};
+    struct text body = {0};
+    store_faulty_set(store, &late);
+    assert_int_equal(put(store, "k", "late", STORE_IF_ABSENT, "", NULL), STORE_UNKNOWN);
+    store_faulty_set(store, &no_faults);
+    assert_int_equal(get(store, "other", "", &body, NULL), STORE_NOT_FOUND);
+    for (int i = 0; i < 10; i++)
+        get(store, "other", "", &body, NULL);
+    assert_int_equal(get(store, "k", "", &body, NULL), STORE_OK);
+    assert_true(slice_equal(text_slice(&body), slice_of("late")));
+    text_release(&body);
+}
+
+/* clang-format off */
+#define ON(kind, test) {#kind ": " #test, test, open_##kind, close_subject, NULL}
+#define SUITE(kind)                                     \
+    ON(kind, what_is_put_is_got),                       \
+    ON(kind, absent_only_puts_once),                    \
+    ON(kind, match_needs_the_newest_etag),              \
+    ON(kind, a_removed_object_is_gone),                 \
+    ON(kind, lists_are_sorted_and_cut),                 \
+    ON(kind, keys_that_leave_the_store_are_refused),    \
+    ON(kind, any_bytes_and_no_bytes_survive),           \
+    ON(kind, one_of_many_absent_only_puts_wins),        \
+    ON(kind, one_of_many_match_puts_wins)
+/* clang-format on */
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SUITE(memory),
+        SUITE(directory),
+        SUITE(quiet),
+        ON(directory, leftover_temporaries_are_cleaned),
+        ON(directory, no_temporary_stays_after_a_put),
+        ON(directory, a_store_in_a_missing_place_is_refused),
+        ON(directory, a_store_behind_a_file_is_refused),
+        ON(quiet, each_fault_strikes_and_says_so),
+        ON(quiet, a_late_put_may_still_land),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
