@@ -42,7 +42,7 @@ DEPS_TEST = $(DEPS) clang clang-format llvm libcmocka-dev libclang-rt-dev redis-
             tcl8.6 jq python3 python3-redis nodejs npm git procps util-linux iproute2 dpkg-dev lz4
 
 # One make at a time in a set-up: deps first, then the build.
-.PHONY: run all objects deps deps-test test bench asan tsan fuzz fuzz-targets redis-tests tidy \
+.PHONY: run all objects deps deps-test test bench asan tsan fuzz fuzz-targets sim redis-tests tidy \
         format install clean help
 run: deps  ## install what is missing, build, and start on 127.0.0.1:6379 with data in ./data
 	@$(MAKE) --no-print-directory all
@@ -72,6 +72,11 @@ tsan: deps-test  ## all tests with ThreadSanitizer
 
 fuzz: deps-test  ## a short run of every fuzz target (FUZZ_SECONDS=20 each)
 	tests/run.sh fuzz
+
+SEEDS ?= 1000
+sim: deps-test  ## many replicas on one store in virtual time (SEEDS=1000, FIRST=1)
+	@$(MAKE) --no-print-directory $(BUILD)/tests/simulation/simulation
+	$(BUILD)/tests/simulation/simulation $(SEEDS) $(or $(FIRST),1)
 
 tidy: deps-test  ## layering, lengths of functions and files, formatting
 	tests/tidy/tidy.sh
@@ -136,6 +141,11 @@ $(BUILD)/tests/$(1)/%_test: $(BUILD)/obj/tests/$(1)/%_test.o $$(TESTSUP) $$(LIBS
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS) -lcmocka
 endef
 $(foreach m,$(MODULES),$(eval $(call UNIT_RULE,$(m))))
+SIM_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/simulation/*.c))
+$(BUILD)/tests/simulation/simulation: $(SIM_OBJ) $(TESTSUP) $(LIBS.persistence)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 .SECONDARY:
 
 .PHONY: units

@@ -32,9 +32,8 @@ static struct recovered *find(struct recovery *recovery, struct slice name)
         if (slice_equal(slice_of(recovery->items[i].namespace), name))
             return &recovery->items[i];
     if ((recovery->count & (recovery->count - 1)) == 0)
-        recovery->items =
-            mem_realloc(recovery->items, (recovery->count ? 2 * recovery->count : 1) *
-                                             sizeof(*recovery->items));
+        recovery->items = mem_realloc(recovery->items, (recovery->count ? 2 * recovery->count : 1) *
+                                                           sizeof(*recovery->items));
     struct recovered *item = &recovery->items[recovery->count++];
     *item = (struct recovered){0};
     memcpy(item->namespace, name.data, name.len);
@@ -83,24 +82,6 @@ bool recovery_collect(void *ctx, const struct journal_file_header *header,
     }
     text_append_slice(&last->ops, section->ops);
     last->count += section->count;
-    return true;
-}
-
-/* Takes the first `count` ops away, and what was encoded of them. */
-static bool batch_skip(struct sync_batch *batch, uint64_t count)
-{
-    size_t at = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        struct slice rest = slice_make(batch->ops.data + at, batch->ops.len - at);
-        size_t len = op_binary_skip(rest, NULL, NULL);
-        if (!len)
-            return false;
-        at += len;
-    }
-    memmove(batch->ops.data, batch->ops.data + at, batch->ops.len - at);
-    batch->ops.len -= at;
-    batch->first += count;
-    batch->count -= count;
     return true;
 }
 
@@ -155,7 +136,7 @@ static bool drop_committed(struct recovered *item, const struct head *head, stru
                                item->namespace, replica, done, batch->first);
             return false;
         }
-        if (batch->first <= done && !batch_skip(batch, done + 1 - batch->first)) {
+        if (batch->first <= done && !sync_batch_skip(batch, done + 1 - batch->first)) {
             text_append_format(error, "ops of namespace %s in the journal cannot be read",
                                item->namespace);
             return false;
@@ -166,16 +147,21 @@ static bool drop_committed(struct recovered *item, const struct head *head, stru
     return true;
 }
 
-bool recovery_apply(struct recovered *recovered, struct loaded *loaded, struct text *error)
+bool recovery_settle(struct recovered *recovered, const struct head *head, struct text *error)
 {
-    if (loaded->head.position < recovered->position) {
+    if (head->position < recovered->position) {
         text_append_format(error,
                            "%s.json is older than the journal: it is at position %" PRIu64
                            ", and had been at %" PRIu64,
-                           recovered->namespace, loaded->head.position, recovered->position);
+                           recovered->namespace, head->position, recovered->position);
         return false;
     }
-    if (!drop_committed(recovered, &loaded->head, error))
+    return drop_committed(recovered, head, error);
+}
+
+bool recovery_apply(struct recovered *recovered, struct loaded *loaded, struct text *error)
+{
+    if (!recovery_settle(recovered, &loaded->head, error))
         return false;
     for (struct sync_batch *batch = recovered->batches; batch; batch = batch->next)
         if (!batch_apply(batch, loaded)) {

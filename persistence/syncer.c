@@ -394,6 +394,7 @@ static bool agent_step(struct namespace *ns)
         agent->retry_at = wanted.until;
         arm_retry(ns->owner->syncer, now, wanted.until);
         return false;
+    case SYNC_RELOAD: /* only where others write too */
     case SYNC_STUCK: show_trouble(ns); return false;
     case SYNC_GET:
     case SYNC_PUT: ask_store(ns, want, &wanted); return true;
