@@ -34,6 +34,7 @@
     X(ERROR_500)    /* done or not */                                                              \
     X(ERROR_503)    /* not done */                                                                 \
     X(TRUNCATED)    /* a body without its end */                                                   \
+    X(FLIPPED)      /* a body with a wrong bit */                                                  \
     X(RESET)        /* done or not, no answer */                                                   \
     X(SLOW)
 

@@ -131,6 +131,14 @@ static void on_cut_answer(struct world *w, void *ctx, unsigned epoch)
     on_answer(w, ctx, epoch);
 }
 
+static void on_flipped_answer(struct world *w, void *ctx, unsigned epoch)
+{
+    struct call *call = ctx;
+    if (call->answer.len)
+        call->answer.data[world_below(w, call->answer.len)] ^= (char)(1 << world_below(w, 8));
+    on_answer(w, ctx, epoch);
+}
+
 static void plan(struct call *call, int64_t delay,
                  void (*fire)(struct world *world, void *ctx, unsigned epoch))
 {
@@ -145,6 +153,7 @@ static bool fault_fits(const struct call *call, enum sim_fault fault)
     case SIM_FAULT_DOUBLED: return call->put;
     case SIM_FAULT_ERROR_409:
     case SIM_FAULT_ERROR_412: return call->put && call->condition != STORE_ALWAYS;
+    case SIM_FAULT_FLIPPED:
     case SIM_FAULT_TRUNCATED: return !call->put;
     case SIM_FAULT_ANSWER_LOST:
     case SIM_FAULT_REQUEST_LOST:
@@ -192,6 +201,10 @@ static void plan_fault(struct call *call, enum sim_fault fault, int64_t there, i
         plan(call, there, on_land);
         plan(call, there + back, on_cut_answer);
         break;
+    case SIM_FAULT_FLIPPED:
+        plan(call, there, on_land);
+        plan(call, there + back, on_flipped_answer);
+        break;
     case SIM_FAULT_SLOW:
         plan(call, there + rest / 2, on_land);
         plan(call, there + back + rest, on_answer);
@@ -213,7 +226,8 @@ void store_send(struct world *w, struct replica *r, bool put, const struct sync_
     memcpy(call->etag, wanted->etag, sizeof(call->etag));
     if (put)
         text_append_slice(&call->body, wanted->body);
-    int64_t there = 1 + (int64_t)world_below(w, 40), back = 1 + (int64_t)world_below(w, 40);
+    int64_t there = 1 + (int64_t)world_below(w, world_below(w, 4) ? 20 : 120);
+    int64_t back = 1 + (int64_t)world_below(w, 40);
     enum sim_fault fault = (enum sim_fault)world_below(w, SIM_FAULT_COUNT);
     if (w->faulty && world_below(w, 4) == 0 && fault_fits(call, fault)) {
         world_trace(w, "%s %s %s: %s", r->incarnation, put ? "PUT" : "GET", call->key,
