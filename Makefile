@@ -42,8 +42,8 @@ DEPS_TEST = $(DEPS) clang clang-format llvm libcmocka-dev libclang-rt-dev redis-
             tcl8.6 jq python3 python3-redis nodejs npm git procps util-linux iproute2 dpkg-dev lz4
 
 # One make at a time in a set-up: deps first, then the build.
-.PHONY: run all objects deps deps-test test bench asan tsan fuzz fuzz-targets sim redis-tests tidy \
-        format install clean help
+.PHONY: run all objects deps deps-test test crash bench asan tsan fuzz fuzz-targets sim \
+        redis-tests tidy format install clean help
 run: deps  ## install what is missing, build, and start on 127.0.0.1:6379 with data in ./data
 	@$(MAKE) --no-print-directory all
 	$(BUILD)/cairn-server $(ARGS)
@@ -64,11 +64,15 @@ bench: deps-test  ## side by side with redis-server: throughput, processor time,
 
 asan: deps-test  ## all tests with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=asan BUILD=$(BUILD)/asan all units
-	BUILD=$(BUILD)/asan CAIRN=$(BUILD)/asan/cairn-server tests/run.sh unit packages clients suite crash
+	BUILD=$(BUILD)/asan SUITE_WORK=$(CURDIR)/$(BUILD)/redis-suite tests/run.sh unit packages clients suite crash
 
 tsan: deps-test  ## all tests with ThreadSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=tsan BUILD=$(BUILD)/tsan all units
-	BUILD=$(BUILD)/tsan CAIRN=$(BUILD)/tsan/cairn-server tests/run.sh unit packages clients suite crash
+	BUILD=$(BUILD)/tsan SUITE_WORK=$(CURDIR)/$(BUILD)/redis-suite tests/run.sh unit packages clients suite crash
+
+crash: deps-test  ## kill -9 at random moments: nothing acknowledged is lost (CRASH_ROUNDS=200)
+	@$(MAKE) --no-print-directory all
+	CRASH_ROUNDS=$(or $(CRASH_ROUNDS),200) tests/run.sh crash
 
 fuzz: deps-test  ## a short run of every fuzz target (FUZZ_SECONDS=20 each)
 	tests/run.sh fuzz

@@ -67,6 +67,8 @@ void apply(struct keyspace *ks, struct op *op, struct outcome *out, struct inver
 /* Undoes and destroys `undo`; NULL does nothing. */
 void inverse_undo(struct keyspace *ks, struct inverse *undo);
 void inverse_destroy(struct inverse *undo);
+/* Takes the value that a KeyDelete removed out of its inverse, and destroys that. */
+struct entry *inverse_take(struct inverse *undo);
 size_t inverse_memory(const struct inverse *undo);
 
 #endif

@@ -211,6 +211,15 @@ void inverse_destroy(struct inverse *undo)
     mem_free(undo);
 }
 
+struct entry *inverse_take(struct inverse *undo)
+{
+    assert(undo->kind == INVERSE_RESTORE);
+    struct entry *taken = undo->former;
+    undo->former = NULL;
+    inverse_destroy(undo);
+    return taken;
+}
+
 static size_t entry_size(const struct entry *entry)
 {
     return entry ? entry_memory(entry, MEMORY_SAMPLES) : 0;

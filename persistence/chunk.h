@@ -37,10 +37,10 @@ bool chunk_check(const struct chunk_ref *ref, struct slice body, struct text *er
 struct chunk_reader {
     struct slice input;
     const char *at;
-    bool state;           /* an inline state, not a chunk */
+    bool state; /* an inline state, not a chunk */
     struct json_reader json;
     struct text unescaped[2]; /* keys: this one's and the last one's */
-    struct slice key;     /* the last one given */
+    struct slice key;         /* the last one given */
     uint64_t count;
     bool failed;
     struct text error;
@@ -50,7 +50,8 @@ void chunk_reader_init(struct chunk_reader *reader, struct slice body);
 void chunk_reader_init_state(struct chunk_reader *reader, struct slice state);
 /* key: borrowed until the next call; member: borrowed from the input. False at the end and on
  * error (chunk_reader_failed): bad JSON, keys not in rising order. */
-bool chunk_reader_next(struct chunk_reader *reader, struct slice *ret_key, struct slice *ret_member);
+bool chunk_reader_next(struct chunk_reader *reader, struct slice *ret_key,
+                       struct slice *ret_member);
 bool chunk_reader_failed(const struct chunk_reader *reader, struct text *error);
 void chunk_reader_release(struct chunk_reader *reader);
 

@@ -65,7 +65,8 @@ static bool take_section(struct cursor *cursor, struct journal_section *section)
     section->count = take_varint(cursor);
     section->ops = take_slice(cursor);
     return !cursor->bad && namespace_name_valid(section->namespace) && section->first > 0 &&
-           section->count > 0 && section->count <= UINT64_MAX - section->first;
+           section->count > 0 && section->count <= section->ops.len &&
+           section->count <= UINT64_MAX - section->first;
 }
 
 /* The payload has passed its checksum: what is wrong in it was written wrong. */

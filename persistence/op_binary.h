@@ -27,8 +27,8 @@ void op_binary_encode(struct text *out, const struct op *op);
 
 /*
  * Takes the op at the start of `bytes`: returns how many bytes it has, 0 when they are no op (cut
- * short, unknown kind, a list that apply could not take …). `op` borrows from `bytes` and `scratch`;
- * its hash is 0. A KeyPut's value is the caller's: op_release it, unless apply took it.
+ * short, unknown kind, a list that apply could not take …). `op` borrows from `bytes` and
+ * `scratch`; its hash is 0. A KeyPut's value is the caller's: op_release it, unless apply took it.
  */
 size_t op_binary_decode(struct slice bytes, struct op_scratch *scratch, struct op *op);
 

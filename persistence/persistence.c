@@ -16,6 +16,7 @@
 #include "ops/mem.h"
 #include "persistence/file.h"
 #include "persistence/identity.h"
+#include "persistence/probe.h"
 #include "persistence/recovery.h"
 #include "persistence/syncer.h"
 
@@ -338,11 +339,17 @@ static bool same_directory(const char *a, const char *b)
            left.st_ino == right.st_ino;
 }
 
+/* A bucket is no directory: it has no lock, and no journal in it. */
+static bool is_remote(const char *store)
+{
+    return strstr(store, "://") != NULL;
+}
+
 static enum persistence_status lock_all(struct persistence *p, struct text *error)
 {
     int store_own = -1;
     enum persistence_status status = lock_directory(p->dir, &p->own, &p->lock, error);
-    if (status != PERSISTENCE_OK || same_directory(p->dir, p->where))
+    if (status != PERSISTENCE_OK || is_remote(p->where) || same_directory(p->dir, p->where))
         return status;
     status = lock_directory(p->where, &store_own, &p->store_lock, error);
     if (store_own >= 0)
@@ -492,6 +499,17 @@ static enum persistence_status start_threads(struct persistence *p, struct text 
     return PERSISTENCE_OK;
 }
 
+static enum persistence_status open_store(struct persistence *p, struct text *error)
+{
+    if (!is_remote(p->where))
+        store_directory_clean(p->where);
+    if (store_open(p->where, &p->store, error) != STORE_OK)
+        return PERSISTENCE_UNWRITABLE;
+    if (is_remote(p->where) && probe_run(p->store, error) != PROBE_OK)
+        return PERSISTENCE_UNWRITABLE;
+    return PERSISTENCE_OK;
+}
+
 static enum persistence_status open_directory(struct persistence *p, struct text *error)
 {
     struct journal_scan scan = {0};
@@ -501,10 +519,9 @@ static enum persistence_status open_directory(struct persistence *p, struct text
     if (!identity_open(p->own, p->replica, error))
         return PERSISTENCE_CORRUPT;
     identity_incarnation(p->replica, p->incarnation);
-    store_directory_clean(p->where);
-    if (store_open(p->where, &p->store, error) != STORE_OK)
-        return PERSISTENCE_UNWRITABLE;
-    status = recover(p, &scan, error);
+    status = open_store(p, error);
+    if (status == PERSISTENCE_OK)
+        status = recover(p, &scan, error);
     if (status == PERSISTENCE_OK)
         status = open_journal(p, &scan, error);
     if (status == PERSISTENCE_OK)
@@ -521,7 +538,9 @@ static struct persistence *create(const struct persistence_options *options)
     p->options = *options;
     p->memory = strcmp(options->store, "memory") == 0;
     p->where = copy_string(options->store);
-    p->dir = copy_string(options->dir ? options->dir : options->store);
+    p->dir = copy_string(options->dir               ? options->dir
+                         : is_remote(options->store) ? "."
+                                                     : options->store);
     p->options.store = p->where;
     p->options.dir = p->dir;
     p->own = p->lock = p->store_lock = -1;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "persistence/namespace.h"
+#include "persistence/store_s3.h"
 #include "persistence/text.h"
 
 struct persistence;
@@ -122,6 +123,8 @@ struct persistence_stats {
     int64_t oldest_pending_ms;   /* age of the oldest op that is not durable; 0 none */
     int64_t journal_bytes, journal_fsyncs;
     int64_t store_puts, store_gets, store_lists, store_removes, store_bytes_out, store_bytes_in;
+    bool remote;                 /* an S3 store: s3 holds its requests on the wire */
+    struct s3_stats s3;
     bool sync_running;
     char replica[96];            /* name/nonce of this incarnation */
 };

@@ -218,6 +218,19 @@ static uint64_t stored_position(struct store *store, const char *name)
     return position;
 }
 
+static bool same_name(const struct listing *listing, size_t a, size_t b)
+{
+    return b < listing->count && strcmp(listing->items[a].name, listing->items[b].name) == 0;
+}
+
+/* A name that was only asked for: the store has nothing of it, nor has the memory. */
+static bool is_empty_name(const struct listing *listing, size_t i)
+{
+    const struct listed *item = &listing->items[i];
+    return item->ns && namespace_state(item->ns) == NAMESPACE_UNLOADED &&
+           !same_name(listing, i, i + 1);
+}
+
 enum persistence_status persistence_list(struct persistence *p,
                                          void (*visit)(void *ctx, struct slice name,
                                                        enum namespace_state state,
@@ -240,7 +253,7 @@ enum persistence_status persistence_list(struct persistence *p,
         enum namespace_state state = item->ns ? namespace_state(item->ns) : NAMESPACE_UNLOADED;
         size_t keys = 0;
         uint64_t position = item->ns ? namespace_position(item->ns) : 0;
-        if (i && strcmp(listing.items[i - 1].name, item->name) == 0)
+        if ((i && same_name(&listing, i - 1, i)) || is_empty_name(&listing, i))
             continue;
         if (item->ns) {
             namespace_lock_aside(item->ns);
@@ -299,6 +312,7 @@ void persistence_stats(struct persistence *p, struct persistence_stats *out)
     out->store_removes = counts.removes;
     out->store_bytes_out = counts.bytes_out;
     out->store_bytes_in = counts.bytes_in;
+    out->remote = p->store && store_s3_stats(p->store, &out->s3);
     snprintf(out->replica, sizeof(out->replica), "%s", p->incarnation);
 }
 

@@ -14,6 +14,10 @@ struct store_kind {
     void (*run)(struct store *store, const bool *finished);
     struct store *(*clone)(struct store *store);
     void (*close)(struct store *store);
+    /* NULL when all answers come before submit returns. */
+    void (*attach)(struct store *store, struct event_base *base);
+    /* NULL when there is but one way. */
+    bool (*other_quoting)(struct store *store);
 };
 
 /* Shared by a handle and its clones. */
@@ -44,5 +48,7 @@ void store_finish_list(struct store_request *request);
 struct store *store_memory_create(void);
 enum store_result store_directory_create(const char *path, struct store **ret_store,
                                          struct text *error);
+/* With the options of store_s3_configure. */
+enum store_result store_s3_open(const char *where, struct store **ret_store, struct text *error);
 
 #endif

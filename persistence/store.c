@@ -73,8 +73,10 @@ enum store_result store_open(const char *where, struct store **ret_store, struct
         *ret_store = store_memory_create();
         return STORE_OK;
     }
+    if (strncmp(where, "s3://", 5) == 0)
+        return store_s3_open(where, ret_store, error);
     if (strstr(where, "://")) {
-        text_append_format(error, "%s: this kind of store is not supported by this build", where);
+        text_append_format(error, "%s: a store is memory, a directory, or s3://bucket/prefix", where);
         return STORE_INVALID;
     }
     return store_directory_create(where, ret_store, error);
@@ -173,6 +175,24 @@ enum store_result store_wait(struct store *store, struct store_request *request)
     request->ctx = NULL;
     atomic_fetch_add(&store->totals->bytes_in, (int64_t)request->answer.len);
     return request->result;
+}
+
+void store_run(struct store *store, const bool *finished)
+{
+    if (!*finished && store->kind->run)
+        store->kind->run(store, finished);
+    assert(*finished);
+}
+
+void store_attach(struct store *store, struct event_base *base)
+{
+    if (store->kind->attach)
+        store->kind->attach(store, base);
+}
+
+bool store_other_quoting(struct store *store)
+{
+    return store->kind->other_quoting && store->kind->other_quoting(store);
 }
 
 struct store_item *store_add_item(struct store_request *request, const char *key, bool is_prefix)

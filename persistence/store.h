@@ -20,6 +20,7 @@
 #define STORE_ERROR_MAX 256
 
 struct store;
+struct event_base;
 
 /* One member per different reaction of a caller. */
 #define STORE_RESULT_LIST(X)                                                                       \
@@ -89,10 +90,18 @@ void store_request_release(struct store_request *request);
 void store_submit(struct store *store, struct store_request *request);
 /* The same for callers that may block: returns when the answer is there. `done` is not used. */
 enum store_result store_wait(struct store *store, struct store_request *request);
+/* Lets answers come until `*finished`, which a `done` sets; for those who submitted several. */
+void store_run(struct store *store, const bool *finished);
+/*
+ * Before the first request: answers that come later come from this loop, on its thread; store_wait
+ * then must not be called from within it. Close the handle before the loop is freed. A handle that
+ * is not attached answers only while store_wait or store_run runs.
+ */
+void store_attach(struct store *store, struct event_base *base);
 
 /*
- * `where`: "memory", or a directory, which is made if it is not there (its parent must be). A
- * handle belongs to one thread; store_clone makes another handle on the same objects, also for
+ * `where`: "memory", s3://bucket/prefix, or a directory, which is made if it is not there (its
+ * parent must be). A handle belongs to one thread; store_clone makes another handle on the same objects, also for
  * another thread, and may be called on any thread while `store` exists.
  */
 enum store_result store_open(const char *where, struct store **ret_store, struct text *error);
@@ -104,6 +113,12 @@ void store_close(struct store *store); /* NULL-safe; no request may be under way
  * that directory alone. Returns 0 or an errno.
  */
 int store_directory_clean(const char *path);
+
+/*
+ * Some servers want the ETag of an If-Match without its quotes: turns to the other way, for this
+ * handle and its clones. False when the store has but one. For the probe.
+ */
+bool store_other_quoting(struct store *store);
 
 const char *store_result_name(enum store_result result);
 bool store_key_valid(const char *key);

@@ -66,8 +66,6 @@ static void etag_of(struct slice body, char etag[STORE_ETAG_MAX])
 static void directory_get(struct store_directory *store, struct store_request *request)
 {
     int error = file_read(store->directory, request->key, &request->answer);
-    if (error == EISDIR)
-        error = ENOENT;
     if (!error && (request->want_etags || request->etag[0])) {
         etag_of(text_slice(&request->answer), request->answer_etag);
         if (strcmp(request->answer_etag, request->etag) == 0) {
@@ -210,8 +208,7 @@ static int list_directory(struct store_directory *store, struct store_request *r
         return errno == ENOENT || errno == ENOTDIR ? 0 : errno;
     DIR *dir = fdopendir(fd);
     struct dirent *found;
-    errno = 0;
-    while (!error && (found = readdir(dir))) {
+    while (!error && (errno = 0, found = readdir(dir))) {
         struct stat info;
         int len = snprintf(key, sizeof(key) - 1, "%s%s", prefix, found->d_name);
         if (len < 0 || (size_t)len >= sizeof(key) - 1 || !store_key_valid(key))
@@ -228,6 +225,8 @@ static int list_directory(struct store_directory *store, struct store_request *r
         else
             error = list_directory(store, request, key);
     }
+    if (!error)
+        error = errno;
     closedir(dir);
     return error;
 }

@@ -51,6 +51,7 @@ struct sync_core {
     struct text body;
     int64_t retry_at;
     int64_t backoff;
+    unsigned refusals; /* swaps in a row that did not land, though nobody else swapped */
     unsigned losses_in_row;
     uint64_t folds, failures, losses, merged;
     enum store_result result;

@@ -15,6 +15,7 @@
 
 #define BACKOFF_MIN_MS 50
 #define LOSS_MIN_MS    INT64_C(5)
+#define REFUSALS_MAX   3 /* then they are a failure, with its pause */
 
 void sync_batch_destroy(struct sync_batch *batch)
 {
@@ -39,6 +40,8 @@ bool sync_batch_skip(struct sync_batch *batch, uint64_t count)
     batch->ops.len -= at;
     batch->first += count;
     batch->count -= count;
+    batch->gone_count += count;
+    batch->gone_bytes += at;
     text_clear(&batch->json);
     batch->segment[0] = '\0';
     return true;
@@ -133,6 +136,12 @@ void sync_core_leave(struct sync_core *core)
 bool sync_core_adopted(const struct sync_core *core)
 {
     return core->adopted;
+}
+
+bool sync_core_polling(const struct sync_core *core)
+{
+    return core->poll || core->phase == PHASE_POLL || core->phase == PHASE_READ ||
+           core->phase == PHASE_FETCH || core->phase == PHASE_RELOAD;
 }
 
 void sync_core_push(struct sync_core *core, struct sync_batch *batch)
@@ -279,6 +288,9 @@ static void merge_batches(struct sync_core *core, int64_t now)
            batch->ops.len + next->ops.len <= core->settings.merge_limit) {
         text_append_slice(&batch->ops, text_slice(&next->ops));
         batch->count += next->count;
+        batch->joined += 1 + next->joined;
+        batch->gone_count += next->gone_count;
+        batch->gone_bytes += next->gone_bytes;
         text_clear(&batch->json);
         batch->segment[0] = '\0';
         batch->next = next->next;
@@ -427,6 +439,7 @@ static void finish_batch(struct sync_core *core)
 
 static void finish_swap(struct sync_core *core, const char *etag)
 {
+    core->refusals = 0;
     core->ours_last = true;
     core->losses_in_row = 0;
     if (core->placed && core->settings.shared)
@@ -487,8 +500,9 @@ bool sync_core_settle_queue(struct sync_core *core, const struct head *head)
 }
 
 /* `head`, just read, is taken, if it is what our own swaps have made of it. */
-static void reconcile(struct sync_core *core, struct head *head, const char *etag)
+static void reconcile(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
+    uint64_t before = core->position;
     bool base_landed = core->base_placed && head->base.position > core->base_position;
     if (!is_own(core, head) || !sync_core_settle_queue(core, head)) {
         head_release(head);
@@ -504,16 +518,22 @@ static void reconcile(struct sync_core *core, struct head *head, const char *eta
     core->placed = core->base_placed = false;
     sync_core_remember(core, etag);
     core->phase = PHASE_REST;
-    sync_core_succeed(core);
+    if (base_landed || core->position != before)
+        core->refusals = 0;
+    if (++core->refusals > REFUSALS_MAX)
+        sync_core_fail(core, now, STORE_PRECONDITION,
+                       "the store takes no new head, though the old one is what it was");
+    else
+        sync_core_succeed(core);
 }
 
-static void take_head(struct sync_core *core, struct head *head, const char *etag)
+static void take_head(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
     core->poll = false;
     if (core->settings.shared)
         sync_core_receive(core, head, etag);
     else
-        reconcile(core, head, etag);
+        reconcile(core, now, head, etag);
 }
 
 static void answer_read(struct sync_core *core, int64_t now, enum store_result result,
@@ -527,13 +547,13 @@ static void answer_read(struct sync_core *core, int64_t now, enum store_result r
         sync_core_succeed(core);
     } else if (result == STORE_NOT_FOUND && !core->etag[0]) {
         head_init(&head, slice_of(core->namespace));
-        take_head(core, &head, "");
+        take_head(core, now, &head, "");
     } else if (result == STORE_NOT_FOUND) {
         sync_core_be_stuck(core, result, "it is gone from the store");
     } else if (result != STORE_OK) {
         sync_core_fail(core, now, result, error);
     } else if (head_decode(body, slice_of(core->namespace), &head, &reason)) {
-        take_head(core, &head, etag);
+        take_head(core, now, &head, etag);
     } else if (core->settings.shared) {
         /* Perhaps cut on its way. Nothing is written on a head that cannot be read. */
         sync_core_fail(core, now, STORE_INVALID, text_terminated(&reason));

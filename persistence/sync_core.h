@@ -42,6 +42,9 @@ struct sync_batch {
     char sha256[SHA256_HEX_SIZE];
     uint64_t bytes;
     int64_t uploaded; /* 0: not yet */
+    /* What it was in parts: batches that joined it, ops and bytes of it that were committed before.
+     */
+    uint64_t joined, gone_count, gone_bytes;
 };
 
 void sync_batch_destroy(struct sync_batch *batch);
@@ -119,6 +122,8 @@ void sync_core_answer(struct sync_core *core, int64_t now, enum store_result res
 
 /* Shared: the head is to be looked at, before anything is sent. */
 void sync_core_poll(struct sync_core *core);
+/* That look is not over yet. */
+bool sync_core_polling(const struct sync_core *core);
 /* Shared: the next commit to take in; NULL: none. The caller destroys it. */
 struct sync_arrival *sync_core_take_arrival(struct sync_core *core);
 /* What was loaded for SYNC_RELOAD: takes `head`. The pending ops it has are done. */

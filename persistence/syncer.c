@@ -619,11 +619,11 @@ static void syncer_free(struct syncer *syncer)
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i])
             event_free(events[i]);
+    store_close(syncer->store); /* its events are of this loop */
     if (syncer->base)
         event_base_free(syncer->base);
     if (syncer->wake_fd >= 0)
         close(syncer->wake_fd);
-    store_close(syncer->store);
     pthread_mutex_destroy(&syncer->mutex);
     mem_free(syncer);
 }
@@ -654,6 +654,7 @@ struct syncer *syncer_create(struct persistence *p, struct text *error)
     pthread_mutex_init(&syncer->mutex, NULL);
     syncer->store = store_clone(p->store);
     if (make_events(syncer)) {
+        store_attach(syncer->store, syncer->base);
         p->syncer = syncer;
         if (pthread_create(&syncer->thread, NULL, syncer_thread, syncer) == 0)
             return syncer;

@@ -8,6 +8,8 @@
 # CAIRN=build/cairn-server   the server under test; CAIRN=redis-server is a control run
 # CAIRN_FLAGS="..."          more directives for it
 # SUITE_STORE=memory         memory, or directory: a fresh directory store for each unit
+# SUITE_THREADS=1            cairn's threads. With more, what two connections send without waiting may run in either
+#                            order, and a few tests count on Redis's (BRPOPLPUSH with multiple blocked clients)
 # BUILD=build                everything is fetched, unpacked and logged below $BUILD/redis-suite
 #
 # The suite comes from Debian's source package, over a private apt configuration; nothing outside $BUILD is
@@ -30,7 +32,8 @@ BUILD=$(mkdir -p "${BUILD:-$root/build}" && cd "${BUILD:-$root/build}" && pwd) |
 CAIRN=${CAIRN:-$BUILD/cairn-server}
 CAIRN_FLAGS=${CAIRN_FLAGS:-}
 SUITE_STORE=${SUITE_STORE:-memory}
-work=$BUILD/redis-suite
+SUITE_THREADS=${SUITE_THREADS:-1}
+work=${SUITE_WORK:-$BUILD/redis-suite}
 jobs=2
 
 die() { echo "suite.sh: $*" >&2; exit 2; }
@@ -87,7 +90,8 @@ server_command() {
     elif [[ $(basename "$CAIRN") == redis-server* ]]; then
         server=("$CAIRN" "${common[@]}" "${REFERENCE_FLAGS[@]}")
     else
-        server=("$CAIRN" "${common[@]}" --save "" --enable-debug-command yes --enable-protected-configs yes)
+        server=("$CAIRN" "${common[@]}" --save "" --threads "$SUITE_THREADS" --enable-debug-command yes
+                --enable-protected-configs yes)
         case $SUITE_STORE in
             memory) server+=(--store memory) ;;
             directory) server+=(--store "$3/store") ;;
@@ -196,7 +200,7 @@ main() {
         python3 "$here/suite_score.py" --skips "$here/skip.txt" "$unit" > "$work/skip/${unit//\//_}" || exit 2
         rm -f "$work/logs/cairn/${unit//\//_}".*
     done
-    export BUILD CAIRN CAIRN_FLAGS SUITE_STORE
+    export BUILD CAIRN CAIRN_FLAGS SUITE_STORE SUITE_THREADS
     for side in reference cairn; do printf '%s\n' "${units[@]/#/$side }"; done |
         xargs -P "$jobs" -L 1 "$here/suite.sh" --side 9>&-
     python3 "$here/suite_score.py" --work "$work" --skip-list "$here/skip.txt" "${units[@]}"

@@ -107,12 +107,11 @@ void command_table_init(void)
 
 void command_table_release(void)
 {
-    for (size_t id = 0; id < count; id++) {
-        if (!commands[id]->parent && commands[id]->subcommands)
-            mem_free((void *)commands[id]->subcommands);
-    }
-    for (size_t f = 0; f < FAMILY_COUNT; f++)
+    for (size_t f = 0; f < FAMILY_COUNT; f++) {
+        for (struct command *row = copies[f]; row->name; row++)
+            mem_free((void *)row->subcommands);
         mem_free(copies[f]);
+    }
     mem_free(commands);
     mem_free(slots);
     commands = NULL;

@@ -22,6 +22,7 @@
     X(daemonize) X(loglevel) X(databases) X(enable_debug_command) X(enable_protected_configs)      \
     X(sync_interval) X(durability) X(journal) X(journal_fsync) X(pending_limit) X(inline_limit)    \
     X(chunk_size) X(history) X(workers) X(idle_unload)                                             \
+    X(s3_path_style) X(s3_connect_timeout) X(s3_first_byte_timeout) X(s3_timeout)                  \
     X(maxmemory) X(maxmemory_policy) X(maxmemory_samples) X(query_buffer_limit)                    \
     X(proto_max_bulk_len)                                                                          \
     X(hash_max_listpack_entries) X(hash_max_listpack_value) X(set_max_intset_entries)              \
@@ -34,7 +35,8 @@
     X(lazyfree_user_flush) X(busy_reply_threshold) X(sanitize_dump_payload) X(activerehashing)
 
 #define CONFIG_STRINGS(X)                                                                          \
-    X(bind) X(unixsocket) X(pidfile) X(logfile) X(requirepass) X(store) X(dir) X(save)
+    X(bind) X(unixsocket) X(pidfile) X(logfile) X(requirepass) X(store) X(dir) X(save)             \
+    X(s3_endpoint) X(s3_region) X(s3_ca_file) X(s3_sse) X(s3_sse_key) X(s3_storage_class)
 
 enum output_class { OUTPUT_NORMAL, OUTPUT_REPLICA, OUTPUT_PUBSUB, OUTPUT_CLASSES };
 

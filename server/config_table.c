@@ -16,6 +16,7 @@ static const char *const durability_words[] = {"applied", "written", "durable", 
 static const char *const policy_words[] = {"noeviction",   "volatile-lru",    "volatile-lfu",
                                            "volatile-random", "volatile-ttl", "allkeys-lru",
                                            "allkeys-lfu",  "allkeys-random",  NULL};
+static const char *const style_words[] = {"auto", "yes", "no", NULL}; /* as enum s3_style */
 static const char *const clients_words[] = {"no", "yes", "clients", NULL};
 
 #define AT(field)  offsetof(struct config, field)
@@ -86,6 +87,16 @@ const struct directive config_directives[] = {
     TIME("history", history, 0, FOREVER_MS, INT64_C(24) * 3600 * 1000, FIXED, NULL, "how long objects that no head names any more are kept"),
     INT("workers", NULL, workers, 1, 64, 2, FIXED, NULL, "threads that load and fold namespaces"),
     TIME("idle-unload", idle_unload, 0, FOREVER_MS, INT64_C(3600) * 1000, FIXED, NULL, "a namespace unused that long leaves memory once it is durable; 0: never"),
+    STRING("s3-endpoint", s3_endpoint, "", FIXED, NULL, "http(s)://host:port of an S3 server; empty: AWS_ENDPOINT_URL_S3, else AWS"),
+    STRING("s3-region", s3_region, "", FIXED, NULL, "its region; empty: as AWS's tools find it, else us-east-1"),
+    ENUM("s3-path-style", NULL, s3_path_style, style_words, S3_STYLE_AUTO, FIXED, NULL, "bucket in the path (yes) or in the host name (no); auto: in the host name on AWS alone"),
+    STRING("s3-ca-file", s3_ca_file, "", FIXED, NULL, "PEM file of the authorities that may sign its certificate; empty: the system's"),
+    STRING("s3-sse", s3_sse, "", FIXED, NULL, "server-side encryption of what is put: AES256, aws:kms; empty: as the bucket says"),
+    STRING("s3-sse-key", s3_sse_key, "", FIXED, NULL, "id of the key for aws:kms"),
+    STRING("s3-storage-class", s3_storage_class, "", FIXED, NULL, "storage class of what is put"),
+    TIME("s3-connect-timeout", s3_connect_timeout, 1, INT64_C(3600) * 1000, 5000, FIXED, NULL, "patience for a connection"),
+    TIME("s3-first-byte-timeout", s3_first_byte_timeout, 1, INT64_C(3600) * 1000, 15000, FIXED, NULL, "patience for the beginning of an answer"),
+    TIME("s3-timeout", s3_timeout, 1, INT64_C(3600) * 1000, 60000, FIXED, NULL, "patience for one request as a whole"),
 #undef GROUP
 #define GROUP "Limits"
     MEMORY("maxmemory", maxmemory, 0, INT64_MAX, 0, 0, apply_maxmemory, "memory past which writes are refused, or keys evicted; 0: no limit"),

@@ -327,6 +327,7 @@ bool exec_call(struct exec *x, const struct command *command, const struct slice
     x->argv = argv;
     x->argc = argc;
     x->ns = client_namespace(x->client);
+    x->in_transaction = true;
     x->keys = exec_holds(x, x->ns) ? namespace_keyspace(x->ns) : NULL;
     x->hash = command->first_key > 0 && command->first_key < argc
                   ? key_hash(argv[command->first_key])

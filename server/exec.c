@@ -343,6 +343,19 @@ bool exec_apply(struct exec *x, struct op *op, char event_class, const char *eve
     return exec_apply_in(x, x->ns, op, event_class, event, outcome);
 }
 
+struct entry *exec_take(struct exec *x, int key_index, const char *event)
+{
+    struct outcome outcome;
+    struct inverse *undo;
+    struct op op = exec_op(x, OP_KEY_DELETE, key_index);
+    apply(x->keys, &op, &outcome, &undo);
+    if (!outcome.changed)
+        return NULL;
+    namespace_record(x->ns, &op);
+    follow_change(x, x->ns, &op, 'g', event, &outcome);
+    return inverse_take(undo);
+}
+
 int64_t exec_clear(struct exec *x, struct namespace *ns)
 {
     effects_before_clear(x, ns);
@@ -401,6 +414,23 @@ bool exec_namespace_quiet(struct slice name, struct namespace **ns)
     else
         return false;
     return true;
+}
+
+bool exec_namespace_known(struct slice name, struct namespace **ns)
+{
+    int64_t number;
+    struct namespace **list;
+    bool found = false;
+    if (parse_int(name, &number))
+        return exec_namespace_quiet(name, ns);
+    size_t count = server_namespaces(&list);
+    for (size_t i = 0; i < count && !found; i++) {
+        found = slice_equal(namespace_name(list[i]), name);
+        if (found)
+            *ns = list[i];
+    }
+    mem_free(list);
+    return found;
 }
 
 bool exec_namespace(struct exec *x, struct slice name, struct namespace **ns)

@@ -93,6 +93,11 @@ int64_t exec_clear_quiet(struct exec *x, struct namespace *ns);
 /* Puts a value into a locked namespace by a KeyPut, without what follows from a change: SWAPDB, which
  * tells of all keys at once (effects_swap). */
 void exec_put_quiet(struct exec *x, struct namespace *ns, struct op *op);
+/*
+ * A KeyDelete that hands the value over, for RENAME and MOVE, which put it elsewhere without
+ * copying it. NULL: no such key. The caller owns it; op.key_put takes it.
+ */
+struct entry *exec_take(struct exec *x, int key_index, const char *event);
 /* Only the notification (e.g. "expire" after SET EX): class letters of notify-keyspace-events. */
 void exec_notify(struct exec *x, char event_class, const char *event, struct slice key);
 
@@ -117,6 +122,9 @@ bool exec_holds(const struct exec *x, const struct namespace *ns);
  * and the error is written (quiet: is not). */
 bool exec_namespace(struct exec *x, struct slice name, struct namespace **ns);
 bool exec_namespace_quiet(struct slice name, struct namespace **ns);
+/* The same, but a name must be that of a namespace somebody has used since the start: for MOVE and
+ * COPY … DB, which make none. */
+bool exec_namespace_known(struct slice name, struct namespace **ns);
 
 /*
  * Answers later, from another thread or at a timeout: the connection reads no further commands

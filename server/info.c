@@ -300,6 +300,24 @@ static void print_keyspace(struct exec *x, struct text *out)
     mem_free(list);
 }
 
+/* Requests on the wire by kind and status, and what a month of them costs. */
+static void print_s3(const struct s3_stats *stats, struct text *out)
+{
+    char name[64];
+    for (int kind = 0; kind < S3_KINDS; kind++) {
+        for (int status = 0; status < S3_STATUSES; status++) {
+            if (stats->counts[kind][status] == 0)
+                continue;
+            snprintf(name, sizeof(name), "s3_%s_%s", s3_kind_name((enum s3_kind)kind),
+                     s3_status_name((enum s3_status)status));
+            line(out, name, stats->counts[kind][status]);
+        }
+    }
+    line(out, "s3_retries", stats->retries);
+    snprintf(name, sizeof(name), "%.2f", (double)s3_stats_monthly_cost(stats) / 1e6);
+    line_text(out, "s3_requests_dollars_a_month", name);
+}
+
 static void print_cairn(struct exec *x, struct text *out)
 {
     struct persistence_stats stats;
@@ -333,6 +351,8 @@ static void print_cairn(struct exec *x, struct text *out)
     line(out, "store_removes", stats.store_removes);
     line(out, "store_bytes_out", stats.store_bytes_out);
     line(out, "store_bytes_in", stats.store_bytes_in);
+    if (stats.remote)
+        print_s3(&stats.s3, out);
 }
 
 static const struct section {

@@ -4,13 +4,11 @@
  */
 #include <limits.h>
 
-#include "ops/mem.h"
 #include "server/command.h"
 #include "server/exec.h"
 #include "server/glob.h"
 #include "server/random.h"
 #include "server/scan.h"
-#include "server/server.h"
 
 static void del_command(struct exec *x)
 {
@@ -92,22 +90,17 @@ static bool put(struct exec *x, struct namespace *ns, struct slice key, struct e
 }
 
 /* Takes argv[1]'s value out of the namespace and puts it at `to` in `ns`, deadline and all. */
-static void move_value(struct exec *x, struct entry *entry, struct namespace *ns, struct slice to,
+static void move_value(struct exec *x, struct namespace *ns, struct slice to,
                        enum op_condition condition, const char *events[2])
 {
-    struct outcome outcome;
-    struct op op = {.kind = OP_KEY_DELETE, .key = x->argv[1], .time = x->now};
-    int64_t expires = entry_expires(entry);
-    struct entry *value = entry_copy(entry, to, expires);
-    exec_apply(x, &op, 'g', events[0], &outcome);
-    put(x, ns, to, value, expires, condition, events[1]);
+    struct entry *value = exec_take(x, 1, events[0]);
+    put(x, ns, to, value, entry_expires(value), condition, events[1]);
 }
 
 /* RENAME and RENAMENX; false: an error was written, or (NX) the new name is in use. */
 static bool rename_key(struct exec *x, enum op_condition condition)
 {
-    struct entry *entry = exec_find(x, x->argv[1]);
-    if (!entry) {
+    if (!exec_find(x, x->argv[1])) {
         exec_error(x, "ERR no such key");
         return false;
     }
@@ -115,8 +108,7 @@ static bool rename_key(struct exec *x, enum op_condition condition)
         return condition == OP_CONDITION_NONE;
     if (condition == OP_CONDITION_NX && exec_find(x, x->argv[2]))
         return false;
-    move_value(x, entry, x->ns, x->argv[2], condition,
-               (const char *[]){"rename_from", "rename_to"});
+    move_value(x, x->ns, x->argv[2], condition, (const char *[]){"rename_from", "rename_to"});
     return true;
 }
 
@@ -133,18 +125,6 @@ static void renamenx_command(struct exec *x)
         resp_write_integer(x->out, renamed);
 }
 
-/* A namespace of that name that somebody has used since the start; NULL: none. */
-static struct namespace *known_namespace(struct slice name)
-{
-    struct namespace **list, *found = NULL;
-    size_t count = server_namespaces(&list);
-    for (size_t i = 0; i < count && !found; i++)
-        if (slice_equal(namespace_name(list[i]), name))
-            found = list[i];
-    mem_free(list);
-    return found;
-}
-
 /*
  * The namespace that MOVE and COPY … DB name. Unlike SELECT they do not make one of any word: what
  * is neither a number nor a namespace in use is Redis's error.
@@ -159,10 +139,10 @@ static bool target_namespace(struct exec *x, int index, struct namespace **ns)
                           INT_MAX);
         return false;
     }
-    *ns = known_namespace(x->argv[index]);
-    if (!*ns)
-        exec_error(x, "ERR value is not an integer or out of range");
-    return *ns;
+    if (exec_namespace_known(x->argv[index], ns))
+        return true;
+    exec_error(x, "ERR value is not an integer or out of range");
+    return false;
 }
 
 static bool is_same_key(struct exec *x, struct namespace *to, struct slice key)
@@ -185,11 +165,9 @@ static void move_command(struct exec *x)
         return;
     if (!exec_lock_namespaces(x, (struct namespace *[]){x->ns, to}, 2))
         return;
-    struct entry *entry = find_in(x, x->ns, x->argv[1]);
-    bool moves = entry && !find_in(x, to, x->argv[1]);
+    bool moves = find_in(x, x->ns, x->argv[1]) && !find_in(x, to, x->argv[1]);
     if (moves)
-        move_value(x, entry, to, x->argv[1], OP_CONDITION_NX,
-                   (const char *[]){"move_from", "move_to"});
+        move_value(x, to, x->argv[1], OP_CONDITION_NX, (const char *[]){"move_from", "move_to"});
     resp_write_integer(x->out, moves);
     exec_unlock_namespaces(x);
 }

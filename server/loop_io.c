@@ -108,6 +108,17 @@ static enum input read_piece(struct loop *loop, struct client *client, size_t *t
     return (size_t)got < TURN_READ_PIECE ? INPUT_DRY : INPUT_SOME;
 }
 
+/* For CLIENT LIST: cron does the rest. */
+static void note_input(struct client *client, int64_t bytes)
+{
+    bool grew = bytes > client->query_peak;
+    if (grew)
+        client->query_peak = bytes;
+    if ((grew && bytes > TURN_READ_PIECE) ||
+        atomic_load_explicit(&client->query_free, memory_order_relaxed) == 0)
+        client_note_memory(client);
+}
+
 static void read_and_parse(struct loop *loop, struct client *client)
 {
     size_t total = 0, commands = 0;
@@ -127,9 +138,7 @@ static void read_and_parse(struct loop *loop, struct client *client)
     client->input_left = enough && !client->broken;
     if (commands)
         loop_mark_flush(client);
-    int64_t peak = (int64_t)total;
-    if (peak > client->query_peak)
-        client->query_peak = peak;
+    note_input(client, (int64_t)total);
 }
 
 /* A held client is read all the same, so that its end is noticed, but not parsed. */

@@ -152,7 +152,7 @@ static void write_names(struct exec *x, enum pubsub_kind kind)
 
 static void write_counts(struct exec *x, enum pubsub_kind kind)
 {
-    resp_write_map(x->out, (size_t)x->argc - 2);
+    resp_write_array(x->out, 2 * ((size_t)x->argc - 2)); /* no map, in RESP3 neither */
     for (int i = 2; i < x->argc; i++) {
         resp_write_bulk(x->out, x->argv[i].data, x->argv[i].len);
         resp_write_integer(x->out, (long long)pubsub_listeners(kind, x->argv[i]));

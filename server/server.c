@@ -32,7 +32,7 @@ static struct event *signal_events[3];
 
 size_t server_namespaces(struct namespace ***out)
 {
-    size_t cap = persistence_loaded(server.persistence, NULL, 0) + 16;
+    size_t cap = 64;
     for (;;) {
         *out = mem_alloc(cap * sizeof(**out));
         size_t n = persistence_loaded(server.persistence, *out, cap);
@@ -104,6 +104,29 @@ static int64_t now_for_persistence(void *ctx)
     return clock_ms();
 }
 
+static void configure_s3(void)
+{
+    char *endpoint = CONFIG_STRING(s3_endpoint), *region = CONFIG_STRING(s3_region),
+         *ca_file = CONFIG_STRING(s3_ca_file), *sse = CONFIG_STRING(s3_sse),
+         *sse_key = CONFIG_STRING(s3_sse_key), *storage_class = CONFIG_STRING(s3_storage_class);
+    struct s3_options options = {
+        .endpoint = endpoint,
+        .region = region,
+        .style = (enum s3_style)CONFIG(s3_path_style),
+        .ca_file = ca_file,
+        .sse = sse,
+        .sse_key = sse_key,
+        .storage_class = storage_class,
+        .connect_timeout_ms = CONFIG(s3_connect_timeout),
+        .first_byte_timeout_ms = CONFIG(s3_first_byte_timeout),
+        .timeout_ms = CONFIG(s3_timeout),
+    };
+    char *strings[] = {endpoint, region, ca_file, sse, sse_key, storage_class};
+    store_s3_configure(&options);
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+        mem_free(strings[i]);
+}
+
 static bool open_store(const char *store, const char *dir, struct text *error)
 {
     struct persistence_options options = {
@@ -155,15 +178,9 @@ bool server_open(struct text *error)
     int stored = 0;
     log_line(LOG_NOTICE, "cairn-server %s, process %d, %lld threads, speaking Redis %s's protocol",
              CAIRN_VERSION, (int)getpid(), (long long)CONFIG(threads), REDIS_VERSION);
-    bool good;
-    if (strncmp(store, "s3:", 3) == 0) {
-        text_append_string(error, "store: this build has no S3 store yet; use a directory or "
-                                  "'memory'");
-        good = false;
-    } else {
-        good = listener_open(error) && open_store(store, dir, error) &&
-               name_namespaces(&stored, error);
-    }
+    configure_s3();
+    bool good = listener_open(error) && open_store(store, dir, error) &&
+                name_namespaces(&stored, error);
     if (good)
         log_line(LOG_NOTICE, "store %s: %d namespaces", store, stored);
     mem_free(store);

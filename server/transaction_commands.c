@@ -68,7 +68,8 @@ static struct slice *copy_arguments(const struct slice *argv, int argc)
 
 static bool changes_namespace(const struct command *command)
 {
-    return command->flags & CMD_OWN_LOCKS || slice_equal(slice_of(command->name), slice_of("select"));
+    return command->flags & CMD_OWN_LOCKS ||
+           slice_equal(slice_of(command->name), slice_of("select"));
 }
 
 void transaction_queue(struct exec *x)
@@ -152,14 +153,18 @@ static void add_named(const struct queued *item, struct namespace_list *list)
 {
     static const struct {
         const char *command;
-        int first, last; /* arguments that name a namespace */
-    } naming[] = {{"select", 1, 1}, {"move", 2, 2}, {"swapdb", 1, 2}, {"copy", 4, 5}};
+        int first, last; /* arguments that may name a namespace */
+        bool (*find)(struct slice name, struct namespace **ns);
+    } naming[] = {{"select", 1, 1, exec_namespace_quiet},
+                  {"move", 2, 2, exec_namespace_known},
+                  {"swapdb", 1, 2, exec_namespace_known},
+                  {"copy", 4, 5, exec_namespace_known}};
     struct namespace *ns;
     struct slice name = slice_of(item->command->name);
     for (size_t i = 0; i < sizeof(naming) / sizeof(naming[0]); i++)
         for (int at = naming[i].first; at <= naming[i].last && at < item->argc; at++)
             if (slice_equal(name, slice_of(naming[i].command)) &&
-                exec_namespace_quiet(item->argv[at], &ns))
+                naming[i].find(item->argv[at], &ns))
                 add_namespace(list, ns);
 }
 

@@ -87,9 +87,18 @@ class Server:
         self.port = free_port()
         self.directory = tempfile.mkdtemp(prefix="cairn-bench-", dir=os.path.join(BUILD, "bench"))
         self.log = open(os.path.join(self.directory, "log"), "wb")
-        self.process = subprocess.Popen(pinned(0, self.command(persistence, size)), stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=self.log)
+        self.line = pinned(0, self.command(persistence, size))
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.line, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.wait_ready()
+
+    def restart(self):
+        """Ends it in good order, so that all is saved, and starts it again on the same files."""
+        self.process.terminate()
+        self.process.wait(120)
+        self.start()
 
     def command(self, persistence, size):
         common = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.directory]
@@ -350,7 +359,7 @@ def heading(report):
     with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
         model = next((line.split(":", 1)[1].strip() for line in cpuinfo if line.startswith("model name")), model)
     report.line(f"machine: {model}, {os.cpu_count()} processors, {platform.system()} {platform.release()}"
-                + ("" if PINNED else "; one processor, nothing is pinned"))
+                + ("" if PINNED else "; nothing is pinned"))
     report.line(f"redis: {first_line(['redis-server', '--version'])}")
     report.line(f"cairn: {first_line([SERVER, '--version'])}, threads {os.environ.get('CAIRN_THREADS', '1')}")
     with open("/proc/loadavg", encoding="ascii") as load:

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,8 +42,10 @@ static inline void print_log(void *ctx, enum persistence_log_level level, const 
 
 static inline int directory_setup(void **state)
 {
-    char name[] = "/tmp/cairn-test-XXXXXX";
-    *state = mkdtemp(name) ? strdup(name) : NULL;
+    static _Atomic int counter;
+    char name[64];
+    snprintf(name, sizeof(name), "/tmp/cairn-test-%ld-%d", (long)getpid(), counter++);
+    *state = mkdir(name, 0700) == 0 ? strdup(name) : NULL;
     return *state ? 0 : -1;
 }
 

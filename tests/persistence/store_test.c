@@ -10,15 +10,18 @@
 #include <sys/stat.h>
 
 #include "ops/mem.h"
+#include "persistence/probe.h"
 #include "persistence/store_faulty.h"
 #include "tests/persistence/persistence_support.h"
 #include "tests/support/random.h"
+#include "tests/support/s3_server.h"
 
 #define RACERS 32
 #define ROUNDS 100
 
 struct subject {
     char *directory;
+    bool remote;
     struct store *store;
 };
 
@@ -52,6 +55,32 @@ static const struct store_faults no_faults;
 static int open_quiet(void **state)
 {
     if (open_memory(state))
+        return -1;
+    struct subject *subject = *state;
+    subject->store = store_faulty_create(subject->store, 1, &no_faults);
+    return 0;
+}
+
+/* The prefix takes what a URL and a signature can get wrong. */
+static int open_s3(void **state)
+{
+    struct subject *subject = mem_calloc(1, sizeof(*subject));
+    struct text error = {0};
+    char where[256];
+    s3_server_place("/a b%41=+&?#/../\xc3\xbc", where, sizeof(where));
+    subject->remote = true;
+    *state = subject;
+    bool ok = store_open(where, &subject->store, &error) == STORE_OK &&
+              probe_run(subject->store, &error) == PROBE_OK;
+    if (!ok)
+        print_error("%s\n", text_terminated(&error));
+    text_release(&error);
+    return ok ? 0 : -1;
+}
+
+static int open_quiet_s3(void **state)
+{
+    if (open_s3(state))
         return -1;
     struct subject *subject = *state;
     subject->store = store_faulty_create(subject->store, 1, &no_faults);
@@ -157,7 +186,8 @@ static void a_removed_object_is_gone(void **state)
     assert_int_equal(put(store, "n/x", "1", STORE_ALWAYS, "", NULL), STORE_OK);
     assert_int_equal(drop(store, "n/x"), STORE_OK);
     assert_int_equal(get(store, "n/x", "", &body, NULL), STORE_NOT_FOUND);
-    assert_int_equal(drop(store, "n/x"), STORE_NOT_FOUND);
+    enum store_result again = drop(store, "n/x");
+    assert_true(again == STORE_NOT_FOUND || again == STORE_OK); /* S3 does not tell */
     assert_int_equal(put(store, "n/x", "2", STORE_IF_ABSENT, "", NULL), STORE_OK);
     text_release(&body);
 }
@@ -228,7 +258,8 @@ struct race {
     struct store *store;
     pthread_barrier_t barrier;
     bool match;
-    _Atomic int winners;
+    bool may_be_open; /* a loser's outcome: some S3 servers answer 500 */
+    _Atomic int winners[ROUNDS];
     _Atomic int others;
     char etags[2][STORE_ETAG_MAX]; /* the one to match in even rounds and in odd ones */
 };
@@ -252,9 +283,10 @@ static void *racer_thread(void *arg)
             put(store, key, body, race->match ? STORE_IF_MATCH : STORE_IF_ABSENT,
                 race->match ? race->etags[round % 2] : "", etag);
         if (result == STORE_OK) {
-            race->winners++;
+            race->winners[round]++;
             memcpy(race->etags[(round + 1) % 2], etag, sizeof(etag));
-        } else if (result != STORE_PRECONDITION) {
+        } else if (result != STORE_PRECONDITION &&
+                   !(result == STORE_UNKNOWN && race->may_be_open)) {
             race->others++;
         }
         pthread_barrier_wait(&race->barrier);
@@ -263,11 +295,12 @@ static void *racer_thread(void *arg)
     return NULL;
 }
 
-static void run_race(struct store *store, bool match)
+static void run_race(const struct subject *subject, bool match)
 {
+    struct store *store = subject->store;
     pthread_t threads[RACERS];
     struct racer racers[RACERS];
-    struct race race = {.store = store, .match = match};
+    struct race race = {.store = store, .match = match, .may_be_open = subject->remote};
     pthread_barrier_init(&race.barrier, NULL, RACERS);
     if (match)
         assert_int_equal(put(store, "m/match", "start", STORE_ALWAYS, "", race.etags[0]),
@@ -280,17 +313,18 @@ static void run_race(struct store *store, bool match)
         pthread_join(threads[i], NULL);
     pthread_barrier_destroy(&race.barrier);
     assert_int_equal(race.others, 0);
-    assert_int_equal(race.winners, ROUNDS);
+    for (int round = 0; round < ROUNDS; round++)
+        assert_int_equal(race.winners[round], 1);
 }
 
 static void one_of_many_absent_only_puts_wins(void **state)
 {
-    run_race(subject_of(state)->store, false);
+    run_race(subject_of(state), false);
 }
 
 static void one_of_many_match_puts_wins(void **state)
 {
-    run_race(subject_of(state)->store, true);
+    run_race(subject_of(state), true);
 }
 
 /* --- the directory alone --- */
@@ -395,6 +429,8 @@ int main(void)
         SUITE(memory),
         SUITE(directory),
         SUITE(quiet),
+        SUITE(s3),
+        SUITE(quiet_s3),
         ON(directory, leftover_temporaries_are_cleaned),
         ON(directory, no_temporary_stays_after_a_put),
         ON(directory, a_store_in_a_missing_place_is_refused),
@@ -402,5 +438,5 @@ int main(void)
         ON(quiet, each_fault_strikes_and_says_so),
         ON(quiet, a_late_put_may_still_land),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, s3_server_start, s3_server_stop);
 }

@@ -5,6 +5,7 @@
 #
 #   tests/support/ceph.sh start DIR   starts it, makes bucket `cairn`, and prints what `eval` takes:
 #                                     S3_ENDPOINT AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY S3_BUCKET
+#                                     S3_TLS_ENDPOINT S3_CA_FILE (the same server over TLS)
 #   tests/support/ceph.sh stop DIR    stops the processes it started, and removes DIR
 #
 # With S3_ENDPOINT set (and the two keys, and S3_BUCKET: a bucket that is there), `start` prints
@@ -31,12 +32,12 @@ install_packages() {
         fail "cannot install$missing: $(tail -n 3 "$dir/install.log")"
 }
 
-# A port P such that nothing listens on P, P+1 and P+2.
+# A port P such that nothing listens on P to P+3.
 free_port() {
     local p
     for _ in $(seq 50); do
         p=$((21000 + RANDOM % 30000))
-        if ! { ss -Htln 2>/dev/null || true; } | grep -qE "[:.]($p|$((p + 1))|$((p + 2))) "; then
+        if ! { ss -Htln 2>/dev/null || true; } | grep -qE "[:.]($p|$((p + 1))|$((p + 2))|$((p + 3))) "; then
             echo "$p"
             return
         fi
@@ -80,8 +81,16 @@ memstore_device_bytes = 1073741824
 osd_class_load_list = *
 osd_class_default_list = *
 paxos_propose_interval = 0.05
-rgw_frontends = beast endpoint=127.0.0.1:$port tcp_nodelay=1
+rgw_frontends = beast endpoint=127.0.0.1:$port ssl_endpoint=127.0.0.1:$((port + 3)) ssl_certificate=$dir/cert.pem ssl_private_key=$dir/key.pem tcp_nodelay=1
 END
+}
+
+# Signed by nobody but itself: who is given it as authority trusts it, and nobody else does.
+make_certificate() {
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+        -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>"$dir/openssl.out" ||
+        fail "openssl makes no certificate: $(tail -n 3 "$dir/openssl.out")"
 }
 
 # launch NAME COMMAND…: in the background, its process id kept for `stop`.
@@ -129,7 +138,7 @@ start() {
     if [ -n "${S3_ENDPOINT:-}" ]; then
         : "${AWS_ACCESS_KEY_ID:?S3_ENDPOINT is set: so must be the keys}" "${AWS_SECRET_ACCESS_KEY:?}"
         secret=$AWS_SECRET_ACCESS_KEY access=$AWS_ACCESS_KEY_ID bucket=${S3_BUCKET:-cairn}
-        endpoint=$S3_ENDPOINT
+        endpoint=$S3_ENDPOINT tls=${S3_TLS_ENDPOINT:-}
     else
         install_packages
         fsid=$(cat /proc/sys/kernel/random/uuid)
@@ -137,7 +146,9 @@ start() {
         access=AKIACAIRNTEST0000001 bucket=cairn
         secret=$(head -c 24 /dev/urandom | base64)
         endpoint=http://127.0.0.1:$port
+        tls=https://localhost:$((port + 3))
         write_config
+        make_certificate
         start_daemons
         timeout 60 radosgw-admin -c "$dir/ceph.conf" -n client.rgw user create --uid=cairn \
             --display-name=cairn --access-key="$access" --secret-key="$secret" >"$dir/user.out" 2>&1 ||
@@ -148,6 +159,7 @@ start() {
     fi
     printf 'export S3_ENDPOINT=%q AWS_ACCESS_KEY_ID=%q AWS_SECRET_ACCESS_KEY=%q S3_BUCKET=%q\n' \
         "$endpoint" "$access" "$secret" "$bucket"
+    printf 'export S3_TLS_ENDPOINT=%q S3_CA_FILE=%q\n' "$tls" "${S3_CA_FILE:-$dir/cert.pem}"
 }
 
 stop() {

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Shows that a store's conditional writes hold, before anything is trusted to it: several servers
+ * and services that speak S3 ignore the conditions, or let two racers win. Speaks the store's
+ * interface alone, so it says the same of any kind.
+ */
+#ifndef CAIRN_PERSISTENCE_PROBE_H
+#define CAIRN_PERSISTENCE_PROBE_H
+
+#include "persistence/store.h"
+
+enum probe_result {
+    PROBE_OK,
+    PROBE_REFUSED,     /* the store does not do what swaps need; `sentence` says what */
+    PROBE_UNREACHABLE, /* no answer, no access, no space: nothing is known about swaps */
+};
+
+/*
+ * Writes, races for and removes objects named cairn-probe/…; blocks for some dozen requests. Finds
+ * out how the store wants ETags quoted. `sentence` is appended to unless the result is PROBE_OK.
+ */
+enum probe_result probe_run(struct store *store, struct text *sentence);
+
+#endif

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# cairn-server on a real S3 server: what was set is there after a restart without the local
+# directory, after kill -9 with it, and bad places are refused with a sentence.
+#
+#   tests/integration/s3.sh         CAIRN=build/cairn-server; S3_ENDPOINT: another server than Ceph's
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+CAIRN=${CAIRN:-${BUILD:-build}/cairn-server}
+work=$(mktemp -d /tmp/cairn-s3.XXXXXX)
+passed=0 failed=0 pid=
+
+cleanup() {
+    [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null
+    tests/support/ceph.sh stop "$work/ceph"
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+settings=$(tests/support/ceph.sh start "$work/ceph") || { echo "0 passed, 1 failed"; exit 1; }
+eval "$settings"
+export AWS_REGION=us-east-1
+place="s3://$S3_BUCKET/e2e-$$-$RANDOM/a b%+=ü"
+port=$((20000 + RANDOM % 12000))
+
+# check WHAT EXPECTED GOT
+check() {
+    if [ "$2" = "$3" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        printf 'not ok: %s\n  expected: %s\n  got:      %s\n' "$1" "$2" "$3"
+        tail -n 5 "$work/log"
+    fi
+}
+
+cli() { timeout 20 redis-cli -p "$port" "$@"; }
+
+# start DIRECTORY [directive …]: returns when it answers, or has ended.
+start() {
+    local dir=$1
+    shift
+    mkdir -p "$dir"
+    "$CAIRN" --port "$port" --bind 127.0.0.1 --store "$place" --dir "$dir" \
+        --s3-endpoint "$S3_ENDPOINT" --sync-interval 0.2 "$@" >"$work/log" 2>&1 </dev/null &
+    pid=$!
+    for _ in $(seq 200); do
+        [ "$(cli ping 2>/dev/null)" = PONG ] && return
+        kill -0 "$pid" 2>/dev/null || { pid=; return; }
+        sleep 0.05
+    done
+}
+
+stop() { # SIGNAL
+    [ -n "$pid" ] || return
+    kill "-$1" "$pid" 2>/dev/null
+    wait "$pid" 2>/dev/null
+    pid=
+}
+
+everything() {
+    cli get name
+    cli hgetall etags | paste -sd' '
+    cli smembers seen | sort | paste -sd' '
+    cli lrange jobs 0 -1 | paste -sd' '
+    cli get hits
+    cli -n 3 get other
+    cli get big | md5sum
+}
+
+start "$work/one"
+cli set name cairn >/dev/null
+cli hset etags a.tar 9f3c b.tar 77 >/dev/null
+cli sadd seen eu us >/dev/null
+cli rpush jobs 1 2 3 >/dev/null
+cli incrby hits 42 >/dev/null
+cli -n 3 set other x >/dev/null
+head -c 700000 /dev/urandom | base64 | cli -x set big >/dev/null
+before=$(everything)
+check "a sync is answered" 1 "$(cli cairn sync >/dev/null && cli waitaof 0 1 10000 | head -n 2 | tail -n 1)"
+check "INFO counts requests" yes "$(cli info cairn | grep -q '^s3_put_ok:[1-9]' && echo yes)"
+check "INFO estimates the cost" yes "$(cli info cairn | grep -q '^s3_requests_dollars_a_month:' && echo yes)"
+stop TERM
+start "$work/two"
+check "same answers without the local directory" "$before" "$(everything)"
+check "it writes on" 43 "$(cli incr hits)"
+before=$(everything)
+cli cairn sync >/dev/null
+cli waitaof 0 1 10000 >/dev/null
+stop KILL
+start "$work/three"
+check "durable is durable after kill -9" "$before" "$(everything)"
+stop TERM
+
+start "$work/two" --sync-interval 0 --journal-fsync always
+cli incr hits >/dev/null
+before=$(everything)
+stop KILL
+start "$work/two" --sync-interval 0 --journal-fsync always
+check "the journal keeps what the bucket has not yet" "$before" "$(everything)"
+stop TERM
+start "$work/four"
+check "and the last commit brings it there" "$before" "$(everything)"
+stop TERM
+export AWS_ENDPOINT_URL_S3=$S3_ENDPOINT
+check "export reads the bucket" 44 "$("$CAIRN" --export "$place" 0 2>>"$work/log" | jq -r '.state.hits // .base.state.hits' 2>>"$work/log")"
+
+good=$place
+place=s3://no-such-bucket-$$/x
+start "$work/five"
+check "a bucket that is not there is refused" yes "$(grep -q NoSuchBucket "$work/log" && echo yes)"
+place=$good
+AWS_SECRET_ACCESS_KEY=wrong start "$work/five"
+check "a wrong key is refused" yes "$(grep -q SignatureDoesNotMatch "$work/log" && echo yes)"
+place=s3://_/x
+start "$work/five" --s3-endpoint nonsense
+check "a bad endpoint is refused" yes "$(grep -q "s3-endpoint 'nonsense'" "$work/log" && echo yes)"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
