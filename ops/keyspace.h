@@ -27,7 +27,8 @@ struct value_limits {
 };
 extern struct value_limits value_limits;
 
-/* Called with the keyspace's protection held; must not touch the keyspace. NULL members: nothing. */
+/* Called with the keyspace's protection held; must not touch the keyspace. NULL members: nothing.
+ */
 struct keyspace_hooks {
     void *ctx;
     /* A key's deadline has passed and the key was dropped (on access or by keyspace_expire). */
@@ -54,8 +55,15 @@ void keyspace_prefetch_entry(const struct keyspace *ks, uint64_t hash);
 struct entry *keyspace_find(struct keyspace *ks, struct slice key, uint64_t hash, int64_t time);
 
 size_t keyspace_size(const struct keyspace *ks); /* keys, those with a passed deadline included */
-size_t keyspace_expires(const struct keyspace *ks);           /* keys with a deadline */
+size_t keyspace_expires(const struct keyspace *ks);                    /* keys with a deadline */
 int64_t keyspace_average_ttl(const struct keyspace *ks, int64_t time); /* ms, an estimate */
+
+/*
+ * From now on a key whose deadline has passed counts as absent, but is dropped only when the
+ * deadline is at or before `floor`: where ops with an earlier time may still come, what they would
+ * find must be kept. Without a call nothing is kept. Lowering it has no meaning.
+ */
+void keyspace_set_floor(struct keyspace *ks, int64_t floor);
 
 /*
  * SCAN: calls `visit` for each entry of some buckets (several when they are sparse) and returns the
@@ -84,7 +92,8 @@ struct garbage *keyspace_take_garbage(struct keyspace *ks);
 void garbage_free(struct garbage *chain);
 size_t garbage_count(const struct garbage *chain);
 
-/* Moves the whole contents out (O(1)), leaving `ks` empty: FLUSHDB. Free what it returns elsewhere. */
+/* Moves the whole contents out (O(1)), leaving `ks` empty: FLUSHDB. Free what it returns elsewhere.
+ */
 struct keyspace *keyspace_detach(struct keyspace *ks);
 
 /* Puts a loaded value in: the key is absent. Takes `entry` (made by value.h's builders). */

@@ -23,7 +23,8 @@ enum durability { DURABILITY_APPLIED, DURABILITY_WRITTEN, DURABILITY_DURABLE };
 
 enum persistence_status {
     PERSISTENCE_OK,
-    PERSISTENCE_UNWRITABLE, /* the store or journal takes no writes now: persistence_trouble says why */
+    PERSISTENCE_UNWRITABLE, /* the store or journal takes no writes now: persistence_trouble says
+                               why */
     PERSISTENCE_CORRUPT,    /* what is there cannot be trusted */
     PERSISTENCE_LOCKED,     /* another server holds the directory */
     PERSISTENCE_STOPPED,    /* the server is going down */
@@ -33,22 +34,23 @@ enum persistence_log_level { PERSISTENCE_LOG_NOTICE, PERSISTENCE_LOG_WARNING };
 
 struct persistence_options {
     const char *store; /* "memory", a directory, or s3://bucket/prefix */
+    bool shared;       /* other servers may use the store at the same time */
     const char *dir;   /* journal, identity, lock; NULL: the store when that is a directory */
-    int64_t sync_interval_ms;       /* 0: only on demand and at shutdown */
+    int64_t sync_interval_ms; /* 0: only on demand and at shutdown */
     enum journal_fsync journal_fsync;
-    bool journal;                   /* false: no journal (memory store, or configured off) */
-    int64_t pending_limit;          /* bytes of pending ops of a namespace that start a sync at once;
-                                       at four times that writes are refused */
-    int64_t inline_limit;           /* bytes: base and tail of a head, each (64 KiB) */
-    int64_t chunk_size;             /* bytes: aim for chunks (4 MiB) */
-    int64_t history_ms;             /* how long folded segments and chunks stay (24 h) */
-    int workers;                    /* threads for loading and folding */
-    int64_t idle_unload_ms;         /* a namespace unused that long and durable leaves memory; 0 never */
+    bool journal;           /* false: no journal (memory store, or configured off) */
+    int64_t pending_limit;  /* bytes of pending ops of a namespace that start a sync at once;
+                               at four times that writes are refused */
+    int64_t inline_limit;   /* bytes: base and tail of a head, each (64 KiB) */
+    int64_t chunk_size;     /* bytes: aim for chunks (4 MiB) */
+    int64_t history_ms;     /* how long folded segments and chunks stay (24 h) */
+    int workers;            /* threads for loading and folding */
+    int64_t idle_unload_ms; /* a namespace unused that long and durable leaves memory; 0 never */
     struct keyspace_hooks (*hooks)(void *attachment); /* for each keyspace made */
-    void *(*attach)(void *ctx, struct namespace *ns);   /* makes the server's per-namespace data */
+    void *(*attach)(void *ctx, struct namespace *ns); /* makes the server's per-namespace data */
     void (*detach)(void *ctx, void *attachment);
     void (*log)(void *ctx, enum persistence_log_level level, const char *line);
-    int64_t (*now_ms)(void *ctx);   /* wall clock that never goes back */
+    int64_t (*now_ms)(void *ctx); /* wall clock that never goes back */
     void *ctx;
 };
 
@@ -60,7 +62,8 @@ struct persistence_options {
 enum persistence_status persistence_open(const struct persistence_options *options,
                                          struct persistence **out, struct text *error);
 /* Commits what is pending (waits for it), stops the threads, frees all. Status of the last commit:
- * not OK means that ops are still only in the journal. Server threads must have stopped. NULL-safe. */
+ * not OK means that ops are still only in the journal. Server threads must have stopped. NULL-safe.
+ */
 enum persistence_status persistence_close(struct persistence *p);
 
 /* Changes at run time (CONFIG SET). Any thread. */
@@ -98,8 +101,8 @@ void persistence_sync(struct persistence *p, struct namespace *ns,
                       void *ctx);
 /* Calls `done` when the ops up to `mark` are at `level`. DURABLE starts a sync. No timeout here. */
 void persistence_wait(struct persistence *p, struct namespace *ns, uint64_t mark,
-                      enum durability level, void (*done)(void *ctx, enum persistence_status status),
-                      void *ctx);
+                      enum durability level,
+                      void (*done)(void *ctx, enum persistence_status status), void *ctx);
 
 /* Writes everything out and reads it back in place of what is in memory (DEBUG RELOAD). Called
  * with no lock; blocks. A memory store goes through the JSON codec and back. */
@@ -117,16 +120,16 @@ enum persistence_status persistence_list(struct persistence *p,
 struct persistence_stats {
     bool journal;
     bool last_sync_ok;
-    int64_t last_sync_ms;        /* wall clock of the last good commit; start time before the first */
+    int64_t last_sync_ms; /* wall clock of the last good commit; start time before the first */
     int64_t syncs, syncs_failed, folds;
     int64_t pending_ops, pending_bytes;
-    int64_t oldest_pending_ms;   /* age of the oldest op that is not durable; 0 none */
+    int64_t oldest_pending_ms; /* age of the oldest op that is not durable; 0 none */
     int64_t journal_bytes, journal_fsyncs;
     int64_t store_puts, store_gets, store_lists, store_removes, store_bytes_out, store_bytes_in;
-    bool remote;                 /* an S3 store: s3 holds its requests on the wire */
+    bool remote; /* an S3 store: s3 holds its requests on the wire */
     struct s3_stats s3;
     bool sync_running;
-    char replica[96];            /* name/nonce of this incarnation */
+    char replica[96]; /* name/nonce of this incarnation */
 };
 void persistence_stats(struct persistence *p, struct persistence_stats *out);
 

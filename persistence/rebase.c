@@ -73,11 +73,18 @@ struct rebase {
     struct rebase_garbage *garbage;
 };
 
+/* The committed clock moves on. */
+static void set_clock(struct rebase *r, int64_t clock)
+{
+    r->clock = clock;
+    keyspace_set_floor(r->ks, clock);
+}
+
 struct rebase *rebase_create(struct keyspace *ks, int64_t clock, const struct rebase_hooks *hooks)
 {
     struct rebase *r = mem_calloc(1, sizeof(*r));
     r->ks = ks;
-    r->clock = clock;
+    set_clock(r, clock);
     if (hooks)
         r->hooks = *hooks;
     table_init(&r->keys, offsetof(struct held_key, bytes));
@@ -496,7 +503,7 @@ bool rebase_ours(struct rebase *r, struct slice replica, uint64_t number)
     struct held *held = r->first;
     if (!held || held->number != number || !slice_equal(held->origin->name, replica))
         return false;
-    r->clock = later(r->clock, held->time);
+    set_clock(r, later(r->clock, held->time));
     if (held->timed && held->ran_at != r->clock && !is_lifted(r, held))
         lift_key(r, held->key);
     if (is_lifted(r, held))
@@ -508,7 +515,8 @@ bool rebase_ours(struct rebase *r, struct slice replica, uint64_t number)
 void rebase_theirs(struct rebase *r, struct op *op)
 {
     struct outcome out;
-    op->time = r->clock = later(r->clock, op->time);
+    op->time = later(r->clock, op->time);
+    set_clock(r, op->time);
     if (op->kind == OP_NAMESPACE_CLEAR) {
         lift_all(r);
     } else {
@@ -525,7 +533,7 @@ void rebase_restart(struct rebase *r, struct keyspace *ks, int64_t clock, const 
 {
     assert(!r->lifted && !r->all_lifted);
     r->ks = ks;
-    r->clock = clock;
+    set_clock(r, clock);
     while (r->first && r->first->number <= head_replica_op(head, r->first->origin->name))
         drop_first(r);
     for (struct held *held = r->first; held; held = held->next) {

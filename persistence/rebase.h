@@ -72,7 +72,8 @@ size_t rebase_count(const struct rebase *rebase);
 size_t rebase_memory(const struct rebase *rebase);
 /* The newest time of any op, pending ones included: none may run at an earlier one. */
 int64_t rebase_clock(const struct rebase *rebase);
-/* The committed clock: keys whose deadline is at or before it may be dropped. */
+/* The committed clock: keys whose deadline is at or before it may be dropped (keyspace_set_floor is
+ * kept at it). */
 int64_t rebase_floor(const struct rebase *rebase);
 /* Pending ops whose answer has changed so far. */
 uint64_t rebase_differing(const struct rebase *rebase);

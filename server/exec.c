@@ -61,9 +61,9 @@ void exec_unknown_subcommand(struct exec *x)
     for (char *c = name; *c; c++)
         *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
     struct slice word = x->argc > 1 ? x->argv[1] : slice_of("");
-    exec_error_format(x,
-                      "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
-                      word.len < 128 ? (int)word.len : 128, word.data, name);
+    exec_error_format(
+        x, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+        word.len < 128 ? (int)word.len : 128, word.data, name);
 }
 
 bool parse_int(struct slice text, int64_t *value)
@@ -173,10 +173,8 @@ static uint64_t hash_of(const struct exec *x, int key_index)
 
 struct read_op exec_read_op(struct exec *x, enum read_op_kind kind, int key_index)
 {
-    return (struct read_op){.kind = kind,
-                            .key = x->argv[key_index],
-                            .hash = hash_of(x, key_index),
-                            .time = x->now};
+    return (struct read_op){
+        .kind = kind, .key = x->argv[key_index], .hash = hash_of(x, key_index), .time = x->now};
 }
 
 static void count_lookup(struct exec *x, struct slice key, bool found)
@@ -294,11 +292,8 @@ static bool answer_status(struct exec *x, const struct op *op, enum outcome_stat
     case OUTCOME_ZERO_DIVISOR:
     case OUTCOME_NO_KEY:
     case OUTCOME_OUT_OF_RANGE:
-    case OUTCOME_NO_PIVOT:
-        return true;
-    case OUTCOME_WRONG_TYPE:
-        exec_wrong_type(x);
-        return false;
+    case OUTCOME_NO_PIVOT: return true;
+    case OUTCOME_WRONG_TYPE: exec_wrong_type(x); return false;
     case OUTCOME_NOT_INTEGER:
         exec_error(x, field ? "ERR hash value is not an integer"
                             : "ERR value is not an integer or out of range");
@@ -306,9 +301,7 @@ static bool answer_status(struct exec *x, const struct op *op, enum outcome_stat
     case OUTCOME_NOT_FLOAT:
         exec_error(x, field ? "ERR hash value is not a float" : "ERR value is not a valid float");
         return false;
-    case OUTCOME_OVERFLOW:
-        exec_error(x, "ERR increment or decrement would overflow");
-        return false;
+    case OUTCOME_OVERFLOW: exec_error(x, "ERR increment or decrement would overflow"); return false;
     case OUTCOME_NOT_FINITE:
         exec_error(x, "ERR increment would produce NaN or Infinity");
         return false;
@@ -319,11 +312,23 @@ static bool answer_status(struct exec *x, const struct op *op, enum outcome_stat
     return false;
 }
 
+/* The same where other servers write too: every op is kept with its inverse. */
+static bool apply_shared(struct exec *x, struct namespace *ns, struct op *op, char event_class,
+                         const char *event, struct outcome *outcome)
+{
+    namespace_apply(ns, op, outcome);
+    if (outcome->changed)
+        follow_change(x, ns, op, event_class, event, outcome);
+    return outcome->status == OUTCOME_OK || answer_status(x, op, outcome->status);
+}
+
 bool exec_apply_in(struct exec *x, struct namespace *ns, struct op *op, char event_class,
                    const char *event, struct outcome *outcome)
 {
     struct keyspace *keys = ns == x->ns && x->keys ? x->keys : namespace_keyspace(ns);
     bool early = op->kind == OP_KEY_PUT; /* apply takes its value */
+    if (namespace_shared(ns))
+        return apply_shared(x, ns, op, event_class, event, outcome);
     if (early)
         namespace_record(ns, op);
     apply(keys, op, outcome, NULL);
@@ -343,11 +348,25 @@ bool exec_apply(struct exec *x, struct op *op, char event_class, const char *eve
     return exec_apply_in(x, x->ns, op, event_class, event, outcome);
 }
 
+/* Its inverse needs the value itself, so the caller gets a copy. */
+static struct entry *take_shared(struct exec *x, struct op *op, const char *event)
+{
+    struct outcome outcome;
+    struct entry *entry = keyspace_find(x->keys, op->key, op->hash, op->time);
+    struct entry *copy = entry ? entry_copy(entry, op->key, entry_expires(entry)) : NULL;
+    namespace_apply(x->ns, op, &outcome);
+    if (outcome.changed)
+        follow_change(x, x->ns, op, 'g', event, &outcome);
+    return copy;
+}
+
 struct entry *exec_take(struct exec *x, int key_index, const char *event)
 {
     struct outcome outcome;
     struct inverse *undo;
     struct op op = exec_op(x, OP_KEY_DELETE, key_index);
+    if (namespace_shared(x->ns))
+        return take_shared(x, &op, event);
     apply(x->keys, &op, &outcome, &undo);
     if (!outcome.changed)
         return NULL;
@@ -367,13 +386,18 @@ int64_t exec_clear_quiet(struct exec *x, struct namespace *ns)
     struct op op = {.kind = OP_NAMESPACE_CLEAR, .key = slice_make("", 0), .time = x->now};
     struct outcome outcome;
     struct inverse *contents = NULL;
-    apply(namespace_keyspace(ns), &op, &outcome, &contents);
+    if (namespace_shared(ns))
+        namespace_apply(ns, &op, &outcome);
+    else
+        apply(namespace_keyspace(ns), &op, &outcome, &contents);
     if (!outcome.changed)
         return 0;
-    namespace_record(ns, &op);
+    if (!namespace_shared(ns))
+        namespace_record(ns, &op);
     note_write(x, ns);
     atomic_fetch_add_explicit(&ns_state_of(ns)->cleared, 1, memory_order_relaxed);
-    lazyfree_contents(contents, outcome.number);
+    if (contents)
+        lazyfree_contents(contents, outcome.number);
     return outcome.number;
 }
 
@@ -381,12 +405,9 @@ void exec_put_quiet(struct exec *x, struct namespace *ns, struct op *op)
 {
     struct outcome outcome;
     assert(op->kind == OP_KEY_PUT);
-    namespace_record(ns, op);
-    apply(namespace_keyspace(ns), op, &outcome, NULL);
+    namespace_apply(ns, op, &outcome);
     if (outcome.changed)
         note_write(x, ns);
-    else
-        namespace_forget(ns);
 }
 
 void exec_notify(struct exec *x, char event_class, const char *event, struct slice key)
@@ -453,8 +474,8 @@ uint64_t exec_suspend(struct exec *x)
     return client->wait_token;
 }
 
-void exec_post(struct exec *x, struct client_ref to,
-               void (*run)(struct client *client, void *ctx), void *ctx)
+void exec_post(struct exec *x, struct client_ref to, void (*run)(struct client *client, void *ctx),
+               void *ctx)
 {
     struct loop *loop = x->loop;
     LOOP_ROOM(loop->outbox, loop->outbox_count, loop->outbox_cap);

@@ -29,7 +29,7 @@ BREAKS = [
      "    if (r->clears)\n        lift_all(r);", ""),
     ("their clear leaves ours where they are", REBASE, "        lift_all(r);\n    } else {", "    } else {"),
     ("theirs run at their own time", REBASE,
-     "op->time = r->clock = later(r->clock, op->time);", "r->clock = later(r->clock, op->time);"),
+     "    op->time = later(r->clock, op->time);\n    set_clock(r, op->time);", "    set_clock(r, later(r->clock, op->time));"),
     ("a clock that moved does not matter to ours", REBASE,
      "    lift_overtaken(r);\n    bool", "    (void)lift_overtaken;\n    bool"),
     ("a lifted op that is committed does not run", REBASE,
@@ -106,8 +106,8 @@ BREAKS = [
      "    return survive(r, SIM_CRASH_PUSHED);",
      "    while (r->journal_count)\n        drop_journal_item(r, 0);\n    return survive(r, SIM_CRASH_PUSHED);"),
     ("keys are dropped as soon as this clock has passed them", REPLICA,
-     "keyspace_expire(r->ks, rebase_floor(r->rebase), 100, &looked)",
-     "keyspace_expire(r->ks, clock_of(r), 100, &looked)"),
+     "        keyspace_expire(r->ks, clock_of(r), 100, &looked);",
+     "        keyspace_set_floor(r->ks, INT64_MAX);\n        keyspace_expire(r->ks, clock_of(r), 100, &looked);"),
 ]
 
 

@@ -248,7 +248,7 @@ static void take_arrivals(struct replica *r)
         rebase_garbage_free(rebase_take_garbage(r->rebase));
     if (world_below(r->world, 2)) {
         size_t looked;
-        keyspace_expire(r->ks, rebase_floor(r->rebase), 100, &looked);
+        keyspace_expire(r->ks, clock_of(r), 100, &looked);
     }
     check_replica(r);
 }
