@@ -141,6 +141,7 @@ static bool drop_committed(struct recovered *item, const struct head *head, stru
                                item->namespace);
             return false;
         }
+        batch->gone_count = batch->gone_bytes = 0; /* never counted as pending here */
         done = batch->first + batch->count - 1;
         at = &batch->next;
     }
