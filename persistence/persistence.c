@@ -201,6 +201,13 @@ static uint64_t random_word(void *ctx)
     return word;
 }
 
+static void on_arrived(void *ctx, const struct op *op, const struct outcome *outcome)
+{
+    struct namespace *ns = ctx;
+    if (ns->owner->options.arrived)
+        ns->owner->options.arrived(ns->attachment, op, outcome);
+}
+
 void persistence_install(struct namespace *ns, struct loaded *loaded)
 {
     struct persistence *p = ns->owner;
@@ -224,7 +231,8 @@ void persistence_install(struct namespace *ns, struct loaded *loaded)
     namespace_lock_aside(ns);
     ns->keyspace = loaded->keyspace;
     if (ns->shared) {
-        ns->rebase = rebase_create(ns->keyspace, loaded->clock, NULL);
+        struct rebase_hooks hooks = {ns, on_arrived, NULL};
+        ns->rebase = rebase_create(ns->keyspace, loaded->clock, &hooks);
         rebase_begin(ns->rebase, slice_of(p->incarnation), ns->pending.recorded + 1);
     }
     if (loaded->clock > ns->clock)

@@ -49,6 +49,9 @@ struct persistence_options {
     struct keyspace_hooks (*hooks)(void *attachment); /* for each keyspace made */
     void *(*attach)(void *ctx, struct namespace *ns); /* makes the server's per-namespace data */
     void (*detach)(void *ctx, void *attachment);
+    /* Another server changed a key (`op` NULL: perhaps every key). On the syncer's thread, with the
+     * namespace locked; must not touch the keyspace. May be NULL. */
+    void (*arrived)(void *attachment, const struct op *op, const struct outcome *outcome);
     void (*log)(void *ctx, enum persistence_log_level level, const char *line);
     int64_t (*now_ms)(void *ctx); /* wall clock that never goes back */
     void *ctx;

@@ -92,6 +92,8 @@ static void put_under(struct namespace *ns, struct loaded *loaded)
     struct keyspace *old = ns->keyspace;
     rebase_restart(ns->rebase, loaded->keyspace, loaded->clock, &loaded->head);
     ns->keyspace = loaded->keyspace;
+    if (ns->owner->options.arrived)
+        ns->owner->options.arrived(ns->attachment, NULL, NULL);
     if (rebase_clock(ns->rebase) > ns->clock)
         ns->clock = rebase_clock(ns->rebase);
     struct rebase_garbage *garbage = rebase_take_garbage(ns->rebase);

@@ -145,6 +145,7 @@ static bool open_store(const char *store, const char *dir, struct text *error)
         .hooks = ns_state_hooks,
         .attach = ns_state_attach,
         .detach = ns_state_detach,
+        .arrived = ns_state_arrived,
         .log = log_for_persistence,
         .now_ms = now_for_persistence,
     };

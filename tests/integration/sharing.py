@@ -164,6 +164,36 @@ def two_counters(options, checks):
     shutil.rmtree(top)
 
 
+def effects(options, checks):
+    """What others write wakes who is blocked, and fails who watches."""
+    top = tempfile.mkdtemp(prefix="cairn-effects-")
+    servers = [Server(options, top, i) for i in range(2)]
+    for server in servers:
+        server.start()
+    here, there = servers[0].client(), servers[1].client()
+    got = []
+    waiter = threading.Thread(target=lambda: got.append(here.blpop("jobs", 8)))
+    waiter.start()
+    watching = servers[0].client().pipeline()
+    watching.watch("guarded")
+    time.sleep(0.5)
+    there.rpush("jobs", "one")
+    there.set("guarded", "changed")
+    waiter.join()
+    checks.check(got == [(b"jobs", b"one")], "a blocked client was not woken: %r" % got)
+    sync_all(servers)
+    watching.multi()
+    watching.set("guarded", "mine")
+    try:
+        watching.execute()
+        checks.check(False, "EXEC went through though another server wrote the watched key")
+    except redis.WatchError:
+        checks.check(True, "")
+    for server in servers:
+        checks.check(server.stop() == 0, "a server did not end well")
+    shutil.rmtree(top)
+
+
 def dump(server):
     link = server.client()
     return {"n": link.get("n"), "h": link.hgetall("h"), "list": link.lrange("list", 0, -1),
@@ -250,6 +280,7 @@ def main():
     print("SEED=%d" % options.seed, flush=True)
     checks = Checks()
     two_counters(options, checks)
+    effects(options, checks)
     soak(options, checks)
     print("%d passed, %d failed" % (checks.passed, checks.failed))
     return 1 if checks.failed else 0
