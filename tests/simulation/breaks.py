@@ -32,8 +32,6 @@ BREAKS = [
      "    op->time = later(r->clock, op->time);\n    set_clock(r, op->time);", "    set_clock(r, later(r->clock, op->time));"),
     ("a clock that moved does not matter to ours", REBASE,
      "    lift_overtaken(r);\n    bool", "    (void)lift_overtaken;\n    bool"),
-    ("a lifted op that is committed does not run", REBASE,
-     "    if (is_lifted(r, held))\n        run_for_good(r, held);", "    (void)run_for_good;"),
     ("a reload keeps ops that are committed", REBASE,
      "while (r->first && r->first->number <=", "while (false && r->first && r->first->number <="),
     ("the head's entry for us is not looked at", CORE,
@@ -66,8 +64,7 @@ BREAKS = [
     ("the first head is put without a condition", CORE,
      "core->etag[0] ? STORE_IF_MATCH : STORE_IF_ABSENT", "core->etag[0] ? STORE_IF_MATCH : STORE_ALWAYS"),
     ("merged batches keep the text of the first", CORE,
-     "        batch->count += next->count;\n        text_clear(&batch->json);",
-     "        batch->count += next->count;"),
+     "        batch->gone_bytes += next->gone_bytes;\n        text_clear(&batch->json);", ""),
     ("batches of different lives are merged", CORE,
      "strcmp(next->replica, batch->replica) == 0 &&\n           next->first == batch->first + batch->count &&",
      "true &&"),
@@ -151,6 +148,9 @@ def main():
     for name in ("Makefile", "ops", "persistence", "resp", "server", "tests"):
         source = os.path.join(root, name)
         (shutil.copytree if os.path.isdir(source) else shutil.copy2)(source, os.path.join(tree, name))
+    for _, *edits in BREAKS:  # an earlier run may have left broken objects behind
+        for path in edits[::3]:
+            os.utime(os.path.join(tree, path))
     missed = 0
     for what, *edits in BREAKS:
         if only and only not in what:
