@@ -15,7 +15,7 @@
 #define MARGIN_S      300 /* fetched anew so long before they expire: AWS has the next ones then */
 #define RETRY_MIN_S   1
 #define RETRY_MAX_S   60
-#define REFUSED_GAP_S 10  /* refused keys are looked for at most that often */
+#define REFUSED_GAP_S 10 /* refused keys are looked for at most that often */
 
 static const char *from_environment(const char *name)
 {
@@ -72,9 +72,10 @@ static bool from_profile(const char *region, const atomic_bool *abort, struct cr
         ok = credentials_from_web_identity(&role, abort, ret, error);
     } else if (!ok && name) {
         *ret_asked = true;
-        text_append_format(error, profile->found ? "profile %s holds no keys, and no role with "
-                                                   "web_identity_token_file"
-                                                 : "there is no profile %s",
+        text_append_format(error,
+                           profile->found ? "profile %s holds no keys, and no role with "
+                                            "web_identity_token_file"
+                                          : "there is no profile %s",
                            name);
     }
     explicit_bzero(profile, sizeof(*profile));

@@ -34,7 +34,8 @@ struct credentials_provider;
 enum credentials_status {
     CREDENTIALS_READY,
     CREDENTIALS_PENDING, /* being fetched: ask again shortly */
-    CREDENTIALS_MISSING, /* nowhere to be found, or their source is out of reach; looked for again */
+    CREDENTIALS_MISSING, /* nowhere to be found, or their source is out of reach; looked for again
+                          */
 };
 
 /* Starts looking at once. */
@@ -43,8 +44,7 @@ void credentials_destroy(struct credentials_provider *provider); /* NULL-safe */
 
 /* Any thread. `error` is a sentence when they are missing. */
 enum credentials_status credentials_get(struct credentials_provider *provider,
-                                        struct credentials *ret,
-                                        char error[CREDENTIALS_ERROR_MAX]);
+                                        struct credentials *ret, char error[CREDENTIALS_ERROR_MAX]);
 /* A server refused this key as expired or unknown: it is looked for anew. Any thread. */
 void credentials_refused(struct credentials_provider *provider, const char *access_key);
 

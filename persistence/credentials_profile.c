@@ -86,7 +86,8 @@ void credentials_profile_parse(struct slice file, bool is_config, const char *na
     struct slice line;
     bool inside = false;
     while (next_line(&file, &line)) {
-        if (line.len == 0 || strchr("#; \t\r", line.data[0])) /* an indented line is a sub-setting */
+        if (line.len == 0 ||
+            strchr("#; \t\r", line.data[0])) /* an indented line is a sub-setting */
             continue;
         if (line.data[0] == '[') {
             inside = is_section(line, is_config, name);

@@ -16,11 +16,11 @@
 #include "persistence/s3_sign.h"
 #include "persistence/s3_xml.h"
 
-#define CONTAINER_HOST  "http://169.254.170.2"
-#define INSTANCE_HOST   "http://169.254.169.254"
-#define INSTANCE_PATH   "/latest/meta-data/iam/security-credentials/"
-#define LOCAL_PATIENCE  2000  /* ms: these addresses are on this machine or its host */
-#define STS_PATIENCE    10000 /* ms */
+#define CONTAINER_HOST "http://169.254.170.2"
+#define INSTANCE_HOST  "http://169.254.169.254"
+#define INSTANCE_PATH  "/latest/meta-data/iam/security-credentials/"
+#define LOCAL_PATIENCE 2000  /* ms: these addresses are on this machine or its host */
+#define STS_PATIENCE   10000 /* ms */
 
 static bool copy(struct slice from, char *out, size_t size)
 {
@@ -41,8 +41,8 @@ static bool parse_time(struct slice text, int64_t *ret_seconds)
     char copied[32];
     struct tm tm = {0};
     if (!copy(text, copied, sizeof(copied)) ||
-        sscanf(copied, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-               &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+        sscanf(copied, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+               &tm.tm_min, &tm.tm_sec) != 6)
         return false;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
@@ -140,8 +140,8 @@ static bool read_token(const char *path, struct text *ret_token, struct text *er
 /* Plain HTTP would show the keys to the network: only to the hosts AWS names, and this one. */
 static bool may_ask(const char *url)
 {
-    static const char *const hosts[] = {"127.0.0.1",      "localhost", "[::1]", "169.254.170.2",
-                                        "169.254.170.23", "[fd00:ec2::23]"};
+    static const char *const hosts[] = {"127.0.0.1",     "localhost",      "[::1]",
+                                        "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"};
     if (strncmp(url, "https://", 8) == 0)
         return true;
     if (strncmp(url, "http://", 7) != 0)

@@ -194,6 +194,8 @@ enum journal_verdict journal_parse(struct slice file, uint64_t stop, journal_vis
     uint64_t at = JOURNAL_HEADER_SIZE, unsynced;
     while (at < file.len && ret_header->start + (at - JOURNAL_HEADER_SIZE) < stop) {
         uint64_t len = record_valid(file, at, &unsynced);
+        if (!len && is_zero(file.data + at, file.len - at))
+            break; /* written ahead, for records that did not come */
         if (!len) {
             *ret_good = at;
             if (is_torn(file, at))

@@ -199,6 +199,11 @@ uint64_t namespace_seal(struct namespace *ns)
     return ns->last_ticket;
 }
 
+uint64_t namespace_ticket(const struct namespace *ns)
+{
+    return ns->last_ticket;
+}
+
 uint64_t namespace_seal_together(struct namespace **list, size_t count)
 {
     struct journal_section *sections = mem_alloc((count ? count : 1) * sizeof(*sections));

@@ -81,6 +81,9 @@ uint64_t namespace_mark(const struct namespace *ns);
 uint64_t namespace_seal(struct namespace *ns);
 /* The same for ops over several namespaces, all locked: one record for all. */
 uint64_t namespace_seal_together(struct namespace **list, size_t count);
+/* The ticket of its newest sealed batch, whoever recorded it, since who has read what it wrote may
+ * have to wait for it too. 0: none. */
+uint64_t namespace_ticket(const struct namespace *ns);
 
 /* Commits the namespace has had: the position of its newest commit known here. Atomic, no lock. */
 uint64_t namespace_position(const struct namespace *ns);

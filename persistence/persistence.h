@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "persistence/namespace.h"
+#include "persistence/probe.h"
 #include "persistence/store_s3.h"
 #include "persistence/text.h"
 
@@ -119,6 +120,11 @@ enum persistence_status persistence_list(struct persistence *p,
                                                        enum namespace_state state,
                                                        uint64_t position, size_t keys),
                                          void *ctx, struct text *error);
+
+/* Probes the store (probe.h) on a worker. `done` comes on another thread; the sentence is the
+ * callee's only until it returns. A memory store passes at once. */
+typedef void persistence_probe_done(void *ctx, enum probe_result result, const char *sentence);
+void persistence_probe(struct persistence *p, persistence_probe_done *done, void *ctx);
 
 struct persistence_stats {
     bool journal;

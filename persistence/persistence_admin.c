@@ -289,7 +289,7 @@ static void sum_pending(struct persistence *p, struct persistence_stats *out)
     mem_free(list);
     int64_t now = persistence_now(p);
     out->oldest_pending_ms = oldest && oldest < now ? now - oldest : 0;
-    out->sync_running = out->pending_ops > 0 && atomic_load(&p->sync_running);
+    out->sync_running = atomic_load(&p->asking) > 0;
 }
 
 void persistence_stats(struct persistence *p, struct persistence_stats *out)

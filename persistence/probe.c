@@ -11,10 +11,10 @@
 #include "ops/mem.h"
 #include "persistence/uuid.h"
 
-#define FOLDER  "cairn-probe/"
-#define RACERS  16
-#define RACES   4 /* of each kind */
-#define TRIES   5 /* of a step whose outcome stays open */
+#define FOLDER   "cairn-probe/"
+#define RACERS   16
+#define RACES    4 /* of each kind */
+#define TRIES    5 /* of a step whose outcome stays open */
 #define BODY_MAX 64
 
 struct probe {

@@ -9,9 +9,9 @@
 
 #include "ops/mem.h"
 
-#define ERROR_BODY_MAX     65536 /* what is behind it says nothing more */
-#define HEADERS_MAX        65536
-#define CONNECTIONS_MAX    64L
+#define ERROR_BODY_MAX  65536 /* what is behind it says nothing more */
+#define HEADERS_MAX     65536
+#define CONNECTIONS_MAX 64L
 /* A connection idle for longer is not used again: S3 closes them after some 20 s, and a request
  * that meets the closing ends as unknown. */
 #define CONNECTION_IDLE_S 10L

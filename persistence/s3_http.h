@@ -16,7 +16,7 @@
 
 struct s3_http_limits {
     long connect_ms, first_byte_ms, whole_ms;
-    size_t answer_max; /* bytes of a body with status 200 */
+    size_t answer_max;   /* bytes of a body with status 200 */
     const char *ca_file; /* NULL: the system's */
 };
 

@@ -167,8 +167,9 @@ void s3_sign(const struct s3_sign_input *input, struct text *ret_authorization)
     hmac(slice_make(key, sizeof(key)), text_slice(&to_sign), signature);
     sha256_to_hex(signature, hash);
 
-    text_append_format(ret_authorization, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=",
-                       input->access_key, text_terminated(&scope));
+    text_append_format(ret_authorization,
+                       "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=", input->access_key,
+                       text_terminated(&scope));
     append_names(&sorted, ret_authorization);
     text_append_format(ret_authorization, ", Signature=%s", hash);
     explicit_bzero(key, sizeof(key));

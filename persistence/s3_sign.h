@@ -30,13 +30,13 @@ void s3_pairs_add(struct s3_pairs *pairs, const char *name, const char *value);
 
 struct s3_sign_input {
     const char *method;
-    const char *path;         /* not encoded; begins with '/'; dot segments stay as they are */
+    const char *path; /* not encoded; begins with '/'; dot segments stay as they are */
     struct s3_pairs query;
     struct s3_pairs headers;  /* all that is to be signed, names in lower case, "host" among them */
     const char *payload_hash; /* lower-case hex, or UNSIGNED-PAYLOAD */
     const char *date;         /* as s3_date writes it */
     const char *region;
-    const char *service;      /* "s3" */
+    const char *service; /* "s3" */
     const char *access_key;
     const char *secret_key;
 };

@@ -243,9 +243,9 @@ void s3_site_release(struct s3_site *site)
 {
     if (atomic_fetch_sub(&site->handles, 1) > 1)
         return;
-    char *strings[] = {site->base,    site->host,  site->root, site->bucket_path, site->prefix,
-                       site->label,   site->ca_file, site->sse,  site->sse_key,
-                       site->storage_class};
+    char *strings[] = {site->base,    site->host,         site->root,    site->bucket_path,
+                       site->prefix,  site->label,        site->ca_file, site->sse,
+                       site->sse_key, site->storage_class};
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
         mem_free(strings[i]);
     credentials_destroy(site->credentials);

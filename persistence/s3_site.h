@@ -15,20 +15,20 @@
 
 struct s3_site {
     atomic_int handles;
-    char *base;      /* https://bucket.s3.eu-west-1.amazonaws.com, without a '/' at its end */
-    char *host;      /* as the Host header says it */
-    char *root;      /* what the path of every request begins with: "/" or "/bucket/", … */
+    char *base;        /* https://bucket.s3.eu-west-1.amazonaws.com, without a '/' at its end */
+    char *host;        /* as the Host header says it */
+    char *root;        /* what the path of every request begins with: "/" or "/bucket/", … */
     char *bucket_path; /* the path of the bucket itself, for listings */
-    char *prefix;    /* of every key: "" or "some/where/" */
-    char *label;     /* s3://bucket/prefix, for messages */
+    char *prefix;      /* of every key: "" or "some/where/" */
+    char *label;       /* s3://bucket/prefix, for messages */
     char region[S3_REGION_MAX];
     char *ca_file, *sse, *sse_key, *storage_class; /* NULL: none */
     struct s3_http_limits limits;
     int attempts;
     struct credentials_provider *credentials;
-    atomic_bool bare_etags;          /* If-Match without quotes */
-    _Atomic int64_t clock_offset_s;  /* the server's clock minus ours, when it said they differ */
-    int64_t opened_ms;               /* monotonic */
+    atomic_bool bare_etags;         /* If-Match without quotes */
+    _Atomic int64_t clock_offset_s; /* the server's clock minus ours, when it said they differ */
+    int64_t opened_ms;              /* monotonic */
     _Atomic int64_t counts[S3_KINDS][S3_STATUSES];
     _Atomic int64_t retries;
 };

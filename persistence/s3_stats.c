@@ -41,9 +41,9 @@ static int64_t paid(const struct s3_stats *stats, enum s3_kind kind)
 
 int64_t s3_stats_monthly_cost(const struct s3_stats *stats)
 {
-    double thousandths = (double)(paid(stats, S3_KIND_PUT) + paid(stats, S3_KIND_LIST)) *
-                             PRICE_PUT_LIST +
-                         (double)paid(stats, S3_KIND_GET) * PRICE_GET;
+    double thousandths =
+        (double)(paid(stats, S3_KIND_PUT) + paid(stats, S3_KIND_LIST)) * PRICE_PUT_LIST +
+        (double)paid(stats, S3_KIND_GET) * PRICE_GET;
     int64_t elapsed = stats->elapsed_ms > LEAST_MS ? stats->elapsed_ms : LEAST_MS;
     return (int64_t)(thousandths / 1000 * (double)MONTH_MS / (double)elapsed);
 }

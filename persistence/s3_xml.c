@@ -5,7 +5,7 @@
 struct scanner {
     const char *cursor, *end;
     char path[S3_XML_PATH_MAX];
-    size_t lengths[S3_XML_DEPTH_MAX]; /* of the path before each open element */
+    size_t lengths[S3_XML_DEPTH_MAX];     /* of the path before each open element */
     struct slice names[S3_XML_DEPTH_MAX]; /* as written, prefix included */
     size_t path_len;
     unsigned depth;
@@ -261,10 +261,8 @@ static bool read_markup(struct scanner *s)
 
 bool s3_xml_walk(struct slice document, s3_xml_visit *visit, void *ctx)
 {
-    struct scanner s = {.cursor = document.data,
-                        .end = document.data + document.len,
-                        .visit = visit,
-                        .ctx = ctx};
+    struct scanner s = {
+        .cursor = document.data, .end = document.data + document.len, .visit = visit, .ctx = ctx};
     bool ok = document.len > 0;
     if (ok)
         take(&s, "\xEF\xBB\xBF");

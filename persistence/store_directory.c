@@ -30,6 +30,9 @@ struct store_directory {
     struct store store;
     int directory;
     int swap; /* open for flock; each handle has its own, so that threads exclude each other too */
+    /* A directory whose fsync failed after a rename or removal: nobody may take what is seen there
+     * for durable before one succeeds. Empty: none. */
+    char unsynced[STORE_KEY_MAX];
 };
 
 static enum store_result result_of(int error)
@@ -156,6 +159,8 @@ static void directory_put(struct store_directory *store, struct store_request *r
                              &landed);
         if (error)
             result = landed ? STORE_UNKNOWN : result_of(error);
+        if (error && landed)
+            memcpy(store->unsynced, parent, sizeof(store->unsynced));
         if (result == STORE_NOT_FOUND) /* our own directory was taken away: no answer to a PUT */
             result = STORE_TRANSIENT;
     }
@@ -178,6 +183,7 @@ static void directory_remove(struct store_directory *store, struct store_request
         parent_of(request->key, parent);
         error = file_sync_directory(store->directory, parent);
         if (error) {
+            memcpy(store->unsynced, parent, sizeof(store->unsynced));
             store_answer(request, STORE_UNKNOWN, "%.160s: %s", request->key, strerror(error));
             return;
         }
@@ -242,6 +248,15 @@ static void directory_list(struct store_directory *store, struct store_request *
 static void directory_submit(struct store *handle, struct store_request *request)
 {
     struct store_directory *store = (struct store_directory *)handle;
+    if (store->unsynced[0]) {
+        int error = file_sync_directory(store->directory, store->unsynced);
+        if (error) {
+            store_answer(request, STORE_TRANSIENT, "%.160s: %s", store->unsynced,
+                         strerror(error));
+            return;
+        }
+        store->unsynced[0] = '\0';
+    }
     switch (request->verb) {
     case STORE_GET: directory_get(store, request); break;
     case STORE_PUT: directory_put(store, request); break;

@@ -244,9 +244,7 @@ static void op_send(struct s3_op *op)
     set_path(op);
     if (request->verb == STORE_LIST)
         set_list(op);
-    op->exchange.method = puts                              ? "PUT"
-                          : request->verb == STORE_REMOVE ? "DELETE"
-                                                          : "GET";
+    op->exchange.method = puts ? "PUT" : request->verb == STORE_REMOVE ? "DELETE" : "GET";
     op->exchange.body = puts ? request->body : (struct slice){0};
     op->exchange.send_once = puts && request->condition != STORE_ALWAYS;
     op->exchange.limits = &store->site->limits;
@@ -314,8 +312,7 @@ static void describe(const struct s3_op *op, const struct s3_error *error, char 
     if (exchange->result != S3_HTTP_ANSWERED)
         snprintf(out, 256, "%s", exchange->error);
     else if ((exchange->status == 301 || exchange->status == 307) && exchange->bucket_region[0])
-        snprintf(out, 256, "the bucket is in region %.40s: set s3-region",
-                 exchange->bucket_region);
+        snprintf(out, 256, "the bucket is in region %.40s: set s3-region", exchange->bucket_region);
     else
         snprintf(out, 256, "status %ld %s%s%s", exchange->status, error->code,
                  error->message[0] ? ": " : "", error->message);
@@ -376,8 +373,8 @@ static void take_page(struct s3_op *op)
     text_append_string(&prefix, op->store->site->prefix);
     bool ok = s3_answer_list(text_slice(&op->exchange.answer), text_terminated(&prefix), request,
                              &op->page);
-    bool stuck = ok && op->page.truncated &&
-                 slice_equal(text_slice(&op->page.token), text_slice(&last));
+    bool stuck =
+        ok && op->page.truncated && slice_equal(text_slice(&op->page.token), text_slice(&last));
     text_release(&prefix);
     text_release(&last);
     if (!ok || stuck) {

@@ -16,13 +16,13 @@ enum s3_style { S3_STYLE_AUTO, S3_STYLE_PATH, S3_STYLE_VIRTUAL };
 
 /* NULL, empty or 0: the default, or none. */
 struct s3_options {
-    const char *endpoint;      /* http(s)://host[:port][/path]; AWS_ENDPOINT_URL_S3, else AWS's */
-    const char *region;        /* as AWS's tools find it, else us-east-1 */
+    const char *endpoint; /* http(s)://host[:port][/path]; AWS_ENDPOINT_URL_S3, else AWS's */
+    const char *region;   /* as AWS's tools find it, else us-east-1 */
     enum s3_style style;
-    const char *ca_file;       /* PEM; the system's */
-    const char *sse;           /* x-amz-server-side-encryption: AES256, aws:kms */
-    const char *sse_key;       /* … its key id */
-    const char *storage_class; /* of what is put */
+    const char *ca_file;           /* PEM; the system's */
+    const char *sse;               /* x-amz-server-side-encryption: AES256, aws:kms */
+    const char *sse_key;           /* … its key id */
+    const char *storage_class;     /* of what is put */
     int64_t connect_timeout_ms;    /* 5 s */
     int64_t first_byte_timeout_ms; /* 15 s, after the request is sent */
     int64_t timeout_ms;            /* 60 s, for one attempt */
@@ -51,13 +51,13 @@ enum s3_kind {
 #define X(name, text) S3_KIND_##name,
     S3_KIND_LIST(X)
 #undef X
-    S3_KINDS
+        S3_KINDS
 };
 enum s3_status {
 #define X(name, text) S3_STATUS_##name,
     S3_STATUS_LIST(X)
 #undef X
-    S3_STATUSES
+        S3_STATUSES
 };
 
 /* Requests on the wire, retries included, of a handle and all its clones. */

@@ -18,7 +18,7 @@
 
 #define BATCH_SIZE       ((size_t)4 * 1024 * 1024)
 #define SLOW_BEAT_MS     1000
-#define CLOSE_PATIENCE_S 5
+#define CLOSE_PATIENCE_S 5 /* since the last commit */
 
 struct task {
     struct task *next;
@@ -318,6 +318,7 @@ static void collect_done(struct namespace *ns)
         atomic_fetch_add(&p->syncs, 1);
         atomic_store(&p->last_sync_ok, true);
         atomic_store(&p->last_sync_ms, persistence_now(p));
+        p->syncer->close_by = time(NULL) + CLOSE_PATIENCE_S;
         note_oldest(ns);
     }
     atomic_store_explicit(&ns->position, sync_core_position(agent->core), memory_order_release);
@@ -377,6 +378,7 @@ static void ask_store(struct namespace *ns, enum sync_want want, const struct sy
     request->ctx = ns;
     agent->asked = true;
     agent->answered = false;
+    atomic_fetch_add(&ns->owner->asking, 1);
     store_submit(ns->owner->syncer->store, request);
 }
 
@@ -385,8 +387,9 @@ static void take_answer(struct namespace *ns)
     struct agent *agent = &ns->agent;
     struct store_request *request = &agent->request;
     agent->asked = false;
-    sync_core_answer(agent->core, persistence_now(ns->owner), request->result, request->answer_etag,
-                     text_slice(&request->answer), request->error);
+    atomic_fetch_sub(&ns->owner->asking, 1);
+    sync_core_answer(agent->core, persistence_now(ns->owner), request->result,
+                     request->answer_etag, text_slice(&request->answer), request->error);
     store_request_release(request);
     if (ns->shared)
         agent_take_arrivals(ns);
@@ -594,6 +597,8 @@ static void on_slow(evutil_socket_t fd, short what, void *ctx)
         agent_unload(list[i]);
     }
     mem_free(list);
+    if (syncer->closing)
+        check_closed(syncer);
 }
 
 static void arm_tick(void *ctx)

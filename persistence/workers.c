@@ -5,8 +5,12 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "ops/mem.h"
+
+#define WORKER_NICE 5
 
 struct job {
     struct job *next;
@@ -33,6 +37,8 @@ static void *worker_thread(void *arg)
 {
     struct worker *worker = arg;
     struct workers *all = worker->all;
+    /* Folding yields to serving where processors are scarce. Linux has this per thread. */
+    setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
     pthread_mutex_lock(&all->mutex);
     for (;;) {
         while (!all->queue && !all->stopping)

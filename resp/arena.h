@@ -7,12 +7,14 @@
 #ifndef CAIRN_RESP_ARENA_H
 #define CAIRN_RESP_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct resp_chunk {
     struct resp_chunk *next;
     size_t size; /* of data */
+    bool idle;   /* spare since before the last trim */
     char data[];
 };
 
@@ -23,7 +25,9 @@ struct resp_arena {
     struct resp_chunk *first; /* one of `chunks`, kept by reset; NULL before the first allocation */
     size_t first_size;
     size_t next_size; /* chunks double, so that many arguments are few chunks */
-    size_t bytes;     /* of all chunks, their heads included */
+    size_t bytes;     /* of all chunks in use, their heads included */
+    struct resp_chunk *spare; /* chunks of earlier turns, for use again */
+    size_t spare_bytes;
 };
 
 /* The first chunk is allocated when first needed; a server's thread does well with 256 KiB or more.
@@ -31,8 +35,11 @@ struct resp_arena {
 void resp_arena_init(struct resp_arena *arena, size_t first_size);
 void resp_arena_release(struct resp_arena *arena);
 
-/* All memory handed out becomes invalid. The first chunk is kept, all others are freed. */
+/* All memory handed out becomes invalid. The first chunk is kept; others are spare from now on, up
+ * to some MiB, so that a run of large requests does not allocate for each. */
 void resp_arena_reset(struct resp_arena *arena);
+/* Frees what has been spare since the last trim; for a cron, about once a second. */
+void resp_arena_trim(struct resp_arena *arena);
 
 /* Moves all chunks of `from`, which becomes empty, to `arena`: what lies in them does not move. */
 void resp_arena_adopt(struct resp_arena *arena, struct resp_arena *from);

@@ -70,6 +70,8 @@ void batch_seal(struct loop *loop)
     if (!loop->locked)
         return;
     uint64_t ticket = namespace_seal(loop->locked);
+    if (CONFIG(journal_fsync) == JOURNAL_FSYNC_ALWAYS) /* nobody is told what a crash may undo */
+        ticket = namespace_ticket(loop->locked);
     if (ticket > loop->ticket)
         loop->ticket = ticket;
     namespace_unlock(loop->locked);
@@ -87,6 +89,13 @@ static void reply_failed_namespace(struct client *client, struct namespace *ns)
                             (int)name.len, name.data, reason);
 }
 
+void batch_keep_time(struct loop *loop, const struct namespace *ns)
+{
+    int64_t newest = namespace_clock(ns);
+    if (newest > loop->x.now)
+        loop->x.now = newest;
+}
+
 /* Takes the lock for `request`. False: the namespace is not there yet, and the client waits. */
 static bool batch_lock(struct loop *loop, const struct request *request, struct namespace *ns)
 {
@@ -95,6 +104,7 @@ static bool batch_lock(struct loop *loop, const struct request *request, struct 
     if (state == NAMESPACE_READY) {
         loop->locked = ns;
         loop->locked_keys = namespace_keyspace(ns);
+        batch_keep_time(loop, ns);
         LOOP_ROOM(loop->held.list, 0, loop->held.cap);
         loop->held.list[0] = ns;
         loop->held.count = 1;
@@ -149,8 +159,7 @@ static inline bool is_plain(const struct loop *loop, const struct request *reque
 }
 
 /* Runs the request at `at`, whose client is in `ns` and free to go on. */
-static void run_request(struct loop *loop, struct request *request, size_t at,
-                        struct namespace *ns)
+static void run_request(struct loop *loop, struct request *request, size_t at, struct namespace *ns)
 {
     const struct command *command = request->command;
     struct client *client = request->client;
@@ -228,8 +237,7 @@ static void release_outbox(struct loop *loop)
             loop_post(item.loop, item.post.client_id, item.post.run, item.post.ctx);
             continue;
         }
-        struct client *client =
-            item.post.client_id ? loop_client(loop, item.post.client_id) : NULL;
+        struct client *client = item.post.client_id ? loop_client(loop, item.post.client_id) : NULL;
         item.post.run(client, item.post.ctx);
     }
     loop->outbox_count = 0;

@@ -39,8 +39,7 @@ static void namespaces_command(struct exec *x)
     struct listing listing = {.out = x->out};
     struct text error = {0};
     size_t begun = resp_defer_begin(x->out);
-    if (persistence_list(server.persistence, write_namespace, &listing, &error) ==
-        PERSISTENCE_OK) {
+    if (persistence_list(server.persistence, write_namespace, &listing, &error) == PERSISTENCE_OK) {
         resp_defer_array(x->out, begun, listing.count);
     } else {
         x->out->out->len = begun;
@@ -104,16 +103,68 @@ static void durability_command(struct exec *x)
     exec_error(x, "ERR the levels of durability are applied, written and durable");
 }
 
+/* --- PROBE --- */
+
+struct probe {
+    struct client_ref client;
+    uint64_t token;
+    enum probe_result result;
+    struct text sentence;
+    atomic_int parts; /* the probe's end, and the command's: the later one answers */
+};
+
+static void answer_probe(struct client *client, void *ctx)
+{
+    struct probe *probe = ctx;
+    struct resp_writer *out = client ? client_answer(client, probe->token) : NULL;
+    if (out) {
+        if (probe->result == PROBE_OK)
+            resp_write_ok(out);
+        else
+            resp_write_error_format(out, "CAIRNERR %s", text_terminated(&probe->sentence));
+        client_resume(client, probe->token);
+    }
+    text_release(&probe->sentence);
+    mem_free(probe);
+}
+
+static void probe_part_ends(struct probe *probe)
+{
+    if (atomic_fetch_sub(&probe->parts, 1) == 1)
+        loop_post_client(probe->client, answer_probe, probe);
+}
+
+static void on_probe(void *ctx, enum probe_result result, const char *sentence)
+{
+    struct probe *probe = ctx;
+    probe->result = result;
+    text_append_string(&probe->sentence, sentence);
+    probe_part_ends(probe);
+}
+
+static void probe_command(struct exec *x)
+{
+    struct probe *probe = mem_calloc(1, sizeof(*probe));
+    probe->client = client_ref(x->client);
+    atomic_init(&probe->parts, 2);
+    persistence_probe(server.persistence, on_probe, probe);
+    probe->token = exec_suspend(x);
+    probe_part_ends(probe);
+}
+
 #define CAIRN(name_, arity_, flags_, handler_, syntax_, summary_)                                  \
-    {.name = name_, .arity = arity_, .flags = CMD_NOSCRIPT | (flags_), .group = GROUP_CAIRN,       \
-     .handler = handler_, .since = "0.1.0", .complexity = "O(1)", .syntax = syntax_,               \
-     .summary = summary_}
+    {                                                                                              \
+        .name = name_, .arity = arity_, .flags = CMD_NOSCRIPT | (flags_), .group = GROUP_CAIRN,    \
+        .handler = handler_, .since = "0.1.0", .complexity = "O(1)", .syntax = syntax_,            \
+        .summary = summary_                                                                        \
+    }
 
 /* clang-format off */
 static const struct command subcommands[] = {
     CAIRN("durability", -2, CMD_FAST | CMD_NO_LOCK, durability_command, "[applied|written|durable]", "What an answer promises to this connection: applied in memory, written to the journal's disk, durable in the store."),
     CAIRN("namespaces", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, namespaces_command, "", "All namespaces, in the store and in memory, with state, position and keys."),
     CAIRN("position", -2, CMD_FAST | CMD_NO_LOCK, position_command, "[namespace]", "How many commits a namespace has had."),
+    CAIRN("probe", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, probe_command, "", "Shows that the store's conditional writes hold, by racing for objects of its own."),
     CAIRN("sync", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, sync_command, "[namespace]", "Brings a namespace to the store now; answers with its position."),
     {0},
 };

@@ -229,11 +229,11 @@ void client_note_memory(struct client *client)
 {
     int64_t waiting = (int64_t)resp_reader_buffered(client->reader);
     int64_t idle = client->loop->now - atomic_load_explicit(&client->last_ms, memory_order_relaxed);
-    int64_t room = idle > 2000 && waiting == 0 ? 0
+    int64_t room = idle > 2000 && waiting == 0              ? 0
                    : client->query_peak > CLIENT_QUERY_SIZE ? client->query_peak
                                                             : CLIENT_QUERY_SIZE;
-    int64_t memory = (int64_t)(sizeof(*client) + resp_reader_memory(client->reader) +
-                               client->output.cap);
+    int64_t memory =
+        (int64_t)(sizeof(*client) + resp_reader_memory(client->reader) + client->output.cap);
     atomic_store_explicit(&client->query_bytes, waiting, memory_order_relaxed);
     atomic_store_explicit(&client->query_free, room > waiting ? room - waiting : 0,
                           memory_order_relaxed);

@@ -93,8 +93,8 @@ struct client {
     uint64_t wait_token; /* of the present exec_suspend; 0: none */
 
     /* State of command families; each is made, freed and understood by one file. */
-    struct transaction *transaction; /* transaction_commands.c: queue; NULL outside MULTI */
-    struct watch *watched;           /* transaction_commands.c: its watched keys */
+    struct transaction *transaction;     /* transaction_commands.c: queue; NULL outside MULTI */
+    struct watch *watched;               /* transaction_commands.c: its watched keys */
     struct subscriptions *subscriptions; /* pubsub_commands.c */
     struct blocked *blocked;             /* blocking_commands.c */
     bool exec_own_locks; /* EXEC must run as CMD_OWN_LOCKS: the queue has SELECT, MOVE, … in it */
@@ -109,8 +109,8 @@ struct client {
     _Atomic int protocol; /* 2 or 3 */
 
     /* Under the registry's mutex (client_registry_lock), since strings are not atomic. */
-    char *name;                                /* CLIENT SETNAME; NULL: none */
-    char *library_name, *library_version;      /* CLIENT SETINFO; NULL: none */
+    char *name;                           /* CLIENT SETNAME; NULL: none */
+    char *library_name, *library_version; /* CLIENT SETINFO; NULL: none */
     struct client *registry_prev, *registry_next;
     char address[64], local_address[64]; /* "127.0.0.1:51234"; set once */
 
@@ -122,17 +122,17 @@ struct client {
     uint64_t timer_token;
     struct request *backlog; /* parsed and not yet run, copied out of the turn's arena */
     struct request *backlog_last;
-    struct client *id_next;    /* chain of the loop's table of ids */
+    struct client *id_next;               /* chain of the loop's table of ids */
     struct client *cron_prev, *cron_next; /* ring of the loop's clients, for cron */
-    uint64_t pass_skipped;     /* the pass in which a request of it was put off */
-    uint64_t wrote_turn;       /* the turn in which it changed something */
-    struct write_mark *marks;  /* how far its writes went in each namespace, for WAIT */
+    uint64_t pass_skipped;                /* the pass in which a request of it was put off */
+    uint64_t wrote_turn;                  /* the turn in which it changed something */
+    struct write_mark *marks;             /* how far its writes went in each namespace, for WAIT */
     size_t mark_count;
-    int64_t soft_limit_since;  /* output buffer above its soft limit since; 0: not */
+    int64_t soft_limit_since; /* output buffer above its soft limit since; 0: not */
     int64_t query_peak, reply_peak_ms;
-    size_t held_before;        /* output length where the answer of a wait began */
+    size_t held_before; /* output length where the answer of a wait began */
     bool ready, input_ready, input_left, flush_listed, writable_wait, read_paused;
-    bool eof, broken;          /* the peer sent its last byte; a protocol error */
+    bool eof, broken; /* the peer sent its last byte; a protocol error */
 };
 
 static inline bool client_is(const struct client *client, uint32_t flags)
@@ -168,10 +168,11 @@ static inline struct namespace *client_namespace(const struct client *client)
 struct resp_writer *client_push(struct client *client);
 
 /*
- * Answers of suspended commands (exec_suspend gave `token`). On the client's thread, from a function run by
- * loop_post or a timer; no namespace lock needed. client_answer returns the writer for the late
- * reply, or NULL when that wait is over already (served, timed out, unblocked: whoever comes first
- * ends it). Then client_resume ends the wait: the client goes on with what it has sent meanwhile.
+ * Answers of suspended commands (exec_suspend gave `token`). On the client's thread, from a
+ * function run by loop_post or a timer; no namespace lock needed. client_answer returns the writer
+ * for the late reply, or NULL when that wait is over already (served, timed out, unblocked: whoever
+ * comes first ends it). Then client_resume ends the wait: the client goes on with what it has sent
+ * meanwhile.
  */
 struct resp_writer *client_answer(struct client *client, uint64_t token);
 void client_resume(struct client *client, uint64_t token);

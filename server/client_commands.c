@@ -86,8 +86,7 @@ static void setinfo_command(struct exec *x)
         return;
     }
     if (!client_name_valid(x->argv[3])) {
-        exec_error_format(x,
-                          "ERR %s cannot contain spaces, newlines or special characters.",
+        exec_error_format(x, "ERR %s cannot contain spaces, newlines or special characters.",
                           name ? "lib-name" : "lib-ver");
         return;
     }
@@ -247,8 +246,8 @@ static bool parse_filter(struct exec *x, int at, struct search *search, bool *sk
     if (exec_is(x, at, "skipme"))
         return yes_or_no(x, at + 1, skip_me);
     if (exec_is(x, at, "maxage"))
-        return exec_int_range(x, at + 1, 1, INT32_MAX, "ERR maxage is not an integer or out of range",
-                              &search->max_age_s);
+        return exec_int_range(x, at + 1, 1, INT32_MAX,
+                              "ERR maxage is not an integer or out of range", &search->max_age_s);
     if (exec_is(x, at, "type")) {
         search->type = client_type_named(x->argv[at + 1]);
         if (!search->type)
@@ -390,9 +389,12 @@ static void info_command(struct exec *x)
 }
 
 #define CLIENT(name_, arity_, flags_, handler_, since_, syntax_, summary_)                         \
-    {.name = name_, .arity = arity_, .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE |             \
-     CMD_NO_LOCK | (flags_), .group = GROUP_CONNECTION, .handler = handler_, .since = since_,      \
-     .complexity = "O(1)", .syntax = syntax_, .summary = summary_}
+    {                                                                                              \
+        .name = name_, .arity = arity_,                                                            \
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_LOCK | (flags_),                  \
+        .group = GROUP_CONNECTION, .handler = handler_, .since = since_, .complexity = "O(1)",     \
+        .syntax = syntax_, .summary = summary_                                                     \
+    }
 
 /* clang-format off */
 static const struct command subcommands[] = {

@@ -46,8 +46,7 @@ static void append_line(const struct client *client, int64_t now, struct text *o
     text_append_format(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=",
                        (unsigned long long)client->id, client->address, client->local_address,
                        client->fd, client->name ? client->name : "",
-                       (long long)(now - client->created_ms) / 1000,
-                       (now - LOAD(last_ms)) / 1000);
+                       (long long)(now - client->created_ms) / 1000, (now - LOAD(last_ms)) / 1000);
     append_flags(client, out);
     text_append_format(out,
                        " db=%.*s sub=%lld psub=%lld ssub=0 multi=%lld qbuf=%lld qbuf-free=%lld "

@@ -15,29 +15,29 @@ struct exec;
 struct text;
 
 enum command_flag {
-    CMD_WRITE = 1 << 0,       /* may change values: refused while persistence is in trouble */
+    CMD_WRITE = 1 << 0, /* may change values: refused while persistence is in trouble */
     CMD_READONLY = 1 << 1,
-    CMD_DENYOOM = 1 << 2,     /* refused past maxmemory */
+    CMD_DENYOOM = 1 << 2, /* refused past maxmemory */
     CMD_ADMIN = 1 << 3,
     CMD_PUBSUB = 1 << 4,
     CMD_NOSCRIPT = 1 << 5,
     CMD_BLOCKING = 1 << 6,
-    CMD_LOADING = 1 << 7,     /* runs while the namespace is not loaded: takes no namespace lock */
+    CMD_LOADING = 1 << 7, /* runs while the namespace is not loaded: takes no namespace lock */
     CMD_STALE = 1 << 8,
-    CMD_FAST = 1 << 9,        /* O(1) or O(log n): not timed one by one */
-    CMD_NO_AUTH = 1 << 10,    /* allowed before authentication */
-    CMD_NO_MULTI = 1 << 11,   /* refused inside MULTI */
+    CMD_FAST = 1 << 9,      /* O(1) or O(log n): not timed one by one */
+    CMD_NO_AUTH = 1 << 10,  /* allowed before authentication */
+    CMD_NO_MULTI = 1 << 11, /* refused inside MULTI */
     CMD_MOVABLE_KEYS = 1 << 12,
-    CMD_PROTECTED = 1 << 13,  /* needs enable-…-command */
-    CMD_NO_LOCK = 1 << 14,    /* uses no key: needs no namespace lock and takes none. It may happen
-                                 to run under its batch's, so it must neither block nor wait */
-    CMD_OWN_LOCKS = 1 << 15,  /* runs without lock and takes what it needs (exec_lock_namespaces) */
+    CMD_PROTECTED = 1 << 13, /* needs enable-…-command */
+    CMD_NO_LOCK = 1 << 14,   /* uses no key: needs no namespace lock and takes none. It may happen
+                                to run under its batch's, so it must neither block nor wait */
+    CMD_OWN_LOCKS = 1 << 15, /* runs without lock and takes what it needs (exec_lock_namespaces) */
     CMD_IN_SUBSCRIBE = 1 << 16, /* allowed while a RESP2 connection is subscribed */
     CMD_MAY_REPLICATE = 1 << 17,
     CMD_SKIP_MONITOR = 1 << 18,
     CMD_SKIP_SLOWLOG = 1 << 19,
-    CMD_EXEC = 1 << 20,       /* EXEC: as CMD_OWN_LOCKS when client->exec_own_locks is set */
-    CMD_NO_QUEUE = 1 << 21,   /* inside MULTI it runs at once: EXEC DISCARD MULTI WATCH QUIT RESET */
+    CMD_EXEC = 1 << 20,     /* EXEC: as CMD_OWN_LOCKS when client->exec_own_locks is set */
+    CMD_NO_QUEUE = 1 << 21, /* inside MULTI it runs at once: EXEC DISCARD MULTI WATCH QUIT RESET */
 };
 
 /* ACL categories beyond those that follow from flags and group (as Redis derives them). */
@@ -56,8 +56,8 @@ enum command_group {
 };
 
 struct command {
-    const char *name;            /* lower case; a subcommand's own word */
-    int arity;                   /* counts the name; negative: at least */
+    const char *name; /* lower case; a subcommand's own word */
+    int arity;        /* counts the name; negative: at least */
     uint32_t flags;
     enum command_group group;
     int first_key, last_key, key_step; /* argv indices; 0: no keys; last -1: to the end */
@@ -68,8 +68,8 @@ struct command {
     const char *summary, *since, *complexity, *syntax; /* syntax: arguments after the name */
     /* Set when the table is built: */
     const struct command *parent;
-    uint16_t id;                 /* dense: index into per-command statistics */
-    char full_name[40];          /* "client|list" */
+    uint16_t id;        /* dense: index into per-command statistics */
+    char full_name[40]; /* "client|list" */
 };
 
 #define COMMAND_FAMILIES(X)                                                                        \

@@ -7,11 +7,16 @@
 #include <strings.h>
 
 static const char *const group_names[GROUP_COUNT] = {
-    [GROUP_GENERIC] = "generic",         [GROUP_STRING] = "string",
-    [GROUP_LIST] = "list",               [GROUP_SET] = "set",
-    [GROUP_HASH] = "hash",               [GROUP_PUBSUB] = "pubsub",
-    [GROUP_TRANSACTIONS] = "transactions", [GROUP_CONNECTION] = "connection",
-    [GROUP_SERVER] = "server",           [GROUP_CAIRN] = "cairn",
+    [GROUP_GENERIC] = "generic",
+    [GROUP_STRING] = "string",
+    [GROUP_LIST] = "list",
+    [GROUP_SET] = "set",
+    [GROUP_HASH] = "hash",
+    [GROUP_PUBSUB] = "pubsub",
+    [GROUP_TRANSACTIONS] = "transactions",
+    [GROUP_CONNECTION] = "connection",
+    [GROUP_SERVER] = "server",
+    [GROUP_CAIRN] = "cairn",
 };
 
 const char *command_group_name(enum command_group group)
@@ -23,14 +28,22 @@ static const struct {
     uint32_t flag;
     const char *name;
 } flag_names[] = {
-    {CMD_WRITE, "write"},       {CMD_READONLY, "readonly"},
-    {CMD_DENYOOM, "denyoom"},   {CMD_ADMIN, "admin"},
-    {CMD_PUBSUB, "pubsub"},     {CMD_NOSCRIPT, "noscript"},
-    {CMD_BLOCKING, "blocking"}, {CMD_LOADING, "loading"},
-    {CMD_STALE, "stale"},       {CMD_SKIP_MONITOR, "skip_monitor"},
-    {CMD_SKIP_SLOWLOG, "skip_slowlog"}, {CMD_FAST, "fast"},
-    {CMD_NO_AUTH, "no_auth"},   {CMD_MAY_REPLICATE, "may_replicate"},
-    {CMD_NO_MULTI, "no_multi"}, {CMD_MOVABLE_KEYS, "movablekeys"},
+    {CMD_WRITE, "write"},
+    {CMD_READONLY, "readonly"},
+    {CMD_DENYOOM, "denyoom"},
+    {CMD_ADMIN, "admin"},
+    {CMD_PUBSUB, "pubsub"},
+    {CMD_NOSCRIPT, "noscript"},
+    {CMD_BLOCKING, "blocking"},
+    {CMD_LOADING, "loading"},
+    {CMD_STALE, "stale"},
+    {CMD_SKIP_MONITOR, "skip_monitor"},
+    {CMD_SKIP_SLOWLOG, "skip_slowlog"},
+    {CMD_FAST, "fast"},
+    {CMD_NO_AUTH, "no_auth"},
+    {CMD_MAY_REPLICATE, "may_replicate"},
+    {CMD_NO_MULTI, "no_multi"},
+    {CMD_MOVABLE_KEYS, "movablekeys"},
 };
 #define FLAG_NAMES (sizeof(flag_names) / sizeof(flag_names[0]))
 
@@ -47,11 +60,16 @@ static void write_flags(struct resp_writer *out, const struct command *command)
 }
 
 static const char *const group_categories[GROUP_COUNT] = {
-    [GROUP_GENERIC] = "keyspace",        [GROUP_STRING] = "string",
-    [GROUP_LIST] = "list",               [GROUP_SET] = "set",
-    [GROUP_HASH] = "hash",               [GROUP_PUBSUB] = "pubsub",
-    [GROUP_TRANSACTIONS] = "transaction", [GROUP_CONNECTION] = "connection",
-    [GROUP_SERVER] = "",                 [GROUP_CAIRN] = "cairn",
+    [GROUP_GENERIC] = "keyspace",
+    [GROUP_STRING] = "string",
+    [GROUP_LIST] = "list",
+    [GROUP_SET] = "set",
+    [GROUP_HASH] = "hash",
+    [GROUP_PUBSUB] = "pubsub",
+    [GROUP_TRANSACTIONS] = "transaction",
+    [GROUP_CONNECTION] = "connection",
+    [GROUP_SERVER] = "",
+    [GROUP_CAIRN] = "cairn",
 };
 
 /* As Redis derives them: from flags, and from the group. */

@@ -9,8 +9,8 @@
 #include "server/config.h"
 
 enum directive_type {
-    DIRECTIVE_BOOL,   /* yes, no */
-    DIRECTIVE_INT,    /* min to max */
+    DIRECTIVE_BOOL, /* yes, no */
+    DIRECTIVE_INT,  /* min to max */
     DIRECTIVE_OCTAL,
     DIRECTIVE_MEMORY, /* bytes, with k kb m mb g gb */
     DIRECTIVE_TIME,   /* seconds with a fraction, or with ms s m h; kept in ms */
@@ -30,9 +30,9 @@ struct directive {
     const char *name, *alias;
     enum directive_type type;
     uint32_t flags;
-    size_t offset; /* in struct config */
-    int64_t min, max, value; /* value: the default */
-    const char *text;        /* default of strings and specials */
+    size_t offset;            /* in struct config */
+    int64_t min, max, value;  /* value: the default */
+    const char *text;         /* default of strings and specials */
     const char *const *words; /* DIRECTIVE_ENUM: by value, ended by NULL */
     bool (*set)(struct slice value, bool check_only, struct text *error); /* DIRECTIVE_SPECIAL */
     void (*get)(struct text *out);

@@ -137,14 +137,10 @@ static bool parse_scalar(const struct directive *row, struct slice text, int64_t
                          struct text *error)
 {
     switch (row->type) {
-    case DIRECTIVE_BOOL:
-        return parse_bool(text, value, error);
-    case DIRECTIVE_OCTAL:
-        return parse_octal(text, value, error);
-    case DIRECTIVE_ENUM:
-        return parse_words(row, text, value, error);
-    case DIRECTIVE_TIME:
-        return parse_time(text, value, error);
+    case DIRECTIVE_BOOL: return parse_bool(text, value, error);
+    case DIRECTIVE_OCTAL: return parse_octal(text, value, error);
+    case DIRECTIVE_ENUM: return parse_words(row, text, value, error);
+    case DIRECTIVE_TIME: return parse_time(text, value, error);
     case DIRECTIVE_MEMORY:
         if (config_parse_memory(text, value))
             return true;
@@ -156,8 +152,7 @@ static bool parse_scalar(const struct directive *row, struct slice text, int64_t
         text_append_string(error, "argument couldn't be parsed into an integer");
         return false;
     case DIRECTIVE_STRING:
-    case DIRECTIVE_SPECIAL:
-        break;
+    case DIRECTIVE_SPECIAL: break;
     }
     assert(!"no scalar");
     return false;
@@ -198,15 +193,9 @@ bool directive_set(const struct directive *row, struct slice value, bool check_o
 static void print_scalar(const struct directive *row, int64_t value, struct text *out)
 {
     switch (row->type) {
-    case DIRECTIVE_BOOL:
-        text_append_string(out, value ? "yes" : "no");
-        break;
-    case DIRECTIVE_ENUM:
-        text_append_string(out, row->words[value]);
-        break;
-    case DIRECTIVE_OCTAL:
-        text_append_format(out, "%llo", (long long)value);
-        break;
+    case DIRECTIVE_BOOL: text_append_string(out, value ? "yes" : "no"); break;
+    case DIRECTIVE_ENUM: text_append_string(out, row->words[value]); break;
+    case DIRECTIVE_OCTAL: text_append_format(out, "%llo", (long long)value); break;
     case DIRECTIVE_TIME:
         if (value % 1000)
             text_append_format(out, "%lldms", (long long)value);
@@ -214,12 +203,9 @@ static void print_scalar(const struct directive *row, int64_t value, struct text
             text_append_int64(out, value / 1000);
         break;
     case DIRECTIVE_INT:
-    case DIRECTIVE_MEMORY:
-        text_append_int64(out, value);
-        break;
+    case DIRECTIVE_MEMORY: text_append_int64(out, value); break;
     case DIRECTIVE_STRING:
-    case DIRECTIVE_SPECIAL:
-        break;
+    case DIRECTIVE_SPECIAL: break;
     }
 }
 
@@ -281,8 +267,7 @@ static bool check_pair(const struct config_pair *pairs, size_t at, struct text *
     struct slice name = pairs[at].name;
     const struct directive *row = config_find(name);
     if (!row) {
-        text_append_format(error,
-                           "Unknown option or number of arguments for CONFIG SET - '%.*s'",
+        text_append_format(error, "Unknown option or number of arguments for CONFIG SET - '%.*s'",
                            name.len < 128 ? (int)name.len : 128, name.data);
         return false;
     }

@@ -103,8 +103,10 @@ bool config_parse_memory(struct slice text, int64_t *bytes)
     static const struct {
         const char *unit;
         int64_t factor;
-    } units[] = {{"", 1},      {"b", 1},          {"k", 1000},       {"kb", 1024},
-                 {"m", 1000000}, {"mb", 1024 * 1024}, {"g", 1000000000}, {"gb", 1024 * 1024 * 1024}};
+    } units[] = {{"", 1},           {"b", 1},
+                 {"k", 1000},       {"kb", 1024},
+                 {"m", 1000000},    {"mb", 1024 * 1024},
+                 {"g", 1000000000}, {"gb", 1024 * 1024 * 1024}};
     size_t digits = text.len;
     while (digits && (text.data[digits - 1] < '0' || text.data[digits - 1] > '9'))
         digits--;

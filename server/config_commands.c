@@ -68,9 +68,12 @@ static void rewrite_command(struct exec *x)
 }
 
 #define CONFIG_ROW(name_, arity_, flags_, handler_, since_, syntax_, summary_)                     \
-    {.name = name_, .arity = arity_, .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | \
-     (flags_), .group = GROUP_SERVER, .handler = handler_, .since = since_,                        \
-     .complexity = "O(N) for N directives", .syntax = syntax_, .summary = summary_}
+    {                                                                                              \
+        .name = name_, .arity = arity_,                                                            \
+        .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | (flags_),                    \
+        .group = GROUP_SERVER, .handler = handler_, .since = since_,                               \
+        .complexity = "O(N) for N directives", .syntax = syntax_, .summary = summary_              \
+    }
 
 /* clang-format off */
 static const struct command subcommands[] = {

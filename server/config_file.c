@@ -252,7 +252,7 @@ static void append_default(const struct directive *row, struct text *out)
 {
     size_t before = out->len;
     directive_default(row, out);
-    if (out->len == before || (row->type == DIRECTIVE_STRING && strchr(out->data + before, '#')))
+    if (out->len == before)
         text_append_string(out, "\"\"");
 }
 

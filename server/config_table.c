@@ -13,9 +13,9 @@ static const char *const level_words[] = {"debug", "verbose", "notice", "warning
 static const char *const debug_words[] = {"no", "yes", "local", NULL};
 static const char *const fsync_words[] = {"always", "everysec", "no", NULL};
 static const char *const durability_words[] = {"applied", "written", "durable", NULL};
-static const char *const policy_words[] = {"noeviction",   "volatile-lru",    "volatile-lfu",
-                                           "volatile-random", "volatile-ttl", "allkeys-lru",
-                                           "allkeys-lfu",  "allkeys-random",  NULL};
+static const char *const policy_words[] = {"noeviction",      "volatile-lru",   "volatile-lfu",
+                                           "volatile-random", "volatile-ttl",   "allkeys-lru",
+                                           "allkeys-lfu",     "allkeys-random", NULL};
 static const char *const style_words[] = {"auto", "yes", "no", NULL}; /* as enum s3_style */
 static const char *const clients_words[] = {"no", "yes", "clients", NULL};
 
@@ -26,26 +26,40 @@ static const char *const clients_words[] = {"no", "yes", "clients", NULL};
 #define FOREVER_MS (INT64_C(1000) * 3600 * 24 * 365 * 100)
 
 #define BOOL(n, f, def, fl, ap, h)                                                                 \
-    {.name = n, .type = DIRECTIVE_BOOL, .offset = AT(f), .value = def, .flags = fl, .apply = ap,   \
-     .group = GROUP, .help = h, .max = 1}
+    {                                                                                              \
+        .name = n, .type = DIRECTIVE_BOOL, .offset = AT(f), .value = def, .flags = fl,             \
+        .apply = ap, .group = GROUP, .help = h, .max = 1                                           \
+    }
 #define INT(n, al, f, lo, hi, def, fl, ap, h)                                                      \
-    {.name = n, .alias = al, .type = DIRECTIVE_INT, .offset = AT(f), .min = lo, .max = hi,         \
-     .value = def, .flags = fl, .apply = ap, .group = GROUP, .help = h}
+    {                                                                                              \
+        .name = n, .alias = al, .type = DIRECTIVE_INT, .offset = AT(f), .min = lo, .max = hi,      \
+        .value = def, .flags = fl, .apply = ap, .group = GROUP, .help = h                          \
+    }
 #define MEMORY(n, f, lo, hi, def, fl, ap, h)                                                       \
-    {.name = n, .type = DIRECTIVE_MEMORY, .offset = AT(f), .min = lo, .max = hi, .value = def,     \
-     .flags = fl, .apply = ap, .group = GROUP, .help = h}
+    {                                                                                              \
+        .name = n, .type = DIRECTIVE_MEMORY, .offset = AT(f), .min = lo, .max = hi, .value = def,  \
+        .flags = fl, .apply = ap, .group = GROUP, .help = h                                        \
+    }
 #define TIME(n, f, lo, hi, def, fl, ap, h)                                                         \
-    {.name = n, .type = DIRECTIVE_TIME, .offset = AT(f), .min = lo, .max = hi, .value = def,       \
-     .flags = fl, .apply = ap, .group = GROUP, .help = h}
+    {                                                                                              \
+        .name = n, .type = DIRECTIVE_TIME, .offset = AT(f), .min = lo, .max = hi, .value = def,    \
+        .flags = fl, .apply = ap, .group = GROUP, .help = h                                        \
+    }
 #define ENUM(n, al, f, w, def, fl, ap, h)                                                          \
-    {.name = n, .alias = al, .type = DIRECTIVE_ENUM, .offset = AT(f), .words = w, .value = def,    \
-     .flags = fl, .apply = ap, .group = GROUP, .help = h}
+    {                                                                                              \
+        .name = n, .alias = al, .type = DIRECTIVE_ENUM, .offset = AT(f), .words = w, .value = def, \
+        .flags = fl, .apply = ap, .group = GROUP, .help = h                                        \
+    }
 #define STRING(n, f, def, fl, ap, h)                                                               \
-    {.name = n, .type = DIRECTIVE_STRING, .offset = AT(f), .text = def, .flags = fl, .apply = ap,  \
-     .group = GROUP, .help = h}
+    {                                                                                              \
+        .name = n, .type = DIRECTIVE_STRING, .offset = AT(f), .text = def, .flags = fl,            \
+        .apply = ap, .group = GROUP, .help = h                                                     \
+    }
 #define SPECIAL(n, se, ge, def, h)                                                                 \
-    {.name = n, .type = DIRECTIVE_SPECIAL, .set = se, .get = ge, .text = def, .group = GROUP,      \
-     .help = h}
+    {                                                                                              \
+        .name = n, .type = DIRECTIVE_SPECIAL, .set = se, .get = ge, .text = def, .group = GROUP,   \
+        .help = h                                                                                  \
+    }
 
 /* clang-format off */
 const struct directive config_directives[] = {

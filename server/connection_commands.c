@@ -164,9 +164,10 @@ static void hello_command(struct exec *x)
     if (hello.user && !log_in(x, *hello.user, *hello.password))
         return;
     if (atomic_load(&server.password_set) && !client_is(x->client, CLIENT_AUTHENTICATED)) {
-        exec_error(x, "NOAUTH HELLO must be called with the client already authenticated, otherwise "
-                      "the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the "
-                      "client and select the RESP protocol version at the same time");
+        exec_error(x,
+                   "NOAUTH HELLO must be called with the client already authenticated, otherwise "
+                   "the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the "
+                   "client and select the RESP protocol version at the same time");
         return;
     }
     if (hello.name && !client_name_checked(x, *hello.name))

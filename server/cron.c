@@ -17,11 +17,11 @@
 #include "server/pause.h"
 #include "server/server.h"
 
-#define TICK_MS           100
-#define EXPIRE_EFFORT     400   /* keys looked at under one lock: some 50 µs */
-#define EXPIRE_TIME_US    20000 /* of a tick's 100 ms, over all namespaces of the loop */
-#define CLIENTS_PER_TICK  64    /* at the least; all are seen within a second */
-#define IDLE_BUFFERS_MS   2000  /* as Redis: buffers of a client idle so long go back */
+#define TICK_MS          100
+#define EXPIRE_EFFORT    400   /* keys looked at under one lock: some 50 µs */
+#define EXPIRE_TIME_US   20000 /* of a tick's 100 ms, over all namespaces of the loop */
+#define CLIENTS_PER_TICK 64    /* at the least; all are seen within a second */
+#define IDLE_BUFFERS_MS  2000  /* as Redis: buffers of a client idle so long go back */
 
 static bool closed_by_timeout(struct loop *loop, struct client *client, int64_t idle)
 {
@@ -105,8 +105,9 @@ static void serve_arrivals(struct exec *x, struct namespace *ns)
 static bool expire_some(struct loop *loop, struct namespace *ns)
 {
     bool again = false;
-    namespace_lock(ns);
+    namespace_lock_aside(ns);
     if (namespace_state(ns) == NAMESPACE_READY) {
+        batch_keep_time(loop, ns);
         struct keyspace *keys = namespace_keyspace(ns);
         struct garbage *garbage;
         size_t looked = 0, dropped = 0;
@@ -168,6 +169,8 @@ static void on_tick(int fd, short what, void *arg)
     }
     if (loop->client_count)
         see_clients(loop, now);
+    if (++loop->ticks % (1000 / TICK_MS) == 0)
+        resp_arena_trim(&loop->arena);
     expire_cycle(loop);
 }
 

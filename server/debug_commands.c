@@ -283,16 +283,16 @@ static void debug_accepted_command(struct exec *x)
      .handler = handler_, .since = "1.0.0", .complexity = "Depends on subcommand.", .syntax = syntax_, .summary = summary_}
 
 static const struct command debug_subcommands[] = {
-    DEBUG("digest", 2, CMD_NO_LOCK | CMD_NO_MULTI, debug_digest_command, "", "Returns a digest of all contents."),
+    DEBUG("digest", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, debug_digest_command, "", "Returns a digest of all contents."),
     DEBUG("digest-value", -2, 0, debug_digest_value_command, "[key [key ...]]", "Returns a digest of each value."),
     DEBUG("error", 3, CMD_NO_LOCK, debug_error_command, "message", "Answers with an error."),
-    DEBUG("loadaof", 2, CMD_NO_LOCK | CMD_NO_MULTI, debug_reload_command, "", "As RELOAD: what is stored includes the journal."),
+    DEBUG("loadaof", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, debug_reload_command, "", "As RELOAD: what is stored includes the journal."),
     DEBUG("log", 3, CMD_NO_LOCK, debug_accepted_command, "message", "Accepted; writes nothing."),
     DEBUG("object", 3, 0, debug_object_command, "key", "Returns how a value is kept."),
     DEBUG("populate", -3, CMD_WRITE, debug_populate_command, "count [prefix] [size]", "Sets keys that are not there, for tests."),
     DEBUG("protocol", 3, CMD_NO_LOCK, debug_protocol_command, "type", "Answers with a reply of that type."),
     DEBUG("quicklist-packed-threshold", 3, CMD_NO_LOCK, debug_accepted_command, "size", "Accepted; changes nothing."),
-    DEBUG("reload", -2, CMD_NO_LOCK | CMD_NO_MULTI, debug_reload_command, "[option ...]", "Writes everything out and reads it back."),
+    DEBUG("reload", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, debug_reload_command, "[option ...]", "Writes everything out and reads it back."),
     DEBUG("replybuffer", 4, CMD_NO_LOCK, debug_replybuffer_command, "PEAK-RESET-TIME <milliseconds | NEVER | RESET>", "Sets how soon reply buffers shrink."),
     DEBUG("set-active-expire", 3, CMD_NO_LOCK, debug_set_active_expire_command, "<0 | 1>", "Turns the removal of expired keys in the background off or on."),
     DEBUG("sleep", 3, 0, debug_sleep_command, "seconds", "Waits with the namespace locked."),

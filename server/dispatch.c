@@ -37,8 +37,7 @@ void dispatch_prepare(struct loop *loop, struct request *request)
 static bool memory_exceeded(void)
 {
     int64_t limit = CONFIG(maxmemory);
-    return limit &&
-           atomic_load_explicit(&server.used_memory, memory_order_relaxed) > limit;
+    return limit && atomic_load_explicit(&server.used_memory, memory_order_relaxed) > limit;
 }
 
 void dispatch_update_mask(struct loop *loop)
@@ -109,8 +108,8 @@ static void reject_unknown(struct exec *x)
     for (int i = 1; i < x->argc && len < 128; i++) {
         size_t room = 128 - len;
         size_t take = x->argv[i].len < room ? x->argv[i].len : room;
-        len += (size_t)snprintf(args + len, sizeof(args) - len, "'%.*s' ", (int)take,
-                                x->argv[i].data);
+        len +=
+            (size_t)snprintf(args + len, sizeof(args) - len, "'%.*s' ", (int)take, x->argv[i].data);
     }
     args[len] = 0;
     char text[400];
@@ -134,7 +133,8 @@ static void reply_help(struct exec *x)
     char name[40], line[512];
     upper_case(name, sizeof(name), container->name);
     size_t begun = resp_defer_begin(x->out), lines = 1;
-    snprintf(line, sizeof(line), "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
+    snprintf(line, sizeof(line),
+             "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
     resp_write_simple(x->out, line);
     for (const struct command *row = container->subcommands; row->name; row++) {
         upper_case(name, sizeof(name), row->name);

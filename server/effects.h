@@ -55,9 +55,9 @@ void transaction_fail(struct client *client);
 void transaction_on_close(struct client *client);
 void pubsub_on_close(struct client *client);
 void blocking_on_close(struct client *client);
-/* CLIENT UNBLOCK: ends the wait of a client blocked in a blocking command, as by its timeout or with
- * the error "UNBLOCKED client unblocked via CLIENT UNBLOCK"; false when it is not in one. On its
- * thread, no lock held. */
+/* CLIENT UNBLOCK: ends the wait of a client blocked in a blocking command, as by its timeout or
+ * with the error "UNBLOCKED client unblocked via CLIENT UNBLOCK"; false when it is not in one. On
+ * its thread, no lock held. */
 bool blocking_unblock(struct client *client, bool with_error);
 /* For INFO; any thread. */
 size_t pubsub_channels(void);

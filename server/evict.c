@@ -31,13 +31,11 @@ static bool volatile_only(enum eviction_policy policy)
     case EVICT_VOLATILE_LRU:
     case EVICT_VOLATILE_LFU:
     case EVICT_VOLATILE_RANDOM:
-    case EVICT_VOLATILE_TTL:
-        return true;
+    case EVICT_VOLATILE_TTL: return true;
     case EVICT_NONE:
     case EVICT_ALLKEYS_LRU:
     case EVICT_ALLKEYS_LFU:
-    case EVICT_ALLKEYS_RANDOM:
-        return false;
+    case EVICT_ALLKEYS_RANDOM: return false;
     }
     return false;
 }
@@ -69,8 +67,7 @@ static bool evict_one(struct exec *x, struct namespace *ns, enum eviction_policy
     struct slice key = entry_key(entry);
     char *copy = mem_alloc(key.len + 1);
     memcpy(copy, key.data, key.len);
-    struct op op = {
-        .kind = OP_KEY_DELETE, .key = slice_make(copy, key.len), .time = x->now};
+    struct op op = {.kind = OP_KEY_DELETE, .key = slice_make(copy, key.len), .time = x->now};
     struct outcome outcome;
     exec_apply_in(x, ns, &op, 'e', "evicted", &outcome);
     stats_bump(&x->loop->stats.counters[STAT_EVICTED_KEYS], 1);

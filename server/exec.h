@@ -24,21 +24,21 @@ struct command;
 struct loop;
 
 struct exec {
-    struct loop *loop;             /* this thread */
+    struct loop *loop; /* this thread */
     struct client *client;
     const struct command *command;
-    const struct slice *argv;      /* argv[0] is the name; borrowed for the call */
+    const struct slice *argv; /* argv[0] is the name; borrowed for the call */
     int argc;
-    uint64_t hash;                 /* key_hash of the first key, 0 when the command has none */
-    int64_t now;                   /* Unix ms of this loop turn; never goes back */
-    struct namespace *ns;          /* the connection's namespace */
-    struct keyspace *keys;         /* its keyspace; NULL when not locked */
-    struct resp_writer *out;       /* the reply goes here */
-    bool in_transaction;           /* inside EXEC: blocking commands must not block */
-    bool failed;                   /* an error reply was written (statistics) */
-    bool push;                     /* set by a handler whose reply is a push (SUBSCRIBE …): it is
-                                      sent in spite of CLIENT REPLY OFF */
-    bool serve;                    /* set by effects_key_ready: someone is to be served */
+    uint64_t hash;           /* key_hash of the first key, 0 when the command has none */
+    int64_t now;             /* Unix ms of this loop turn; never goes back */
+    struct namespace *ns;    /* the connection's namespace */
+    struct keyspace *keys;   /* its keyspace; NULL when not locked */
+    struct resp_writer *out; /* the reply goes here */
+    bool in_transaction;     /* inside EXEC: blocking commands must not block */
+    bool failed;             /* an error reply was written (statistics) */
+    bool push;               /* set by a handler whose reply is a push (SUBSCRIBE …): it is
+                                sent in spite of CLIENT REPLY OFF */
+    bool serve;              /* set by effects_key_ready: someone is to be served */
 };
 
 /* Errors: exec_error writes "-" text; text begins with its code ("ERR …", "WRONGTYPE …"). */
@@ -46,12 +46,13 @@ void exec_error(struct exec *x, const char *text);
 void exec_error_format(struct exec *x, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void exec_wrong_type(struct exec *x);
-void exec_syntax_error(struct exec *x);      /* ERR syntax error */
-void exec_wrong_arity(struct exec *x);       /* of x->command */
+void exec_syntax_error(struct exec *x); /* ERR syntax error */
+void exec_wrong_arity(struct exec *x);  /* of x->command */
 void exec_unknown_subcommand(struct exec *x);
 
 /* Arguments. Each writes Redis's error and returns false when the argument does not fit. */
-bool exec_int(struct exec *x, int index, int64_t *value); /* ERR value is not an integer or out of range */
+bool exec_int(struct exec *x, int index,
+              int64_t *value); /* ERR value is not an integer or out of range */
 bool exec_int_range(struct exec *x, int index, int64_t min, int64_t max, const char *error,
                     int64_t *value);
 bool exec_double(struct exec *x, int index, double *value); /* ERR value is not a valid float */
@@ -86,12 +87,13 @@ bool exec_apply(struct exec *x, struct op *op, char event_class, const char *eve
 /* The same on another locked namespace (MOVE, COPY … DB). */
 bool exec_apply_in(struct exec *x, struct namespace *ns, struct op *op, char event_class,
                    const char *event, struct outcome *outcome);
-/* FLUSHDB: empties a locked namespace; the memory is freed elsewhere. Returns how many keys it had. */
+/* FLUSHDB: empties a locked namespace; the memory is freed elsewhere. Returns how many keys it had.
+ */
 int64_t exec_clear(struct exec *x, struct namespace *ns);
 /* The same without a word to those who watch its keys. */
 int64_t exec_clear_quiet(struct exec *x, struct namespace *ns);
-/* Puts a value into a locked namespace by a KeyPut, without what follows from a change: SWAPDB, which
- * tells of all keys at once (effects_swap). */
+/* Puts a value into a locked namespace by a KeyPut, without what follows from a change: SWAPDB,
+ * which tells of all keys at once (effects_swap). */
 void exec_put_quiet(struct exec *x, struct namespace *ns, struct op *op);
 /*
  * A KeyDelete that hands the value over, for RENAME and MOVE, which put it elsewhere without
@@ -137,8 +139,8 @@ uint64_t exec_suspend(struct exec *x);
  * policy says: everything a command tells other clients goes this way. Order is kept. Also for
  * clients of this very loop.
  */
-void exec_post(struct exec *x, struct client_ref to,
-               void (*run)(struct client *client, void *ctx), void *ctx);
+void exec_post(struct exec *x, struct client_ref to, void (*run)(struct client *client, void *ctx),
+               void *ctx);
 
 /*
  * Runs one command inside another (EXEC): all checks of a command at its time (OOM, MISCONF …),

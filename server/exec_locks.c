@@ -87,6 +87,8 @@ bool exec_lock_namespaces(struct exec *x, struct namespace **list, int count)
     struct namespace *absent = first_absent(held);
     if (!absent) {
         held->depth = 1;
+        for (int i = 0; i < held->count; i++)
+            batch_keep_time(loop, held->list[i]);
         x->keys = is_held(held, x->ns) ? namespace_keyspace(x->ns) : NULL;
         return true;
     }
@@ -111,9 +113,8 @@ void exec_unlock_namespaces(struct exec *x)
         return;
     if (x->serve)
         effects_after_command(x);
-    uint64_t ticket = held->count == 1
-                          ? namespace_seal(held->list[0])
-                          : namespace_seal_together(held->list, (size_t)held->count);
+    uint64_t ticket = held->count == 1 ? namespace_seal(held->list[0])
+                                       : namespace_seal_together(held->list, (size_t)held->count);
     if (ticket > x->loop->ticket)
         x->loop->ticket = ticket;
     unlock_all(held);

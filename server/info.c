@@ -125,9 +125,9 @@ static int64_t resident_bytes(void)
 static void print_memory(struct exec *x, struct text *out)
 {
     (void)x;
-    static const char *const policies[] = {
-        "noeviction", "volatile-lru", "volatile-lfu",   "volatile-random", "volatile-ttl",
-        "allkeys-lru", "allkeys-lfu", "allkeys-random"};
+    static const char *const policies[] = {"noeviction",      "volatile-lru",  "volatile-lfu",
+                                           "volatile-random", "volatile-ttl",  "allkeys-lru",
+                                           "allkeys-lfu",     "allkeys-random"};
     int64_t used = (int64_t)mem_used(), resident = resident_bytes();
     int64_t peak = atomic_load(&server.peak_memory);
     line_memory(out, "used_memory", used);
@@ -225,8 +225,8 @@ static void print_cpu(struct exec *x, struct text *out)
     (void)x;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    text_append_format(out, "used_cpu_sys:%.6f\r\nused_cpu_user:%.6f\r\n",
-                       seconds(usage.ru_stime), seconds(usage.ru_utime));
+    text_append_format(out, "used_cpu_sys:%.6f\r\nused_cpu_user:%.6f\r\n", seconds(usage.ru_stime),
+                       seconds(usage.ru_utime));
     line_text(out, "used_cpu_sys_children", "0.000000");
     line_text(out, "used_cpu_user_children", "0.000000");
 }

@@ -104,14 +104,10 @@ static bool parse_filter(struct exec *x, enum filter *filter)
 static bool passes(const struct command *command, enum filter filter, struct slice word)
 {
     switch (filter) {
-    case FILTER_NONE:
-        return !command->parent;
-    case FILTER_CATEGORY:
-        return command_in_category(command, word);
-    case FILTER_PATTERN:
-        return glob_match(word, slice_of(command->full_name), true);
-    case FILTER_MODULE:
-        return false;
+    case FILTER_NONE: return !command->parent;
+    case FILTER_CATEGORY: return command_in_category(command, word);
+    case FILTER_PATTERN: return glob_match(word, slice_of(command->full_name), true);
+    case FILTER_MODULE: return false;
     }
     return false;
 }
@@ -185,9 +181,8 @@ static void slowlog_get_command(struct exec *x)
         exec_wrong_arity(x);
         return;
     }
-    if (x->argc == 3 &&
-        !exec_int_range(x, 2, -1, INT64_MAX, "ERR count should be greater than or equal to -1",
-                        &count))
+    if (x->argc == 3 && !exec_int_range(x, 2, -1, INT64_MAX,
+                                        "ERR count should be greater than or equal to -1", &count))
         return;
     slowlog_write(x, count);
 }
@@ -214,9 +209,11 @@ static void monitor_command(struct exec *x)
 }
 
 #define ROW(name_, arity_, flags_, handler_, since_, syntax_, summary_)                            \
-    {.name = name_, .arity = arity_, .flags = CMD_LOADING | CMD_STALE | (flags_),                  \
-     .group = GROUP_SERVER, .handler = handler_, .since = since_, .complexity = "O(N)",            \
-     .syntax = syntax_, .summary = summary_}
+    {                                                                                              \
+        .name = name_, .arity = arity_, .flags = CMD_LOADING | CMD_STALE | (flags_),               \
+        .group = GROUP_SERVER, .handler = handler_, .since = since_, .complexity = "O(N)",         \
+        .syntax = syntax_, .summary = summary_                                                     \
+    }
 
 /* clang-format off */
 static const struct command command_subcommands[] = {

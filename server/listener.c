@@ -165,7 +165,8 @@ static const char denied[] =
     "server is running, however MAKE SURE Redis is not publicly accessible from internet if you do "
     "so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable "
     "the protected mode by editing the Redis configuration file, and setting the protected mode "
-    "option to 'no', and then restarting the server. 3) If you started the server manually just for "
+    "option to 'no', and then restarting the server. 3) If you started the server manually just "
+    "for "
     "testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication "
     "password for the default user. NOTE: You only need to do one of the above things in order for "
     "the server to start accepting connections from the outside.\r\n";
@@ -209,8 +210,7 @@ void listener_start(void)
 {
     for (int i = 0; i < count; i++) {
         struct listener *one = &listeners[i];
-        one->event =
-            event_new(loop_at(0)->base, one->fd, EV_READ | EV_PERSIST, on_connection, one);
+        one->event = event_new(loop_at(0)->base, one->fd, EV_READ | EV_PERSIST, on_connection, one);
         event_add(one->event, NULL);
     }
 }

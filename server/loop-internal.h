@@ -23,14 +23,14 @@ struct event_base;
  * 256 requests are about 100 µs under the lock; 16 requests ahead cover a main-memory access of
  * 200 ns while the processor works on those in between.
  */
-#define TURN_READ_MAX     (64 * 1024)
-#define TURN_READ_PIECE   (16 * 1024)
-#define TURN_COMMANDS_MAX 1024
+#define TURN_READ_MAX      (64 * 1024)
+#define TURN_READ_PIECE    (16 * 1024)
+#define TURN_COMMANDS_MAX  1024
 #define BATCH_REQUESTS_MAX 256
-#define LOOK_AHEAD        12
+#define LOOK_AHEAD         12
 /* Input kept for a connection that may not run: past this its socket is no longer read. */
-#define HELD_INPUT_MAX    (1024 * 1024)
-#define LOOP_IDS          1024 /* chains of the table of ids; a power of two */
+#define HELD_INPUT_MAX (1024 * 1024)
+#define LOOP_IDS       1024 /* chains of the table of ids; a power of two */
 
 struct request {
     struct client *client;
@@ -62,7 +62,7 @@ struct outbox_item {
 struct held_locks {
     struct namespace **list;
     int count, cap;
-    int depth;    /* of nested exec_lock_namespaces; 0: none, or the batch's own */
+    int depth; /* of nested exec_lock_namespaces; 0: none, or the batch's own */
 };
 
 struct loop {
@@ -111,6 +111,7 @@ struct loop {
     struct client *clients; /* ring; cron walks it */
     size_t client_count;
     struct client *cron_at;
+    uint64_t ticks; /* of cron */
 
     struct loop_stats stats;
     struct event *wake_event, *cron_event;
@@ -121,7 +122,7 @@ struct loop {
 #define LOOP_ROOM(array, count, cap)                                                               \
     do {                                                                                           \
         if ((count) == (cap)) {                                                                    \
-            (cap) = (cap) ? (cap) * 2 : 64;                                                        \
+            (cap) = (cap) ? (cap)*2 : 64;                                                          \
             (array) = mem_realloc((array), (cap) * sizeof(*(array)));                              \
         }                                                                                          \
     } while (0)
@@ -148,6 +149,9 @@ void io_on_writable(int fd, short what, void *arg);
 void batch_run(struct loop *loop);
 /* Makes what was changed safe, then lets the outbox go; also for cron. False: it could not. */
 bool batch_harden(struct loop *loop);
+/* A machine's clock may have gone back between two starts: no op runs before the namespace's newest.
+ * It is locked. */
+void batch_keep_time(struct loop *loop, const struct namespace *ns);
 void batch_seal(struct loop *loop); /* seals and gives back the batch's lock, if held */
 /* Puts a request (copied) behind what its client has waiting. */
 void backlog_append(struct client *client, const struct request *request);
@@ -155,9 +159,9 @@ void backlog_free(struct request *list);
 /* Has ns loaded, the client waits. */
 void batch_await_load(struct client *client, struct namespace *ns);
 
-/* Every row, set when the table is built; rows that always take the slow path: containers, set then,
- * and what changes how replies leave. */
-#define CMD_ANY       (1u << 30)
+/* Every row, set when the table is built; rows that always take the slow path: containers, set
+ * then, and what changes how replies leave. */
+#define CMD_ANY  (1u << 30)
 #define CMD_SLOW (1u << 31)
 
 /* Clients with one of these flags take the slow path. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Threads, turns and posts. The libevent bases are used by their own thread alone, hence without
- * libevent's locks; other threads reach a loop through its mail, woken by one eventfd write a burst.
+ * libevent's locks; other threads reach a loop through its mail, woken by one eventfd write a
+ * burst.
  */
 #include "server/loop-internal.h"
 
@@ -59,8 +60,8 @@ uint64_t loop_random(struct loop *loop)
     return a + b;
 }
 
-void loop_post(struct loop *loop, uint64_t client_id,
-               void (*run)(struct client *client, void *ctx), void *ctx)
+void loop_post(struct loop *loop, uint64_t client_id, void (*run)(struct client *client, void *ctx),
+               void *ctx)
 {
     pthread_mutex_lock(&loop->mail_mutex);
     LOOP_ROOM(loop->mail.items, loop->mail.count, loop->mail.cap);

@@ -21,8 +21,8 @@ struct loop;
  * Inside a command use exec_post (server/exec.h) instead: it holds posts back until the batch is
  * safe in the journal.
  */
-void loop_post(struct loop *loop, uint64_t client_id,
-               void (*run)(struct client *client, void *ctx), void *ctx);
+void loop_post(struct loop *loop, uint64_t client_id, void (*run)(struct client *client, void *ctx),
+               void *ctx);
 
 static inline void loop_post_client(struct client_ref to,
                                     void (*run)(struct client *client, void *ctx), void *ctx)

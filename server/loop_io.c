@@ -14,7 +14,8 @@
 #include "server/log.h"
 #include "server/loop-internal.h"
 
-#define REPLY_KEEP (16 * 1024) /* an output buffer that grew past this gives memory back when empty */
+#define REPLY_KEEP                                                                                 \
+    (16 * 1024) /* an output buffer that grew past this gives memory back when empty */
 
 void io_on_readable(int fd, short what, void *arg)
 {
@@ -72,8 +73,7 @@ static bool parse(struct loop *loop, struct client *client, size_t *commands)
             dispatch_prepare(loop, request);
             ++*commands;
             break;
-        case RESP_NEXT_MORE:
-            return false;
+        case RESP_NEXT_MORE: return false;
         case RESP_NEXT_ERROR:
             client->broken = true; /* told after the replies of what came before */
             return true;
@@ -255,7 +255,8 @@ static void flush_client(struct loop *loop, struct client *client)
     size_t pending = resp_buffer_pending(&client->output);
     atomic_store_explicit(&client->output_bytes, (int64_t)pending, memory_order_relaxed);
     if (pending == 0) {
-        if (client_is(client, CLIENT_CLOSE_REPLY) || (client->eof && !(client->hold & ~HOLD_SUSPENDED)))
+        if (client_is(client, CLIENT_CLOSE_REPLY) ||
+            (client->eof && !(client->hold & ~HOLD_SUSPENDED)))
             client_close_now(client);
         if (client->output.cap > REPLY_KEEP)
             resp_buffer_shrink(&client->output);

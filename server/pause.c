@@ -24,8 +24,8 @@ bool pause_holds(bool write)
 bool pause_exempt(const struct command *command)
 {
     const char *name = command->parent ? command->parent->name : command->name;
-    return strcmp(name, "client") == 0 || strcmp(name, "auth") == 0 ||
-           strcmp(name, "hello") == 0 || strcmp(name, "shutdown") == 0;
+    return strcmp(name, "client") == 0 || strcmp(name, "auth") == 0 || strcmp(name, "hello") == 0 ||
+           strcmp(name, "shutdown") == 0;
 }
 
 /* As in Redis, a second pause never shortens or weakens the first. */

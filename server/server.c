@@ -181,8 +181,8 @@ bool server_open(struct text *error)
     log_line(LOG_NOTICE, "cairn-server %s, process %d, %lld threads, speaking Redis %s's protocol",
              CAIRN_VERSION, (int)getpid(), (long long)CONFIG(threads), REDIS_VERSION);
     configure_s3();
-    bool good = listener_open(error) && open_store(store, dir, error) &&
-                name_namespaces(&stored, error);
+    bool good =
+        listener_open(error) && open_store(store, dir, error) && name_namespaces(&stored, error);
     if (good)
         log_line(LOG_NOTICE, "store %s: %d namespaces", store, stored);
     mem_free(store);

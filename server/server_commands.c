@@ -66,8 +66,7 @@ static void take_copy(void *ctx, struct entry *entry)
 {
     struct contents *contents = ctx;
     LOOP_ROOM(contents->items, contents->count, contents->cap);
-    contents->items[contents->count++] =
-        entry_copy(entry, entry_key(entry), entry_expires(entry));
+    contents->items[contents->count++] = entry_copy(entry, entry_key(entry), entry_expires(entry));
 }
 
 static struct contents copy_contents(struct namespace *ns)
@@ -300,8 +299,11 @@ static void waitaof_command(struct exec *x)
 }
 
 #define ROW(name_, arity_, flags_, handler_, since_, complexity_, syntax_, summary_)               \
-    {.name = name_, .arity = arity_, .flags = flags_, .group = GROUP_SERVER, .handler = handler_,  \
-     .since = since_, .complexity = complexity_, .syntax = syntax_, .summary = summary_}
+    {                                                                                              \
+        .name = name_, .arity = arity_, .flags = flags_, .group = GROUP_SERVER,                    \
+        .handler = handler_, .since = since_, .complexity = complexity_, .syntax = syntax_,        \
+        .summary = summary_                                                                        \
+    }
 #define ALWAYS (CMD_LOADING | CMD_STALE | CMD_NOSCRIPT)
 
 /* clang-format off */

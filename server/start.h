@@ -10,7 +10,7 @@
 void server_init(void);         /* clock, random seeds, command table, signals that are ignored */
 void server_apply_config(void); /* after config_load */
 bool server_open(struct text *error); /* sockets, store, loops; false: `error` says what failed */
-void server_run(void);          /* until server_stop */
-int server_close(void);         /* commits and frees; the process's exit status */
+void server_run(void);                /* until server_stop */
+int server_close(void);               /* commits and frees; the process's exit status */
 
 #endif

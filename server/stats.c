@@ -9,8 +9,9 @@
 #include "server/command.h"
 #include "server/loop-internal.h"
 
-#define ERROR_CODES_MAX 128 /* clients can make up codes only through scripts; bounded all the same */
-#define SAMPLES         16
+#define ERROR_CODES_MAX                                                                            \
+    128 /* clients can make up codes only through scripts; bounded all the same */
+#define SAMPLES 16
 
 struct error_count {
     char code[32];

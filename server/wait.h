@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Answers that come when something is as durable as was asked for: WAIT, WAITAOF, SAVE, CAIRN SYNC. */
+/* Answers that come when something is as durable as was asked for: WAIT, WAITAOF, SAVE, CAIRN SYNC.
+ */
 #ifndef CAIRN_SERVER_WAIT_H
 #define CAIRN_SERVER_WAIT_H
 
@@ -12,8 +13,8 @@ typedef void wait_answer(struct resp_writer *out, bool reached, enum persistence
 
 /*
  * Waits until all that this client wrote is at `level`, at most `ms` (0: for ever), then calls
- * `answer`: at once when it is so already, when the command is inside EXEC, or when `block` is false.
- * Not under any lock but EXEC's.
+ * `answer`: at once when it is so already, when the command is inside EXEC, or when `block` is
+ * false. Not under any lock but EXEC's.
  */
 void wait_for_writes(struct exec *x, enum durability level, int64_t ms, bool block,
                      wait_answer *answer);

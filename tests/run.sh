@@ -44,6 +44,7 @@ step_clang() {
     fi
 }
 
+step_cli() { tests/integration/cli.sh; }
 step_packages() { tests/integration/packages.sh; }
 step_clients() { redis-tests/clients.sh; }
 step_suite() { redis-tests/suite.sh; }

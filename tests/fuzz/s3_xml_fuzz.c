@@ -41,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct s3_error error;
     struct credentials credentials;
     struct text why = {0};
-    char *copy = malloc(size ? size : 1); /* of exactly this size, so that a read behind it is seen */
+    char *copy =
+        malloc(size ? size : 1); /* of exactly this size, so that a read behind it is seen */
     must(copy != NULL);
     if (size)
         memcpy(copy, data, size);

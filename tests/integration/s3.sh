@@ -78,6 +78,7 @@ cli -n 3 set other x >/dev/null
 head -c 700000 /dev/urandom | base64 | cli -x set big >/dev/null
 before=$(everything)
 check "a sync is answered" 1 "$(cli cairn sync >/dev/null && cli waitaof 0 1 10000 | head -n 2 | tail -n 1)"
+check "CAIRN PROBE passes" OK "$(cli cairn probe)"
 check "INFO counts requests" yes "$(cli info cairn | grep -q '^s3_put_ok:[1-9]' && echo yes)"
 check "INFO estimates the cost" yes "$(cli info cairn | grep -q '^s3_requests_dollars_a_month:' && echo yes)"
 stop TERM

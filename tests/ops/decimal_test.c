@@ -118,7 +118,7 @@ static void spell(char *out, size_t size, int64_t n, int scale, struct random *r
         snprintf(out, size, "%lld%s%d", (long long)n, random_below(r, 2) ? "e-" : "E-", scale);
     else
         snprintf(out, size, "%s%llu.%0*llu", n < 0 ? "-" : "",
-                 (unsigned long long)(magnitude / unit), scale,
+                 (unsigned long long)(magnitude / unit), scale & 31,
                  (unsigned long long)(magnitude % unit));
 }
 

@@ -375,6 +375,21 @@ static void too_much_pending_starts_a_sync(void **state)
     bench_close(&bench);
 }
 
+static void the_interval_commits_again_and_again(void **state)
+{
+    struct bench bench = {.options = bench_options(*state)};
+    bench.options.sync_interval_ms = 10;
+    bench_start(&bench);
+    struct namespace *ns = load(&bench, "one");
+    for (uint64_t position = 1; position <= 3; position++) {
+        add_number(&bench, "one", "n", 1);
+        for (int i = 0; i < 500 && namespace_position(ns) < position; i++)
+            usleep(10000);
+        assert_int_equal(namespace_position(ns), position);
+    }
+    bench_close(&bench);
+}
+
 /* --- large namespaces --- */
 
 struct writer {
@@ -658,6 +673,7 @@ int main(void)
         T(a_store_that_refuses_stops_writes_until_it_takes_them),
         T(a_full_or_read_only_disk_stops_writes_and_loses_nothing),
         T(too_much_pending_starts_a_sync),
+        T(the_interval_commits_again_and_again),
         T(a_large_namespace_folds_while_writes_go_on),
         T(objects_that_no_head_names_go_after_the_history),
         T(an_idle_namespace_leaves_memory_and_comes_back),

@@ -13,17 +13,17 @@
 
 enum flaw {
     FLAWLESS,
-    WANTS_BARE_ETAGS,     /* no flaw: the other way of quoting */
+    WANTS_BARE_ETAGS, /* no flaw: the other way of quoting */
     IGNORES_ABSENT,
     IGNORES_MATCH,
     IGNORES_BOTH,
-    LETS_SEVERAL_MATCH,   /* only under a race */
+    LETS_SEVERAL_MATCH, /* only under a race */
     LETS_SEVERAL_CREATE,
-    MAKES_MISSING,        /* If-Match on a key that is not there */
-    NOT_IMPLEMENTED,      /* 501 */
+    MAKES_MISSING,   /* If-Match on a key that is not there */
+    NOT_IMPLEMENTED, /* 501 */
     REFUSES_AND_WRITES,
-    ANSWERS_OPEN,         /* no flaw: UNKNOWN although done, now and then */
-    HIDES_ABSENCE,        /* 403 instead of 404 */
+    ANSWERS_OPEN,  /* no flaw: UNKNOWN although done, now and then */
+    HIDES_ABSENCE, /* 403 instead of 404 */
     ALLOWS_NOTHING,
     OUT_OF_REACH,
 };
@@ -115,12 +115,12 @@ static void flawed_submit(struct store *store, struct store_request *request)
                    request->verb == STORE_PUT && asked == STORE_IF_MATCH;
     flawed->count++;
     inner.condition = bend(flawed, request);
-    enum store_result result =
-        blocked || flawed->flaw == ALLOWS_NOTHING || flawed->flaw == OUT_OF_REACH ||
-                (flawed->flaw == NOT_IMPLEMENTED && request->verb == STORE_PUT &&
-                 asked != STORE_ALWAYS)
-            ? STORE_PRECONDITION
-            : store_wait(flawed->inner, &inner);
+    enum store_result result = blocked || flawed->flaw == ALLOWS_NOTHING ||
+                                       flawed->flaw == OUT_OF_REACH ||
+                                       (flawed->flaw == NOT_IMPLEMENTED &&
+                                        request->verb == STORE_PUT && asked != STORE_ALWAYS)
+                                   ? STORE_PRECONDITION
+                                   : store_wait(flawed->inner, &inner);
     result = spoil(flawed, request, result);
     request->answer = inner.answer;
     memcpy(request->answer_etag, inner.answer_etag, sizeof(request->answer_etag));

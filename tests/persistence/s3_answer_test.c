@@ -31,8 +31,9 @@ static void assert_walked(const char *document, const char *expected)
 static void elements_and_text_are_read(void **state)
 {
     (void)state;
-    assert_walked("<?xml version=\"1.0\"?>\n<a xmlns='x' b = \"&lt;>\"><b>1</b><c/>\n<!-- - --></a>\n",
-                  "a/b=1;a/c=;a=;");
+    assert_walked(
+        "<?xml version=\"1.0\"?>\n<a xmlns='x' b = \"&lt;>\"><b>1</b><c/>\n<!-- - --></a>\n",
+        "a/b=1;a/c=;a=;");
     assert_walked("<s:a><s:b>x<![CDATA[<&>]]>y</s:b ></s:a>", "a/b=x<&>y;a=;");
 }
 
@@ -45,12 +46,31 @@ static void entities_are_decoded(void **state)
 
 static void what_is_no_document_is_refused(void **state)
 {
-    static const char *const bad[] = {
-        "",           "text",          "<a>",         "<a></b>",      "</a>",     "<a/><b/>",
-        "<a>&foo;</a>", "<a>&#0;</a>", "<a>&#xD800;</a>", "<a>&#x110000;</a>", "<a>&#;</a>",
-        "<a>&lt</a>", "<a b></a>",     "<a b=c></a>", "<a b='></a>",  "<a><!-- </a>",
-        "<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>",   "<a>x</a>y",    "<>",       "<a/",
-        "<a><![CDATA[x</a>", "<a b='1'c='2'/>",       "< a/>",        "&lt;<a/>", "<a>&#99999999999;</a>"};
+    static const char *const bad[] = {"",
+                                      "text",
+                                      "<a>",
+                                      "<a></b>",
+                                      "</a>",
+                                      "<a/><b/>",
+                                      "<a>&foo;</a>",
+                                      "<a>&#0;</a>",
+                                      "<a>&#xD800;</a>",
+                                      "<a>&#x110000;</a>",
+                                      "<a>&#;</a>",
+                                      "<a>&lt</a>",
+                                      "<a b></a>",
+                                      "<a b=c></a>",
+                                      "<a b='></a>",
+                                      "<a><!-- </a>",
+                                      "<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>",
+                                      "<a>x</a>y",
+                                      "<>",
+                                      "<a/",
+                                      "<a><![CDATA[x</a>",
+                                      "<a b='1'c='2'/>",
+                                      "< a/>",
+                                      "&lt;<a/>",
+                                      "<a>&#99999999999;</a>"};
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_walked(bad[i], NULL);

@@ -44,8 +44,8 @@ static void a_swap_is_done_refused_or_open(void **state)
 
 static void a_swap_is_never_sent_again_from_here(void **state)
 {
-    static const char *const codes[] = {"",           "SlowDown",       "RequestTimeTooSkewed",
-                                        "InternalError", "RequestTimeout", "ExpiredToken"};
+    static const char *const codes[] = {
+        "", "SlowDown", "RequestTimeTooSkewed", "InternalError", "RequestTimeout", "ExpiredToken"};
     (void)state;
     for (long status = 100; status < 600; status++)
         for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
@@ -76,12 +76,10 @@ static void missing_means_what_was_asked(void **state)
     (void)state;
     assert_int_equal(judge(STORE_GET, STORE_ALWAYS, 404, "NoSuchKey").result, STORE_NOT_FOUND);
     assert_int_equal(judge(STORE_REMOVE, STORE_ALWAYS, 404, "NoSuchKey").result, STORE_NOT_FOUND);
-    assert_int_equal(judge(STORE_PUT, STORE_IF_MATCH, 404, "NoSuchKey").result,
-                     STORE_PRECONDITION);
+    assert_int_equal(judge(STORE_PUT, STORE_IF_MATCH, 404, "NoSuchKey").result, STORE_PRECONDITION);
     for (int verb = STORE_GET; verb <= STORE_REMOVE; verb++)
-        assert_int_equal(
-            judge((enum store_verb)verb, STORE_IF_MATCH, 404, "NoSuchBucket").result,
-            STORE_DENIED);
+        assert_int_equal(judge((enum store_verb)verb, STORE_IF_MATCH, 404, "NoSuchBucket").result,
+                         STORE_DENIED);
 }
 
 static void reads_and_unconditional_writes_are_tried_again_when_the_server_is_busy(void **state)

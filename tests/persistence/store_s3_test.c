@@ -270,7 +270,8 @@ static char *page_of(const char *body)
 {
     struct text out = {0};
     size_t len;
-    text_append_format(&out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
+    text_append_format(&out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(body),
+                       body);
     text_append_char(&out, '\0');
     return text_take(&out, &len);
 }
@@ -378,10 +379,10 @@ static void options_become_headers_that_are_signed(void **state)
     assert_non_null(strstr(request, "\r\nx-amz-server-side-encryption-aws-kms-key-id: key-1\r\n"));
     assert_non_null(strstr(request, "\r\nx-amz-storage-class: STANDARD_IA\r\n"));
     assert_non_null(strstr(request, "\r\nx-amz-security-token: session+token\r\n"));
-    assert_non_null(strstr(
-        request, "SignedHeaders=host;if-match;x-amz-content-sha256;x-amz-date;"
-                 "x-amz-security-token;x-amz-server-side-encryption;"
-                 "x-amz-server-side-encryption-aws-kms-key-id;x-amz-storage-class, "));
+    assert_non_null(strstr(request,
+                           "SignedHeaders=host;if-match;x-amz-content-sha256;x-amz-date;"
+                           "x-amz-security-token;x-amz-server-side-encryption;"
+                           "x-amz-server-side-encryption-aws-kms-key-id;x-amz-storage-class, "));
     assert_null(strstr(request, "Expect:"));
     end(&scene);
 }
@@ -434,9 +435,15 @@ static void wrong_places_are_refused(void **state)
 {
     static const struct {
         const char *where, *endpoint;
-    } bad[] = {{"s3://", NULL},          {"s3:///x", NULL},        {"s3://a b/x", NULL},
-               {"s3://b/\xff", NULL},    {"s3://b/a\nb", NULL},    {"s3://b/x", "ftp://x"},
-               {"s3://b/x", "localhost"}, {"s3://b/x", "http://"}, {"s3://b/x", "http://a b"},
+    } bad[] = {{"s3://", NULL},
+               {"s3:///x", NULL},
+               {"s3://a b/x", NULL},
+               {"s3://b/\xff", NULL},
+               {"s3://b/a\nb", NULL},
+               {"s3://b/x", "ftp://x"},
+               {"s3://b/x", "localhost"},
+               {"s3://b/x", "http://"},
+               {"s3://b/x", "http://a b"},
                {"s3://b/x", "http://user@host"}};
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

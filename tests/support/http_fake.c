@@ -120,8 +120,7 @@ static void *accept_all(void *arg)
 struct http_fake *http_fake_start(const struct http_fake_reply *replies, size_t count)
 {
     struct http_fake *fake = calloc(1, sizeof(*fake));
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
     assert(fake);
     fake->replies = replies;

@@ -51,7 +51,7 @@ echo "$total functions: median $(sort -n <<<"$lengths" | awk '{v[NR] = $1} END {
      "lines, $over40 over 40, $over70 over 70"
 
 while IFS= read -r hit; do finding "$hit"; done < <(
-    grep -nE 'TODO|FIXME|XXX' $sources /dev/null | grep -v tests/tidy)
+    grep -nwE 'TODO|FIXME|XXX' $sources /dev/null | grep -v tests/tidy)
 
 command -v clang-format >/dev/null || { echo "clang-format is missing: make deps-test"; exit 1; }
 while IFS= read -r hit; do finding "$hit"; done < <(

@@ -1,0 +1,607 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""cairn-server on disks that fill up, go read-only, fail, and hand back other bytes.
+
+What each fault may cost is in docs/guarantees.md; here each is made to happen to the real binary. Disks are small tmpfs mounts in a
+mount namespace of our own (unshare), failing calls and clocks come from a shared object that is preloaded. Needs a C compiler.
+
+  tests/integration/faults.py [NAME …]     BUILD, SERVER as in server.py; names: see FAULTS at the end
+"""
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import resp
+import server
+
+SHIM = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REAL(result, name, ...) ((result (*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name))
+
+/* A fault lasts as long as the file that its variable names is there. */
+static int is_on(const char *variable)
+{
+    const char *flag = getenv(variable);
+    return flag && access(flag, F_OK) == 0;
+}
+
+static int fails(const char *variable, int error)
+{
+    if (!is_on(variable))
+        return 0;
+    errno = error;
+    return 1;
+}
+
+int fsync(int fd)
+{
+    return fails("FAULT_FSYNC", EIO) ? -1 : REAL(int, fsync, int)(fd);
+}
+
+int fdatasync(int fd)
+{
+    return fails("FAULT_FSYNC", EIO) ? -1 : REAL(int, fdatasync, int)(fd);
+}
+
+int openat(int directory, const char *path, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    if ((flags & O_ACCMODE) != O_RDONLY && fails("FAULT_READ_ONLY", EROFS))
+        return -1;
+    return REAL(int, openat, int, const char *, int, mode_t)(directory, path, flags, mode);
+}
+
+int renameat(int from, const char *old, int to, const char *new)
+{
+    if (fails("FAULT_READ_ONLY", EROFS))
+        return -1;
+    return REAL(int, renameat, int, const char *, int, const char *)(from, old, to, new);
+}
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+    int status = REAL(int, clock_gettime, clockid_t, struct timespec *)(id, out);
+    if (id == CLOCK_REALTIME && is_on("FAULT_CLOCK"))
+        out->tv_sec -= 3600;
+    return status;
+}
+"""
+
+
+class Faults:
+    def __init__(self):
+        self.root = tempfile.mkdtemp(prefix="cairn-faults-")
+        self.passed = self.failed = 0
+        self.running = None
+        self.case = ""
+
+    def check(self, good, what, seen=""):
+        if good:
+            self.passed += 1
+            return
+        self.failed += 1
+        print(f"not ok {self.case}: {what}: {str(seen)[:600]}", flush=True)
+
+    def directory(self):
+        path = os.path.join(self.root, self.case)
+        os.makedirs(os.path.join(path, "store"), exist_ok=True)
+        return path
+
+    def launch(self, *flags, store=None, environment=None):
+        """Starts a server; True once it answers."""
+        directory = self.directory()
+        saved = dict(os.environ)
+        os.environ.update(environment or {})
+        try:
+            self.running = server.Server(directory, ["--store", store or os.path.join(directory, "store"),
+                                                     "--threads", "2", *flags])
+        finally:
+            os.environ.clear()
+            os.environ.update(saved)
+        return self.running.wait_ready(30)
+
+    def start(self, *flags, **how):
+        if not self.launch(*flags, **how):
+            raise RuntimeError(f"no start: {self.running.last_log_lines(5)}")
+        return resp.Connection(self.running.port)
+
+    def refused_start(self, *flags, **how):
+        """What a start that must fail says on its last lines."""
+        answers = self.launch(*flags, **how)
+        status = self.running.process.poll()
+        self.check(not answers and status not in (None, 0), "the server must refuse to start", status)
+        said = self.running.last_log_lines(3).split("\n+ ")[-1]
+        self.kill()
+        return said
+
+    def kill(self):
+        if self.running and self.running.process.poll() is None:
+            self.running.kill()
+
+    def mount(self, size):
+        path = os.path.join(self.directory(), "store")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path], check=True)
+        return path
+
+    def expect_all(self, connection, acked, where):
+        names = sorted(acked)
+        found = connection.call("MGET", *names) if names else []
+        lost = [name for name, value in zip(names, found) if value != acked[name]]
+        self.check(not lost, f"{where}: nothing acknowledged is missing ({len(names)} keys)", lost[:5])
+
+
+def info(connection):
+    lines = connection.call("INFO", "persistence").decode().split("\r\n")
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as filler:
+        try:
+            while True:
+                filler.write(b"x" * 4096)
+        except OSError:
+            pass
+
+
+def write_until_refused(port, acked, prefix, limit=5000):
+    """SETs of a KiB on connections of their own; the error that ended them, "" for a closed connection."""
+    connection = resp.Connection(port)
+    for number in range(limit):
+        key, value = f"{prefix}{number}", os.urandom(512).hex().encode()
+        connection.send(resp.encode("SET", key, value))
+        try:
+            reply = connection.read()
+        except (ConnectionError, OSError):
+            return ""
+        if isinstance(reply, resp.Error):
+            return str(reply)
+        acked[key] = value
+    return None
+
+
+def try_set(port, key="probe"):
+    try:
+        connection = resp.Connection(port, timeout=5)
+        connection.send(resp.encode("SET", key, "1"))
+        reply = connection.read()
+        connection.close()
+        return str(reply) if isinstance(reply, resp.Error) else "OK"
+    except (ConnectionError, OSError) as error:
+        return f"closed: {error}"
+
+
+def troubled(faults, acked, reason):
+    """Writes are refused with the reason, reads go on, INFO tells."""
+    port = faults.running.port
+    refused = wait_for(lambda: try_set(port).startswith("MISCONF"))
+    said = try_set(port)
+    faults.check(refused and re.search(reason, said), "writes are refused with -MISCONF and the reason", said)
+    reader = resp.Connection(port)
+    faults.expect_all(reader, acked, "in trouble")
+    fields = info(reader)
+    faults.check(fields["writable"] == "0" and re.search(reason, fields["trouble"]), "INFO says why", fields)
+    reader.close()
+
+
+def healed(faults, acked, restart):
+    port = faults.running.port
+    resumed = wait_for(lambda: try_set(port) == "OK")
+    faults.check(resumed, "writes resume", try_set(port))
+    connection = resp.Connection(port)
+    fields = info(connection)
+    faults.check(fields["writable"] == "1" and fields["trouble"] == "", "INFO tells no trouble any more", fields)
+    faults.check(connection.call("SET", "after", "v") == b"OK", "a write after it")
+    acked["after"] = b"v"
+    faults.expect_all(connection, acked, "after it")
+    connection.close()
+    faults.kill()
+    connection = restart()
+    faults.expect_all(connection, acked, "after kill -9")
+    connection.close()
+
+
+def full_disk(faults, policy):
+    flags = ("--journal-fsync", policy, "--sync-interval", "0.2")
+    place = faults.mount("24m")
+    connection = faults.start(*flags)
+    acked = {"before": b"v"}
+    connection.call("SET", "before", "v")
+    fill(os.path.join(place, "filler"))
+    end = write_until_refused(faults.running.port, acked, "k", 30000)
+    faults.check(end is not None, "a full disk is noticed", end)
+    troubled(faults, acked, "No space left")
+    os.unlink(os.path.join(place, "filler"))
+    healed(faults, acked, lambda: faults.start(*flags))
+
+
+def disk_full_always(faults):
+    full_disk(faults, "always")
+
+
+def disk_full_everysec(faults):
+    full_disk(faults, "everysec")
+
+
+def read_only(faults):
+    """The kernel makes a disk read-only under open files when it fails; an administrator cannot, so calls are made to fail."""
+    flag = os.path.join(faults.directory(), "read-only")
+    flags = ("--journal-fsync", "always", "--sync-interval", "0.2")
+    connection = faults.start(*flags, environment=faults.preload(FAULT_READ_ONLY=flag))
+    acked = {"before": b"v", "during": b"v"}
+    connection.call("SET", "before", "v")
+    connection.call("CAIRN", "SYNC")
+    open(flag, "w").close()
+    connection.call("SET", "during", "v")
+    troubled(faults, acked, "Read-only file system")
+    os.unlink(flag)
+    healed(faults, acked, lambda: faults.start(*flags))
+
+
+def read_only_start(faults):
+    place = faults.mount("24m")
+    connection = faults.start()
+    connection.call("SET", "k", "v")
+    faults.running.terminate()
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    said = faults.refused_start()
+    faults.check("Read-only file system" in said, "a start there says why it is none", said)
+    subprocess.run(["mount", "-o", "remount,rw", place], check=True)
+    connection = faults.start()
+    faults.check(connection.call("GET", "k") == b"v", "writable again, all is there")
+
+
+def failed_fsync(faults, policy):
+    flag = os.path.join(faults.directory(), "fsync-fails")
+    flags = ("--journal-fsync", policy, "--sync-interval", "0.2")
+    connection = faults.start(*flags, environment=faults.preload(FAULT_FSYNC=flag))
+    acked = {"before": b"v"}
+    connection.call("SET", "before", "v")
+    open(flag, "w").close()
+    write_until_refused(faults.running.port, acked, "k", 3000)
+    troubled(faults, acked, "Input/output error")
+    os.unlink(flag)
+    healed(faults, acked, lambda: faults.start(*flags))
+
+
+def fsync_error_always(faults):
+    failed_fsync(faults, "always")
+
+
+def fsync_error_everysec(faults):
+    failed_fsync(faults, "everysec")
+
+
+def second_server(faults):
+    first = faults.start()
+    first.call("SET", "k", "v")
+    kept = faults.running
+    said = faults.refused_start()
+    faults.check("in use" in said or "lock" in said, "the second one says why", said)
+    faults.check(first.call("GET", "k") == b"v" and first.call("SET", "k", "w") == b"OK", "the first one goes on")
+    faults.running = kept
+
+
+def flip(path, at):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+
+
+def bytes_of(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def objects(place):
+    """The names of chunks and of segments that the head of namespace `big` has."""
+    head = json.loads(bytes_of(os.path.join(place, "big.json")))
+    return ([chunk["object"] for chunk in head["base"].get("chunks", [])],
+            [entry["segment"] for entry in head["tail"] if "segment" in entry])
+
+
+SMALL = ("--inline-limit", "2kb", "--chunk-size", "64kb", "--sync-interval", "0")
+
+
+def make_large(faults, with_segment):
+    """A namespace `big` with chunks (and a segment that is not folded yet) beside a small one, at rest."""
+    place = os.path.join(faults.directory(), "store")
+    for attempt in range(10):
+        connection = faults.start(*SMALL)
+        connection.call("SELECT", "small")
+        connection.call("SET", "k", "v")
+        connection.call("CAIRN", "SYNC")
+        connection.call("SELECT", "big")
+        for batch in range(2):
+            connection.call_many([("SET", f"{attempt}:{batch}:{n}", "x" * 200) for n in range(2000)])
+            connection.call("CAIRN", "SYNC")
+            if batch == 0:
+                wait_for(lambda: objects(place)[0] and not objects(place)[1])
+        if with_segment:
+            faults.kill()
+        else:
+            wait_for(lambda: not objects(place)[1])
+            faults.check(faults.running.terminate() == 0, "SIGTERM ends with 0")
+        chunks, segments = objects(place)
+        if chunks and bool(segments) == with_segment:
+            return place, chunks, segments
+    raise RuntimeError(f"no such state came about: {chunks}, {segments}")
+
+
+def refused_namespace(faults, pattern, flags=SMALL):
+    """`big` cannot be used, says what is wrong with which file, and is never empty; `small` serves."""
+    place = os.path.join(faults.directory(), "store")
+    before = bytes_of(os.path.join(place, "big.json")) if os.path.exists(os.path.join(place, "big.json")) else None
+    if not faults.launch(*flags):
+        said = faults.running.last_log_lines(3)
+        faults.check(re.search(pattern, said), "the refusal to start names file and place", said)
+        return
+    connection = resp.Connection(faults.running.port)
+    connection.call("SELECT", "big")
+    for command in (("DBSIZE",), ("GET", "0:0:1"), ("SET", "new", "v"), ("KEYS", "*")):
+        connection.send(resp.encode(*command))
+        reply = connection.read()
+        faults.check(isinstance(reply, resp.Error) and re.match("CAIRNERR .*" + pattern, str(reply)),
+                     f"{command[0]} is an error that names file and place", reply)
+    connection.call("SELECT", "small")
+    faults.check(connection.call("GET", "k") == b"v", "another namespace serves")
+    faults.running.terminate()
+    after = bytes_of(os.path.join(place, "big.json")) if before is not None else None
+    faults.check(before == after, "the damaged namespace was not written")
+
+
+def flipped_head(faults):
+    place, _, _ = make_large(faults, with_segment=False)
+    path = os.path.join(place, "big.json")
+    flip(path, len(bytes_of(path)) // 2)
+    refused_namespace(faults, r"big\.json: damaged .* its \d+ bytes")
+
+
+def flipped_chunk(faults):
+    place, chunks, _ = make_large(faults, with_segment=False)
+    flip(os.path.join(place, "big", chunks[0]), 100)
+    refused_namespace(faults, re.escape(chunks[0]))
+
+
+def missing_chunk(faults):
+    place, chunks, _ = make_large(faults, with_segment=False)
+    os.unlink(os.path.join(place, "big", chunks[-1]))
+    refused_namespace(faults, re.escape(chunks[-1]))
+
+
+def short_chunk(faults):
+    place, chunks, _ = make_large(faults, with_segment=False)
+    path = os.path.join(place, "big", chunks[0])
+    os.truncate(path, os.path.getsize(path) - 1)
+    refused_namespace(faults, re.escape(chunks[0]))
+
+
+def flipped_segment(faults):
+    place, _, segments = make_large(faults, with_segment=True)
+    flip(os.path.join(place, "big", segments[0]), 200)
+    refused_namespace(faults, re.escape(segments[0]))
+
+
+def missing_segment(faults):
+    place, _, segments = make_large(faults, with_segment=True)
+    os.unlink(os.path.join(place, "big", segments[0]))
+    refused_namespace(faults, re.escape(segments[0]))
+
+
+def journal_files(faults):
+    place = os.path.join(faults.directory(), "store", ".cairn")
+    names = sorted(name for name in os.listdir(place) if name.startswith("journal-"))
+    return [os.path.join(place, name) for name in names]
+
+
+def journal_of_some(faults):
+    """A journal with hundred acknowledged writes that the store does not have, after kill -9."""
+    connection = faults.start("--sync-interval", "0", "--journal-fsync", "always")
+    acked = {}
+    for number in range(100):
+        acked[f"k{number:03}"] = f"value {number}".encode()
+        connection.call("SET", f"k{number:03}", acked[f"k{number:03}"])
+    faults.kill()
+    return acked
+
+
+def flipped_journal(faults):
+    journal_of_some(faults)
+    path = journal_files(faults)[0]
+    text = bytes_of(path)
+    at = text.index(b"value 50")
+    flip(path, at)
+    record = text.rindex(b"CREC", 0, at)
+    said = faults.refused_start()
+    faults.check(f"{os.path.basename(path)}: byte {record}:" in said, "the refusal names file and byte", said)
+    flip(path, at)
+    connection = faults.start()
+    faults.check(connection.call("DBSIZE") == 100, "with the byte put right all is there")
+
+
+def torn_journal(faults):
+    """The last record was cut by a power failure in the midst of its write: it was promised to nobody."""
+    acked = journal_of_some(faults)
+    path = journal_files(faults)[-1]
+    text = bytes_of(path)
+    record = text.rindex(b"CREC")
+    end = record + 24 + int.from_bytes(text[record + 8:record + 16], "little")
+    os.truncate(path, end - 3)
+    connection = faults.start()
+    said = faults.running.last_log_lines(20)
+    faults.check(f"{os.path.basename(path)}: the last {end - 3 - record} bytes, from byte {record} on" in said,
+                 "the log says what was cut off", said)
+    del acked["k099"]
+    faults.expect_all(connection, acked, "before the torn record")
+    faults.check(connection.call("DBSIZE") == 99, "the torn record is left out whole")
+
+
+def missing_journal(faults):
+    """Each start begins a file of its own; the middle one of three goes."""
+    for number in range(3):
+        connection = faults.start("--sync-interval", "0")
+        connection.call("SET", f"k{number}", "v")
+        faults.kill()
+    files = journal_files(faults)
+    faults.check(len(files) == 3, "each start continues in a file of its own", files)
+    os.rename(files[1], files[1] + ".away")
+    said = faults.refused_start()
+    faults.check(f"{os.path.basename(files[1])} is missing" in said, "the refusal names the file", said)
+    os.rename(files[1] + ".away", files[1])
+    connection = faults.start()
+    faults.check(connection.call("DBSIZE") == 3, "put back, all is there")
+
+
+def lost_head(faults):
+    """The journal knows that the namespace had commits, the store has lost its head."""
+    connection = faults.start("--sync-interval", "0")
+    connection.call("SELECT", "big")
+    connection.call("SET", "0:0:1", "v")
+    connection.call("CAIRN", "SYNC")
+    connection.call("SET", "b", "v")
+    faults.kill()
+    os.unlink(os.path.join(faults.directory(), "store", "big.json"))
+    said = faults.refused_start()
+    faults.check("big" in said, "the refusal names the namespace", said)
+
+
+def clock_goes_back(faults):
+    """By an hour, while the server runs: its time stands still until the clock has caught up."""
+    flag = os.path.join(faults.directory(), "clock-is-behind")
+    connection = faults.start(environment=faults.preload(FAULT_CLOCK=flag))
+    connection.call("SET", "gone", "v", "PX", "50")
+    faults.check(wait_for(lambda: connection.call("GET", "gone") is None), "a key expires")
+    before = int(connection.call("TIME")[0])
+    open(flag, "w").close()
+    connection.call("SET", "lasting", "v", "EX", "100")
+    faults.check(connection.call("GET", "gone") is None, "what had expired stays away")
+    faults.check(0 < connection.call("TTL", "lasting") <= 100, "new deadlines go by the time that stands still")
+    connection.call("CAIRN", "SYNC")
+    os.unlink(flag)
+    faults.check(int(connection.call("TIME")[0]) >= before, "time goes on")
+    faults.check(0 < connection.call("TTL", "lasting") <= 100, "deadlines are as they were")
+
+
+def clock_behind_at_start(faults):
+    """Deadlines are times of day: a start with the clock behind has them further off by as much, and loses nothing."""
+    flag = os.path.join(faults.directory(), "clock-is-behind")
+    connection = faults.start()
+    connection.call("SET", "lasting", "v", "EX", "1000")
+    connection.call("MSET", "newest", "v", "deleted", "v")
+    connection.call("DEL", "deleted")
+    connection.call("CAIRN", "SYNC")
+    faults.kill()
+    open(flag, "w").close()
+    connection = faults.start(environment=faults.preload(FAULT_CLOCK=flag))
+    faults.check(int(time.time()) - int(connection.call("TIME")[0]) > 3000, "the second start's clock is behind")
+    faults.check(connection.call("MGET", "deleted", "newest") == [None, b"v"], "all is as it was")
+    faults.check(connection.call("TTL", "lasting") > 3600, "a deadline is further off by as much")
+    connection.call("DEL", "newest")
+    connection.call("CAIRN", "SYNC")
+    faults.kill()
+    connection = faults.start()
+    faults.check(connection.call("MGET", "deleted", "newest") == [None, None], "a change made by the slow clock holds")
+    faults.check(0 < connection.call("TTL", "lasting") <= 1000, "with the clock right again the deadline is as it was")
+
+
+def out_of_memory(faults):
+    connection = faults.start("--sync-interval", "0")
+    with open(f"/proc/{faults.running.process.pid}/statm", encoding="ascii") as file:
+        limit = int(file.read().split()[0]) * resource.getpagesize() + 64 * 1024 * 1024
+    resource.prlimit(faults.running.process.pid, resource.RLIMIT_AS, (limit, limit))
+    value, count = "x" * (512 * 1024), 0
+    try:
+        while count < 1000:
+            connection.call("SET", f"k{count}", value)
+            count += 1
+    except (ConnectionError, OSError):
+        pass
+    faults.check(wait_for(lambda: faults.running.process.poll() is not None, 5), "the server ends", count)
+    said = faults.running.last_log_lines(2)
+    faults.check("out of memory" in said.lower(), "it says why", said)
+    connection = faults.start()
+    lengths = [connection.call("STRLEN", f"k{number}") for number in range(count)]
+    faults.check(count > 10 and set(lengths) == {len(value)}, f"all {count} acknowledged are there", lengths)
+
+
+def terminated(faults):
+    connection = faults.start("--sync-interval", "0")
+    for number in range(100):
+        connection.call("SET", f"k{number}", "v")
+    faults.check(faults.running.terminate() == 0, "SIGTERM ends with 0")
+    faults.check(journal_files(faults) == [], "all is in the store, the journal is gone", journal_files(faults))
+    connection = faults.start()
+    faults.check(connection.call("DBSIZE") == 100, "all is there")
+
+
+FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, fsync_error_always, fsync_error_everysec, second_server,
+          flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
+          torn_journal, missing_journal, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, terminated]
+
+
+def build_shim(faults):
+    source, library = os.path.join(faults.root, "shim.c"), os.path.join(faults.root, "shim.so")
+    with open(source, "w", encoding="ascii") as file:
+        file.write(SHIM)
+    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+    faults.preload = lambda **settings: {"LD_PRELOAD": library, "ASAN_OPTIONS": "verify_asan_link_order=0", **settings}
+
+
+def main():
+    server.require_program()
+    if "CAIRN_FAULTS_INSIDE" not in os.environ:
+        inside = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+        os.execvpe(inside[0], inside + [sys.executable, os.path.abspath(__file__)] + sys.argv[1:],
+                   dict(os.environ, CAIRN_FAULTS_INSIDE="1"))
+    faults = Faults()
+    try:
+        build_shim(faults)
+        for fault in FAULTS:
+            if sys.argv[1:] and fault.__name__ not in sys.argv[1:]:
+                continue
+            faults.case = fault.__name__
+            begun = time.monotonic()
+            try:
+                fault(faults)
+            except (RuntimeError, OSError, ConnectionError, resp.Error, subprocess.SubprocessError, IndexError, ValueError) as error:
+                faults.check(False, f"{type(error).__name__}", error)
+            faults.kill()
+            subprocess.run(["umount", "-l", os.path.join(faults.root, faults.case, "store")], stderr=subprocess.DEVNULL)
+            print(f"{fault.__name__} {time.monotonic() - begun:.1f} s", flush=True)
+    finally:
+        faults.kill()
+        shutil.rmtree(faults.root, ignore_errors=True)
+    print(f"{faults.passed} passed, {faults.failed} failed")
+    sys.exit(1 if faults.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

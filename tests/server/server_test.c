@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The request path from outside: a whole server in a child process, spoken to over a socket, byte
+ * by byte where the bytes matter.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "server/config.h"
+#include "server/start.h"
+
+struct child {
+    pid_t pid;
+    int port;
+    char dir[64];
+};
+
+static int free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static void run_child(int argc, char **argv)
+{
+    struct text error = {0};
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no server behind */
+    config_init();
+    if (!config_load(argc, argv, &error))
+        _exit(90);
+    server_init();
+    server_apply_config();
+    if (!server_open(&error)) {
+        fprintf(stderr, "%s\n", text_terminated(&error));
+        _exit(91);
+    }
+    server_run();
+    _exit(server_close());
+}
+
+static int try_connect(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct timeval patience = {.tv_sec = 20};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static int open_client(const struct child *child)
+{
+    for (int i = 0; i < 2000; i++) {
+        int fd = try_connect(child->port);
+        if (fd >= 0)
+            return fd;
+        usleep(10000);
+    }
+    fail_msg("no server on port %d", child->port);
+    return -1;
+}
+
+static int stop(struct child *child, int number)
+{
+    int status = 0;
+    kill(child->pid, number);
+    assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void remove_dir(const struct child *child)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf %s", child->dir);
+    assert_int_equal(system(command), 0);
+}
+
+static void end(struct child *child)
+{
+    assert_int_equal(stop(child, SIGTERM), 0);
+    remove_dir(child);
+}
+
+static void tell(int fd, const char *text)
+{
+    size_t len = strlen(text);
+    while (len) {
+        ssize_t sent = send(fd, text, len, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return;
+        text += sent;
+        len -= (size_t)sent;
+    }
+}
+
+/* Reads exactly as many bytes as are expected, and compares them. */
+static void expect(int fd, const char *expected)
+{
+    char got[8192];
+    size_t len = strlen(expected), at = 0;
+    assert_true(len < sizeof(got));
+    while (at < len) {
+        ssize_t n = recv(fd, got + at, len - at, 0);
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+    }
+    got[at] = 0;
+    assert_string_equal(got, expected);
+}
+
+static void expect_end(int fd)
+{
+    char byte;
+    ssize_t n = recv(fd, &byte, 1, 0);
+    assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
+    close(fd);
+}
+
+/* Options come in pairs, ended by NULL. "DIR" as a value is a directory of the child's own. */
+static void start_in(struct child *child, const char *const *options)
+{
+    char port[16], *argv[40] = {"cairn-server", "--port", port, "--loglevel", "warning"};
+    int argc = 5;
+    child->port = free_port();
+    snprintf(port, sizeof(port), "%d", child->port);
+    for (; *options; options++)
+        argv[argc++] = strcmp(*options, "DIR") == 0 ? child->dir : (char *)*options;
+    child->pid = fork();
+    if (child->pid == 0)
+        run_child(argc, argv);
+    int fd = open_client(child);
+    tell(fd, "QUIT\r\n");
+    expect(fd, "+OK\r\n");
+    expect_end(fd); /* so that it does not count any more */
+}
+
+static void start(struct child *child, const char *const *options)
+{
+    snprintf(child->dir, sizeof(child->dir), "/tmp/cairn-server-test-XXXXXX");
+    assert_non_null(mkdtemp(child->dir));
+    start_in(child, options);
+}
+
+static const char *const in_memory[] = {"--store", "memory", "--threads", "3", NULL};
+static const char *const in_directory[] = {"--store", "DIR", "--threads", "2", NULL};
+static const char *const in_directory_always[] = {"--store",         "DIR",    "--threads", "2",
+                                                  "--journal-fsync", "always", NULL};
+
+static void a_pipeline_over_namespaces_is_answered_in_order(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    tell(fd,
+         "SET k a\r\nSELECT 3\r\nGET k\r\nSET k b\r\nSELECT some.name\r\nSET k c\r\nSELECT 0\r\n"
+         "GET k\r\nSELECT 3\r\nGET k\r\nSELECT some.name\r\nGET k\r\nFOO\r\nGET\r\nPING\r\n");
+    expect(fd, "+OK\r\n+OK\r\n$-1\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n$1\r\na\r\n+OK\r\n$1\r\nb\r\n"
+               "+OK\r\n$1\r\nc\r\n-ERR unknown command 'FOO', with args beginning with: \r\n"
+               "-ERR wrong number of arguments for 'get' command\r\n+PONG\r\n");
+    close(fd);
+    end(&child);
+}
+
+static void more_than_a_turn_takes_is_answered_whole(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    enum { COUNT = 20000 };
+    char *sent = malloc(COUNT * 16), *at = sent;
+    for (int i = 0; i < COUNT; i++)
+        at += sprintf(at, "INCR k\r\n");
+    if (fork() == 0) {
+        tell(fd, sent);
+        _exit(0);
+    }
+    char line[32];
+    for (int i = 1; i <= COUNT; i++) {
+        snprintf(line, sizeof(line), ":%d\r\n", i);
+        expect(fd, line);
+    }
+    wait(NULL);
+    free(sent);
+    close(fd);
+    end(&child);
+}
+
+static void a_protocol_error_is_told_behind_what_came_before(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    tell(fd, "PING\r\n*1\r\n$4\r\nPING\r\n*1\r\nPING\r\nPING\r\n");
+    expect(fd, "+PONG\r\n+PONG\r\n-ERR Protocol error: expected '$', got 'P'\r\n");
+    expect_end(fd);
+    end(&child);
+}
+
+static void quit_ends_the_connection_and_drops_the_rest(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    tell(fd, "QUIT\r\nSET k v\r\n");
+    expect(fd, "+OK\r\n");
+    expect_end(fd);
+    fd = open_client(&child);
+    tell(fd, "EXISTS k\r\n");
+    expect(fd, ":0\r\n");
+    close(fd);
+    end(&child);
+}
+
+static void a_client_that_stops_sending_still_gets_its_answers(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    tell(fd, "PING\r\nECHO x\r\n");
+    shutdown(fd, SHUT_WR);
+    expect(fd, "+PONG\r\n$1\r\nx\r\n");
+    expect_end(fd);
+    end(&child);
+}
+
+static void nothing_runs_before_the_password(void **state)
+{
+    (void)state;
+    struct child child;
+    static const char *const options[] = {"--store", "memory", "--requirepass", "secret", NULL};
+    start(&child, options);
+    int fd = open_client(&child);
+    tell(fd, "GET k\r\nPING\r\nAUTH wrong\r\nHELLO 3\r\nAUTH default secret\r\nGET k\r\nRESET\r\n"
+             "GET k\r\nHELLO 2 AUTH default secret SETNAME me\r\n");
+    expect(fd, "-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n"
+               "-WRONGPASS invalid username-password pair or user is disabled.\r\n-NOAUTH HELLO ");
+    expect(fd, "must be called with the client already authenticated, otherwise the HELLO <proto> "
+               "AUTH <user> <pass> option can be used to authenticate the client and select the "
+               "RESP protocol version at the same time\r\n+OK\r\n$-1\r\n+RESET\r\n"
+               "-NOAUTH Authentication required.\r\n*14\r\n$6\r\nserver\r\n");
+    close(fd);
+    fd = open_client(&child);
+    tell(fd, "*11\r\n");
+    expect(fd, "-ERR Protocol error: unauthenticated multibulk length\r\n");
+    expect_end(fd);
+    end(&child);
+}
+
+static void one_client_too_many_is_turned_away(void **state)
+{
+    (void)state;
+    struct child child;
+    static const char *const options[] = {"--store", "memory", "--maxclients", "2", NULL};
+    start(&child, options);
+    int one = open_client(&child), two = open_client(&child);
+    tell(one, "PING\r\n");
+    tell(two, "PING\r\n");
+    expect(one, "+PONG\r\n");
+    expect(two, "+PONG\r\n");
+    int three = open_client(&child);
+    expect(three, "-ERR max number of clients reached\r\n");
+    expect_end(three);
+    close(one);
+    close(two);
+    end(&child);
+}
+
+static void a_killed_client_is_gone_and_told_about(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int victim = open_client(&child), killer = open_client(&child);
+    tell(victim, "CLIENT SETNAME a b\r\nCLIENT SETNAME victim\r\nSUBSCRIBE ch\r\n");
+    expect(victim, "-ERR wrong number of arguments for 'client|setname' command\r\n+OK\r\n"
+                   "*3\r\n$9\r\nsubscribe\r\n$2\r\nch\r\n:1\r\n");
+    tell(killer, "PUBLISH ch x\r\n");
+    expect(killer, ":1\r\n");
+    expect(victim, "*3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$1\r\nx\r\n");
+    tell(killer, "CLIENT KILL TYPE pubsub\r\nCLIENT KILL 1.2.3.4:5\r\n");
+    expect(killer, ":1\r\n-ERR No such client\r\n");
+    expect_end(victim);
+    close(killer);
+    end(&child);
+}
+
+static void a_pause_holds_commands_until_it_ends(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int one = open_client(&child), two = open_client(&child);
+    tell(one, "CLIENT PAUSE 100000 WRITE\r\n");
+    expect(one, "+OK\r\n");
+    tell(two, "GET k\r\nSET k v\r\nGET k\r\n");
+    expect(two, "$-1\r\n");
+    tell(one, "GET k\r\nCLIENT UNPAUSE\r\n");
+    expect(one, "$-1\r\n+OK\r\n");
+    expect(two, "+OK\r\n$1\r\nv\r\n");
+    close(one);
+    close(two);
+    end(&child);
+}
+
+static void replies_can_be_skipped_and_turned_off(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    tell(fd, "CLIENT REPLY SKIP\r\nPING\r\nECHO a\r\nCLIENT REPLY OFF\r\nSET k v\r\nFOO\r\n"
+             "CLIENT REPLY ON\r\nGET k\r\n");
+    expect(fd, "$1\r\na\r\n+OK\r\n$1\r\nv\r\n");
+    close(fd);
+    end(&child);
+}
+
+static void monitors_see_what_others_run(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int monitor = open_client(&child), other = open_client(&child);
+    tell(monitor, "MONITOR\r\n");
+    expect(monitor, "+OK\r\n");
+    tell(other, "SET \"k\\x01\" \"a\\\"b\"\r\n");
+    expect(other, "+OK\r\n");
+    char line[256];
+    ssize_t got = recv(monitor, line, sizeof(line) - 1, 0);
+    assert_true(got > 0);
+    line[got] = 0;
+    assert_int_equal(line[0], '+');
+    assert_non_null(strstr(line, "] \"SET\" \"k\\x01\" \"a\\\"b\"\r\n"));
+    close(monitor);
+    close(other);
+    end(&child);
+}
+
+static void a_transaction_over_namespaces_is_whole(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_directory);
+    int fd = open_client(&child);
+    tell(fd, "MULTI\r\nSET k a\r\nSELECT 2\r\nSET k b\r\nFLUSHALL\r\nSET k c\r\nINFO keyspace\r\n"
+             "EXEC\r\nGET k\r\n");
+    expect(fd,
+           "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*6\r\n+OK\r\n"
+           "+OK\r\n+OK\r\n+OK\r\n+OK\r\n$44\r\n# Keyspace\r\ndb2:keys=1,expires=0,avg_ttl=0\r\n"
+           "\r\n$1\r\nc\r\n");
+    close(fd);
+    end(&child);
+}
+
+static void what_was_acknowledged_survives_a_kill(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_directory_always);
+    int fd = open_client(&child);
+    tell(fd, "SET k v\r\nINCR n\r\nINCR n\r\nSELECT named\r\nRPUSH l a b\r\n");
+    expect(fd, "+OK\r\n:1\r\n:2\r\n+OK\r\n:2\r\n");
+    close(fd);
+    assert_int_equal(stop(&child, SIGKILL), -1);
+    start_in(&child, in_directory_always);
+    fd = open_client(&child);
+    tell(fd, "GET k\r\nINCR n\r\nSELECT named\r\nLRANGE l 0 -1\r\n");
+    expect(fd, "$1\r\nv\r\n:3\r\n+OK\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+    close(fd);
+    end(&child);
+}
+
+static void a_namespace_is_loaded_when_first_used(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_directory);
+    int fd = open_client(&child);
+    tell(fd, "SELECT 7\r\nSET k v\r\nSELECT 0\r\nSET z y\r\n");
+    expect(fd, "+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
+    close(fd);
+    assert_int_equal(stop(&child, SIGTERM), 0);
+    start_in(&child, in_directory);
+    fd = open_client(&child);
+    tell(fd, "SELECT 7\r\nGET k\r\nMULTI\r\nSELECT 0\r\nGET z\r\nEXEC\r\nCLIENT SETNAME x\r\n");
+    expect(fd, "+OK\r\n$1\r\nv\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\ny\r\n+OK\r\n");
+    close(fd);
+    end(&child);
+}
+
+static void waits_are_answered_at_their_level(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_directory);
+    int fd = open_client(&child);
+    tell(fd,
+         "WAIT 0 0\r\nSET k v\r\nWAITAOF 1 0 10000\r\nWAIT 1 10000\r\nWAITAOF 1 1 10000\r\n"
+         "CAIRN DURABILITY durable\r\nSET k w\r\nCAIRN POSITION\r\nCAIRN DURABILITY\r\nSAVE\r\n");
+    expect(fd, ":1\r\n+OK\r\n*2\r\n:1\r\n:0\r\n:1\r\n*2\r\n:1\r\n:1\r\n+OK\r\n+OK\r\n:");
+    close(fd);
+    end(&child);
+}
+
+static void shutdown_saves_and_ends(void **state)
+{
+    (void)state;
+    struct child child;
+    int status;
+    start(&child, in_directory);
+    int fd = open_client(&child);
+    tell(fd, "SET k v\r\nSHUTDOWN\r\n");
+    expect(fd, "+OK\r\n");
+    expect_end(fd);
+    assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    start_in(&child, in_directory);
+    fd = open_client(&child);
+    tell(fd, "GET k\r\n");
+    expect(fd, "$1\r\nv\r\n");
+    close(fd);
+    end(&child);
+}
+
+static void past_maxmemory_writes_are_refused_and_reads_go_on(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    tell(fd, "SET k v\r\nCONFIG SET maxmemory 1\r\n");
+    expect(fd, "+OK\r\n+OK\r\n");
+    tell(fd, "SET k w\r\nGET k\r\nDEL k\r\nCONFIG SET maxmemory 0\r\nSET k x\r\n");
+    expect(fd, "-OOM command not allowed when used memory > 'maxmemory'.\r\n$1\r\nv\r\n:1\r\n"
+               "+OK\r\n+OK\r\n");
+    close(fd);
+    end(&child);
+}
+
+static void a_client_that_does_not_read_is_closed_at_its_limit(void **state)
+{
+    (void)state;
+    struct child child;
+    static const char *const options[] = {"--store", "memory", "--client-output-buffer-limit",
+                                          "normal 1mb 0 0", NULL};
+    start(&child, options);
+    int fd = open_client(&child);
+    char value[1001] = {0}, line[1100];
+    memset(value, 'x', 1000);
+    snprintf(line, sizeof(line), "SET k %s\r\n", value);
+    tell(fd, line);
+    expect(fd, "+OK\r\n");
+    for (int i = 0; i < 40000; i++)
+        tell(fd, "GET k\r\n");
+    char sink[65536];
+    ssize_t got;
+    size_t total = 0;
+    while ((got = recv(fd, sink, sizeof(sink), 0)) > 0)
+        total += (size_t)got;
+    assert_true(total < 40000u * 1008u);
+    close(fd);
+    end(&child);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pipeline_over_namespaces_is_answered_in_order),
+        cmocka_unit_test(more_than_a_turn_takes_is_answered_whole),
+        cmocka_unit_test(a_protocol_error_is_told_behind_what_came_before),
+        cmocka_unit_test(quit_ends_the_connection_and_drops_the_rest),
+        cmocka_unit_test(a_client_that_stops_sending_still_gets_its_answers),
+        cmocka_unit_test(nothing_runs_before_the_password),
+        cmocka_unit_test(one_client_too_many_is_turned_away),
+        cmocka_unit_test(a_killed_client_is_gone_and_told_about),
+        cmocka_unit_test(a_pause_holds_commands_until_it_ends),
+        cmocka_unit_test(replies_can_be_skipped_and_turned_off),
+        cmocka_unit_test(monitors_see_what_others_run),
+        cmocka_unit_test(a_transaction_over_namespaces_is_whole),
+        cmocka_unit_test(what_was_acknowledged_survives_a_kill),
+        cmocka_unit_test(a_namespace_is_loaded_when_first_used),
+        cmocka_unit_test(waits_are_answered_at_their_level),
+        cmocka_unit_test(shutdown_saves_and_ends),
+        cmocka_unit_test(past_maxmemory_writes_are_refused_and_reads_go_on),
+        cmocka_unit_test(a_client_that_does_not_read_is_closed_at_its_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
