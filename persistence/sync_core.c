@@ -343,8 +343,10 @@ static void request_head(const struct sync_core *core, struct sync_request *requ
 enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_request *ret_request)
 {
     *ret_request = (struct sync_request){0};
-    if (core->phase == PHASE_REST && core->adopted && core->poll)
+    if (core->phase == PHASE_REST && core->adopted && core->poll) {
+        core->poll = false; /* who asks from now on wants a later look */
         core->phase = PHASE_POLL;
+    }
     if (core->phase == PHASE_REST && core->adopted && (core->queue || core->base_waits))
         build(core, now);
     if (core->phase == PHASE_REST)
@@ -529,7 +531,6 @@ static void reconcile(struct sync_core *core, int64_t now, struct head *head, co
 
 static void take_head(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
-    core->poll = false;
     if (core->settings.shared)
         sync_core_receive(core, head, etag);
     else
@@ -542,7 +543,6 @@ static void answer_read(struct sync_core *core, int64_t now, enum store_result r
     struct head head;
     struct text reason = {0};
     if (result == STORE_NOT_MODIFIED && core->phase == PHASE_POLL) {
-        core->poll = false;
         core->phase = PHASE_REST;
         sync_core_succeed(core);
     } else if (result == STORE_NOT_FOUND && !core->etag[0]) {

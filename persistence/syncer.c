@@ -96,9 +96,13 @@ static bool is_stuck(struct namespace *ns)
 {
     struct sync_request ignored;
     const struct agent *agent = &ns->agent;
-    return !agent->core || !sync_core_adopted(agent->core) ||
-           (!agent->asked &&
-            sync_core_next(agent->core, persistence_now(ns->owner), &ignored) == SYNC_STUCK);
+    if (!agent->core || !sync_core_adopted(agent->core))
+        return true;
+    if (agent->asked || agent->reloading)
+        return false;
+    enum sync_want want = sync_core_next(agent->core, persistence_now(ns->owner), &ignored);
+    /* Without workers, on the way down, nothing is loaded any more. */
+    return want == SYNC_STUCK || (want == SYNC_RELOAD && !ns->owner->workers);
 }
 
 static bool wait_over(struct namespace *ns, const struct sync_wait *wait,
