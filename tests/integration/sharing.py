@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Several servers on one directory, real clients, kill -9: every acknowledged op is there once, and
+"""Several servers on one store, real clients, kill -9: every acknowledged op is there once, and
 in the end all servers answer alike and with the bytes of the store.
 
     sharing.py [--server PATH] [--servers N] [--clients N] [--seconds N] [--kills N] [--seed N]
+               [--store s3://bucket/prefix --flags "--s3-endpoint URL"]
 
 The first test is the scenario of the system this follows: 10 and -5 on two servers end as 5 on both.
 Prints `N passed, N failed` last.
@@ -35,6 +36,11 @@ def free_port():
                 continue
 
 
+def store_of(options, top):
+    """A directory of the test's own; with --store a place of its own below that."""
+    return options.store + "/" + os.path.basename(top) if options.store else os.path.join(top, "store")
+
+
 class Server:
     def __init__(self, options, top, index):
         self.options, self.top, self.index = options, top, index
@@ -44,9 +50,10 @@ class Server:
     def start(self):
         log = open(os.path.join(self.top, "log%d" % self.index), "ab")
         self.process = subprocess.Popen(
-            [self.options.server, "--store", os.path.join(self.top, "store"), "--dir",
-             os.path.join(self.top, "own%d" % self.index), "--shared", "yes", "--port",
-             str(self.port), "--sync-interval", "100ms", "--journal-fsync", "always"],
+            [self.options.server, "--store", store_of(self.options, self.top), "--dir",
+             os.path.join(self.top, "own%d" % self.index)] + self.options.flags.split() + [
+                 "--shared", "yes", "--port", str(self.port), "--sync-interval", "100ms",
+                 "--journal-fsync", "always"],
             stdout=log, stderr=log)
         for _ in range(200):
             try:
@@ -232,17 +239,22 @@ def soak(options, checks):
     compare(checks, clients, states[0])
     for server in servers:
         checks.check(server.stop() == 0, "server %d did not end well" % server.index)
-    export = subprocess.run([options.server, "--export", os.path.join(top, "store"), "0"],
-                            capture_output=True)
-    checks.check(export.returncode == 0, "the store cannot be read: %r" % export.stderr[-200:])
-    if export.returncode == 0:
-        stored = json.loads(export.stdout)["state"]
-        checks.check(str(stored["n"]).encode() == states[0]["n"], "the store has another n")
-        checks.check(len(stored["list"]["list"]) == len(states[0]["list"]), "the store's list")
+    if not options.store:  # --export takes no directives, so not from an endpoint of its own
+        compare_export(options, checks, top, states[0])
     if checks.failed:
         print("kept: " + top)
     else:
         shutil.rmtree(top)
+
+
+def compare_export(options, checks, top, state):
+    export = subprocess.run([options.server, "--export", store_of(options, top), "0"],
+                            capture_output=True)
+    checks.check(export.returncode == 0, "the store cannot be read: %r" % export.stderr[-200:])
+    if export.returncode == 0:
+        stored = json.loads(export.stdout)["state"]
+        checks.check(str(stored["n"]).encode() == state["n"], "the store has another n")
+        checks.check(len(stored["list"]["list"]) == len(state["list"]), "the store has another list")
 
 
 def compare(checks, clients, state):
@@ -271,6 +283,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--server", default=os.path.join(os.environ.get("BUILD", "build"),
                                                          "cairn-server"))
+    parser.add_argument("--store", help="s3://bucket/prefix instead of a directory of its own")
+    parser.add_argument("--flags", default="", help="more directives for every server")
     parser.add_argument("--servers", type=int, default=4)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=int, default=60)
