@@ -12,9 +12,9 @@
 #include <string.h>
 
 /*
- * jemalloc reads this at start. Look-ups in many keys wait for memory, a good part of it for address
- * translation: huge pages save 10 to 20 % of a pipelined request (docs/performance.md), and without
- * fork nothing is ever copied with them. The environment's MALLOC_CONF goes before it.
+ * jemalloc reads this at start. Look-ups in many keys wait for memory, a good part of it for
+ * address translation: huge pages save 10 to 20 % of a pipelined request (docs/performance.md), and
+ * without fork nothing is ever copied with them. The environment's MALLOC_CONF goes before it.
  */
 extern const char *malloc_conf;
 const char *malloc_conf = "thp:always";

@@ -21,7 +21,8 @@ void *mem_alloc_aligned(size_t align, size_t size) __attribute__((malloc, return
 /* What the allocator really set aside for `old`, in bytes; 0 for NULL. */
 size_t mem_usable(const void *old);
 
-/* Bytes in use by the whole process, as the allocator counts them; cheap enough for each cron tick. */
+/* Bytes in use by the whole process, as the allocator counts them; cheap enough for each cron tick.
+ */
 size_t mem_used(void);
 
 /* "jemalloc-5.3.0" or "libc". */

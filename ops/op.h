@@ -45,7 +45,7 @@ enum op_side {
 
 /* Deadlines are Unix times in ms. These two stand where an op sets a value and its deadline. */
 #define OP_EXPIRES_NEVER INT64_C(0)
-#define OP_EXPIRES_KEEP INT64_C(-1) /* the deadline the key has stays */
+#define OP_EXPIRES_KEEP  INT64_C(-1) /* the deadline the key has stays */
 
 /*
  * OP(NAME, member, "JsonName"). Field kinds: BYTES slice, INT int64_t, LIST slice_list,

@@ -51,7 +51,7 @@ struct read_op {
 
 enum answer_status {
     ANSWER_OK,
-    ANSWER_MISSING,     /* no such key, field or index; number is 0 */
+    ANSWER_MISSING, /* no such key, field or index; number is 0 */
     ANSWER_WRONG_TYPE,
     ANSWER_NOT_INTEGER,
 };
@@ -59,8 +59,8 @@ enum answer_status {
 /* Bytes and iterators are borrowed: good until the next op on the same keyspace. */
 struct answer {
     enum answer_status status;
-    int64_t number;       /* also the item count of an iterator */
-    struct slice bytes;   /* may point into `scratch`: do not copy the struct around */
+    int64_t number;     /* also the item count of an iterator */
+    struct slice bytes; /* may point into `scratch`: do not copy the struct around */
     struct value_iter iter;
     char scratch[24];
 };

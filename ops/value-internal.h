@@ -46,7 +46,8 @@ bool set_remove(struct entry **e, struct slice member);
 
 void list_push(struct entry **e, enum op_side side, struct slice item);
 void list_replace(struct entry **e, size_t index, struct slice item);
-void list_insert(struct entry **e, size_t index, struct slice item); /* before that index; len: at the end */
+void list_insert(struct entry **e, size_t index,
+                 struct slice item); /* before that index; len: at the end */
 void list_remove_at(struct entry **e, size_t index);
 /* Takes `count` items off one side as a list of its own, in their order; count <= length. */
 struct entry *list_cut(struct entry **e, enum op_side side, size_t count);

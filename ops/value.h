@@ -54,9 +54,9 @@ struct value_iter {
             size_t index;
         } ints;
     } pos;
-    size_t left;       /* items still to come */
-    bool backwards;    /* lists only */
-    char scratch[24];  /* integers of an intset are formatted here: good until the next call */
+    size_t left;      /* items still to come */
+    bool backwards;   /* lists only */
+    char scratch[24]; /* integers of an intset are formatted here: good until the next call */
 };
 
 /* Whole value. Lists: from index `start` (0 based, already clipped), `count` items, either way. */

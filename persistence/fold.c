@@ -6,21 +6,15 @@
  */
 #include "persistence/fold.h"
 
-#include <stdlib.h>
-
 #include "ops/apply.h"
 #include "ops/keyspace.h"
 #include "ops/mem.h"
 #include "persistence/fold_output.h"
-
-struct op_ref {
-    struct slice key; /* inside `binary` */
-    size_t at;        /* where the op begins in it: also their order */
-};
+#include "persistence/op_sort.h"
 
 struct gathered {
     struct text binary;
-    struct op_ref *refs; /* sorted by key, then by order */
+    struct op_ref *refs; /* sorted; `at` is where the op begins in `binary` */
     size_t count;
     bool cleared;  /* a NamespaceClear came: the base is of no account, nor what came before */
     int64_t clock; /* newest time */
@@ -73,13 +67,6 @@ static bool gather_commit(struct gathered *ops, const struct commit *commit, str
     return !failure;
 }
 
-static int compare_refs(const void *a, const void *b)
-{
-    const struct op_ref *x = a, *y = b;
-    int order = slice_compare(x->key, y->key);
-    return order ? order : (x->at > y->at) - (x->at < y->at);
-}
-
 static void sort_ops(struct gathered *ops)
 {
     size_t cap = 0, len;
@@ -94,8 +81,7 @@ static void sort_ops(struct gathered *ops)
         }
         ops->refs[ops->count++] = ref;
     }
-    if (ops->count)
-        qsort(ops->refs, ops->count, sizeof(*ops->refs), compare_refs);
+    op_refs_sort(ops->refs, ops->count);
 }
 
 static bool gather(const struct head *head, uint64_t position, const struct fold_store *store,

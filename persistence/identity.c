@@ -66,14 +66,15 @@ bool identity_open(int directory, char ret_replica[COMMIT_REPLICA_SIZE], struct 
     if (code == 0) {
         ok = parse(text_slice(&file), ret_replica);
         if (!ok)
-            text_append_string(error, ".cairn/identity: byte 0: damaged: it must hold this server's "
-                                      "name and its checksum");
+            text_append_string(error,
+                               ".cairn/identity: byte 0: damaged: it must hold this server's "
+                               "name and its checksum");
     } else if (code == ENOENT) {
         make_name(ret_replica);
         text_append_format(&file, "cairn-identity 1 %s ", ret_replica);
         text_append_format(&file, "%08" PRIx32 "\n", crc32c(0, file.data, file.len));
-        code = file_replace(directory, FILE_NAME ".new", FILE_NAME, ".", text_slice(&file),
-                            &landed);
+        code =
+            file_replace(directory, FILE_NAME ".new", FILE_NAME, ".", text_slice(&file), &landed);
         ok = code == 0;
     }
     if (code && !ok)

@@ -174,8 +174,8 @@ uint64_t journal_append(struct journal *journal, const struct journal_section *s
     unsigned char one[SECTION_HEAD_MAX], *heads = one;
     size_t lens[1], *head_lens = lens, used = 0;
     if (count > 1) {
-        heads = (unsigned char *)text_reserve(
-            &many, count * (SECTION_HEAD_MAX + sizeof(size_t)) + sizeof(size_t));
+        heads = (unsigned char *)text_reserve(&many, count * (SECTION_HEAD_MAX + sizeof(size_t)) +
+                                                         sizeof(size_t));
         head_lens = mem_alloc(count * sizeof(*head_lens));
     }
     /* The checksum of the payload is reckoned before the mutex is taken. */
@@ -240,8 +240,7 @@ static int open_next(struct journal *journal, uint64_t start)
     char name[JOURNAL_NAME_SIZE];
     uint64_t sequence = next_sequence(journal);
     journal_file_name(sequence, name);
-    int fd = openat(journal->directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-                    0644);
+    int fd = openat(journal->directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
         return errno;
     int error = write_header(journal, fd, sequence, start);
@@ -265,8 +264,7 @@ static int open_next(struct journal *journal, uint64_t start)
 }
 
 /* Fills `parts` from the stream, from `written` on. The mutex is held. */
-static int gather(const struct journal *journal, struct iovec parts[VECTOR_MAX],
-                  uint64_t *ret_end)
+static int gather(const struct journal *journal, struct iovec parts[VECTOR_MAX], uint64_t *ret_end)
 {
     int count = 0;
     uint64_t at = journal->written;

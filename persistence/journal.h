@@ -43,8 +43,7 @@ struct journal_file_header {
 typedef bool journal_visit(void *ctx, const struct journal_file_header *header,
                            const struct journal_section *section, struct text *error);
 
-void journal_header_encode(const struct journal_file_header *header,
-                           char out[JOURNAL_HEADER_SIZE]);
+void journal_header_encode(const struct journal_file_header *header, char out[JOURNAL_HEADER_SIZE]);
 
 enum journal_verdict {
     JOURNAL_WHOLE,

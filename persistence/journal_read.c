@@ -200,13 +200,14 @@ enum journal_verdict journal_parse(struct slice file, uint64_t stop, journal_vis
             *ret_good = at;
             if (is_torn(file, at))
                 return JOURNAL_TORN;
-            text_append_format(error, "byte %" PRIu64 ": the record here is damaged, and records "
-                                      "after it are not",
+            text_append_format(error,
+                               "byte %" PRIu64 ": the record here is damaged, and records "
+                               "after it are not",
                                at);
             return JOURNAL_DAMAGED;
         }
-        struct slice payload = slice_make(file.data + at + JOURNAL_RECORD_SIZE,
-                                          (size_t)(len - JOURNAL_RECORD_SIZE));
+        struct slice payload =
+            slice_make(file.data + at + JOURNAL_RECORD_SIZE, (size_t)(len - JOURNAL_RECORD_SIZE));
         struct text reason = {0};
         if (!visit_payload(payload, ret_header, visit, ctx, &reason)) {
             text_append_format(error, "byte %" PRIu64 ": ", at);
@@ -270,9 +271,9 @@ static bool list_files(int directory, struct journal_scan *scan, struct text *er
     for (size_t i = 1; i < scan->count; i++) {
         if (scan->sequences[i] == scan->sequences[i - 1] + 1)
             continue;
-        text_append_format(error, "journal-%" PRIu64 ".log is missing, though journal-%" PRIu64
-                                  ".log is there",
-                           scan->sequences[i - 1] + 1, scan->sequences[i]);
+        text_append_format(
+            error, "journal-%" PRIu64 ".log is missing, though journal-%" PRIu64 ".log is there",
+            scan->sequences[i - 1] + 1, scan->sequences[i]);
         return false;
     }
     return true;
@@ -356,8 +357,8 @@ static bool read_one(struct file_walk *walk, size_t index, struct text *file, st
     if (parse_header(text_slice(file), &header, &reason) == JOURNAL_WHOLE)
         stop = find_stop(walk->directory, walk->scan, index, header.incarnation);
     text_clear(&reason);
-    enum journal_verdict verdict = journal_parse(text_slice(file), stop, walk->visit, walk->ctx,
-                                                 &header, &good, &reason);
+    enum journal_verdict verdict =
+        journal_parse(text_slice(file), stop, walk->visit, walk->ctx, &header, &good, &reason);
     bool named = verdict != JOURNAL_WHOLE || header.sequence == walk->scan->sequences[index];
     bool reached = stop == UINT64_MAX || header.start + (good - JOURNAL_HEADER_SIZE) >= stop;
     if (verdict == JOURNAL_DAMAGED) {

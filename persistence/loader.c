@@ -325,8 +325,8 @@ enum loader_result loader_run(const struct loader_options *options, struct loade
     if (base->chunk_count)
         ok = load_chunks(options, base, ret_loaded->keyspace, &unreachable, &reason);
     else
-        ok = chunk_load_state(text_slice(&base->state), insert_entry, ret_loaded->keyspace,
-                              &reason);
+        ok =
+            chunk_load_state(text_slice(&base->state), insert_entry, ret_loaded->keyspace, &reason);
     if (ok) {
         loader_objects_init(&objects, options->store, options->namespace);
         struct fold_store store = loader_fold_store(&objects);

@@ -55,7 +55,7 @@ struct loader_objects {
     struct store *store;
     char namespace[NAMESPACE_NAME_MAX + 1];
     bool unreachable;
-    const _Atomic bool *stop; /* true: give up; may be NULL */
+    const _Atomic bool *stop;     /* true: give up; may be NULL */
     int64_t (*now_ms)(void *ctx); /* for the names of new objects; NULL: they cannot be written */
     void *ctx;
 };

@@ -32,10 +32,10 @@ struct pending_cut {
 
 struct pending {
     struct pending_cut log;
-    uint64_t recorded;     /* number of the last op recorded; 0: none yet */
-    uint64_t sealed;       /* number of the last op sealed */
-    size_t open_offset;    /* where the open batch begins in the tail block */
-    size_t last_offset;    /* where the last op begins: for pending_forget */
+    uint64_t recorded;  /* number of the last op recorded; 0: none yet */
+    uint64_t sealed;    /* number of the last op sealed */
+    size_t open_offset; /* where the open batch begins in the tail block */
+    size_t last_offset; /* where the last op begins: for pending_forget */
 };
 
 void pending_release(struct pending *pending);

@@ -164,9 +164,8 @@ struct listing {
 static void add_listed(struct listing *listing, const char *name, size_t len, struct namespace *ns)
 {
     if ((listing->count & (listing->count - 1)) == 0)
-        listing->items =
-            mem_realloc(listing->items,
-                        (listing->count ? 2 * listing->count : 1) * sizeof(*listing->items));
+        listing->items = mem_realloc(listing->items, (listing->count ? 2 * listing->count : 1) *
+                                                         sizeof(*listing->items));
     struct listed *item = &listing->items[listing->count++];
     *item = (struct listed){.ns = ns};
     memcpy(item->name, name, len);
@@ -530,8 +529,7 @@ static enum persistence_status import_to(struct store *store, struct slice name,
     loader_objects_init(&objects, store, name);
     objects.now_ms = clock_now;
     struct fold_store fold_store = loader_fold_store(&objects);
-    if (status == PERSISTENCE_OK &&
-        !document_import(document, &fold_store, &options, &base, error))
+    if (status == PERSISTENCE_OK && !document_import(document, &fold_store, &options, &base, error))
         status = PERSISTENCE_CORRUPT;
     else if (status == PERSISTENCE_OK)
         status = put_head(store, name, &base, loaded.etag, error);

@@ -26,7 +26,7 @@ struct probe {
 };
 
 #define LOCK_HINT                                                                                  \
-    "; several servers on such a store would lose each other's writes: it can be used with "       \
+    "; several servers on such a store would lose each other's writes; it would need "             \
     "commit-mode lock"
 
 static bool refuse(struct probe *probe, const char *what)

@@ -76,7 +76,8 @@ enum store_result store_open(const char *where, struct store **ret_store, struct
     if (strncmp(where, "s3://", 5) == 0)
         return store_s3_open(where, ret_store, error);
     if (strstr(where, "://")) {
-        text_append_format(error, "%s: a store is memory, a directory, or s3://bucket/prefix", where);
+        text_append_format(error, "%s: a store is memory, a directory, or s3://bucket/prefix",
+                           where);
         return STORE_INVALID;
     }
     return store_directory_create(where, ret_store, error);
@@ -147,8 +148,8 @@ static void count_request(struct store *store, const struct store_request *reque
 
 void store_submit(struct store *store, struct store_request *request)
 {
-    bool valid = request->verb == STORE_LIST ? prefix_valid(request->key)
-                                             : store_key_valid(request->key);
+    bool valid =
+        request->verb == STORE_LIST ? prefix_valid(request->key) : store_key_valid(request->key);
     store_request_release(request);
     count_request(store, request);
     if (!valid) {

@@ -25,15 +25,15 @@ struct event_base;
 /* One member per different reaction of a caller. */
 #define STORE_RESULT_LIST(X)                                                                       \
     X(OK, "ok")                                                                                    \
-    X(NOT_MODIFIED, "not modified")             /* GET: the known etag still holds */              \
+    X(NOT_MODIFIED, "not modified") /* GET: the known etag still holds */                          \
     X(NOT_FOUND, "not found")                                                                      \
-    X(PRECONDITION, "precondition failed")      /* PUT: nothing was written */                     \
-    X(UNKNOWN, "outcome unknown")               /* PUT, REMOVE: may have happened, or may yet */   \
-    X(TRANSIENT, "out of reach")                /* nothing happened; try again later */            \
-    X(DENIED, "access denied")                  /* nothing happened; somebody must mend it */      \
+    X(PRECONDITION, "precondition failed") /* PUT: nothing was written */                          \
+    X(UNKNOWN, "outcome unknown")          /* PUT, REMOVE: may have happened, or may yet */        \
+    X(TRANSIENT, "out of reach")           /* nothing happened; try again later */                 \
+    X(DENIED, "access denied")             /* nothing happened; somebody must mend it */           \
     X(NO_SPACE, "no space left")                                                                   \
     X(READ_ONLY, "read-only")                                                                      \
-    X(INVALID, "invalid request")               /* a key that is none; an object too large */
+    X(INVALID, "invalid request") /* a key that is none; an object too large */
 
 enum store_result {
 #define X(name, text) STORE_##name,
@@ -60,14 +60,14 @@ struct store_item {
  */
 struct store_request {
     enum store_verb verb;
-    char key[STORE_KEY_MAX]; /* LIST: the prefix: empty, or ending in '/' */
+    char key[STORE_KEY_MAX];        /* LIST: the prefix: empty, or ending in '/' */
     enum store_condition condition; /* PUT */
-    char etag[STORE_ETAG_MAX];      /* GET: the one known, or empty; PUT IF_MATCH: the one to match */
-    struct slice body;              /* PUT; borrowed */
-    bool want_etags;                /* GET, LIST: a directory has to hash for them */
-    bool delimiter;                 /* LIST: '/' ends a key */
-    char after[STORE_KEY_MAX];      /* LIST: only keys behind this one */
-    size_t limit;                   /* LIST: at most so many; 0: the store's own limit */
+    char etag[STORE_ETAG_MAX]; /* GET: the one known, or empty; PUT IF_MATCH: the one to match */
+    struct slice body;         /* PUT; borrowed */
+    bool want_etags;           /* GET, LIST: a directory has to hash for them */
+    bool delimiter;            /* LIST: '/' ends a key */
+    char after[STORE_KEY_MAX]; /* LIST: only keys behind this one */
+    size_t limit;              /* LIST: at most so many; 0: the store's own limit */
     void (*done)(struct store_request *request);
     void *ctx;
 
@@ -76,7 +76,7 @@ struct store_request {
     struct text answer;               /* GET: the body */
     struct store_item *items;         /* LIST: rising by key */
     size_t item_count;
-    bool truncated; /* LIST: ask again with `after` the last key */
+    bool truncated;              /* LIST: ask again with `after` the last key */
     char error[STORE_ERROR_MAX]; /* a sentence when the result is not OK */
 };
 
@@ -101,8 +101,8 @@ void store_attach(struct store *store, struct event_base *base);
 
 /*
  * `where`: "memory", s3://bucket/prefix, or a directory, which is made if it is not there (its
- * parent must be). A handle belongs to one thread; store_clone makes another handle on the same objects, also for
- * another thread, and may be called on any thread while `store` exists.
+ * parent must be). A handle belongs to one thread; store_clone makes another handle on the same
+ * objects, also for another thread, and may be called on any thread while `store` exists.
  */
 enum store_result store_open(const char *where, struct store **ret_store, struct text *error);
 struct store *store_clone(struct store *store);

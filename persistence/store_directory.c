@@ -155,8 +155,8 @@ static void directory_put(struct store_directory *store, struct store_request *r
     if (result == STORE_OK) {
         temporary_name(temporary, sizeof(temporary));
         parent_of(request->key, parent);
-        error = file_replace(store->directory, temporary, request->key, parent, request->body,
-                             &landed);
+        error =
+            file_replace(store->directory, temporary, request->key, parent, request->body, &landed);
         if (error)
             result = landed ? STORE_UNKNOWN : result_of(error);
         if (error && landed)
@@ -191,8 +191,8 @@ static void directory_remove(struct store_directory *store, struct store_request
     answer_errno(request, error == EISDIR ? ENOENT : error);
 }
 
-static void add_file(struct store_directory *store, struct store_request *request,
-                     const char *key, const struct stat *info)
+static void add_file(struct store_directory *store, struct store_request *request, const char *key,
+                     const struct stat *info)
 {
     struct store_item *item = store_add_item(request, key, false);
     struct text body = {0};
@@ -208,8 +208,7 @@ static int list_directory(struct store_directory *store, struct store_request *r
 {
     char key[STORE_KEY_MAX];
     int error = 0;
-    int fd = openat(store->directory, prefix[0] ? prefix : ".",
-                    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(store->directory, prefix[0] ? prefix : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? 0 : errno;
     DIR *dir = fdopendir(fd);
@@ -251,8 +250,7 @@ static void directory_submit(struct store *handle, struct store_request *request
     if (store->unsynced[0]) {
         int error = file_sync_directory(store->directory, store->unsynced);
         if (error) {
-            store_answer(request, STORE_TRANSIENT, "%.160s: %s", store->unsynced,
-                         strerror(error));
+            store_answer(request, STORE_TRANSIENT, "%.160s: %s", store->unsynced, strerror(error));
             return;
         }
         store->unsynced[0] = '\0';
@@ -297,8 +295,7 @@ static int open_swap(struct store_directory *store)
 static struct store *directory_clone(struct store *handle)
 {
     struct store_directory *store = directory_handle(handle);
-    store->directory =
-        fcntl(((struct store_directory *)handle)->directory, F_DUPFD_CLOEXEC, 0);
+    store->directory = fcntl(((struct store_directory *)handle)->directory, F_DUPFD_CLOEXEC, 0);
     if (store->directory >= 0)
         open_swap(store);
     return &store->store;

@@ -96,8 +96,7 @@ static enum store_result shelf_put(struct shelf *shelf, struct store_request *re
         if (strcmp(etag, request->etag) != 0)
             return STORE_PRECONDITION;
     }
-    struct object *object =
-        found ? &shelf->objects[at] : shelf_insert(shelf, at, request->key);
+    struct object *object = found ? &shelf->objects[at] : shelf_insert(shelf, at, request->key);
     text_clear(&object->body);
     text_append_slice(&object->body, request->body);
     object->version = ++shelf->versions;

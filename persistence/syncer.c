@@ -392,8 +392,8 @@ static void take_answer(struct namespace *ns)
     struct store_request *request = &agent->request;
     agent->asked = false;
     atomic_fetch_sub(&ns->owner->asking, 1);
-    sync_core_answer(agent->core, persistence_now(ns->owner), request->result,
-                     request->answer_etag, text_slice(&request->answer), request->error);
+    sync_core_answer(agent->core, persistence_now(ns->owner), request->result, request->answer_etag,
+                     text_slice(&request->answer), request->error);
     store_request_release(request);
     if (ns->shared)
         agent_take_arrivals(ns);

@@ -24,8 +24,8 @@ struct resp_arena {
     struct resp_chunk *chunks;
     struct resp_chunk *first; /* one of `chunks`, kept by reset; NULL before the first allocation */
     size_t first_size;
-    size_t next_size; /* chunks double, so that many arguments are few chunks */
-    size_t bytes;     /* of all chunks in use, their heads included */
+    size_t next_size;         /* chunks double, so that many arguments are few chunks */
+    size_t bytes;             /* of all chunks in use, their heads included */
     struct resp_chunk *spare; /* chunks of earlier turns, for use again */
     size_t spare_bytes;
 };

@@ -2,8 +2,8 @@
 /*
  * Waiting for a key to become a list. A waiting client is queued on each of its keys, first come
  * first served, in tables guarded by the namespace's lock. Whoever makes a key ready pops for the
- * waiters right after its command, under the same lock, and posts the finished reply to the waiter's
- * thread: so an element is popped once, and its waiter can no longer time out.
+ * waiters right after its command, under the same lock, and posts the finished reply to the
+ * waiter's thread: so an element is popped once, and its waiter can no longer time out.
  */
 #ifndef CAIRN_SERVER_BLOCKING_H
 #define CAIRN_SERVER_BLOCKING_H
@@ -18,7 +18,8 @@ struct list_plan {
     struct slice destination; /* PLAN_MOVE */
 };
 
-/* Carries the plan out on `key` of the locked `ns`, which holds a list; the reply goes to x->out. */
+/* Carries the plan out on `key` of the locked `ns`, which holds a list; the reply goes to x->out.
+ */
 void list_plan_run(struct exec *x, struct namespace *ns, struct slice key,
                    const struct list_plan *plan);
 

@@ -68,12 +68,10 @@ void list_plan_run(struct exec *x, struct namespace *ns, struct slice key,
 {
     const struct entry *entry = keyspace_find(namespace_keyspace(ns), key, 0, x->now);
     size_t len = value_len(entry);
-    size_t count = plan->kind == PLAN_POP_MANY && (uint64_t)plan->count < len ? (size_t)plan->count
-                                                                              : len;
+    size_t count =
+        plan->kind == PLAN_POP_MANY && (uint64_t)plan->count < len ? (size_t)plan->count : len;
     switch (plan->kind) {
-    case PLAN_MOVE:
-        move(x, ns, key, entry, plan);
-        return;
+    case PLAN_MOVE: move(x, ns, key, entry, plan); return;
     case PLAN_POP:
         count = 1;
         resp_write_array(x->out, 2);
@@ -140,10 +138,8 @@ static void blmove_command(struct exec *x)
 static void brpoplpush_command(struct exec *x)
 {
     int64_t ms;
-    struct list_plan plan = {.kind = PLAN_MOVE,
-                             .from = OP_SIDE_RIGHT,
-                             .to = OP_SIDE_LEFT,
-                             .destination = x->argv[2]};
+    struct list_plan plan = {
+        .kind = PLAN_MOVE, .from = OP_SIDE_RIGHT, .to = OP_SIDE_LEFT, .destination = x->argv[2]};
     if (exec_timeout(x, 3, &ms))
         run_or_wait(x, 1, 1, &plan, ms);
 }

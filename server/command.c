@@ -17,7 +17,11 @@
 
 static struct command **commands; /* by id */
 static size_t count;
-static struct command **slots;
+static struct slot {
+    uint64_t word;
+    size_t len;
+    struct command *command; /* NULL: free */
+} * slots;
 static uint32_t slot_mask;
 
 static const struct command *const families[] = {
@@ -27,12 +31,21 @@ static const struct command *const families[] = {
 };
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 
-static inline uint32_t name_hash(const char *name, size_t len)
+/* The first eight characters in lower case: enough to tell nearly all names apart. */
+static inline uint64_t name_word(const char *name, size_t len)
 {
-    uint32_t hash = (uint32_t)len;
-    for (size_t i = 0; i < len; i++)
-        hash = hash * 31 + ((unsigned char)name[i] | 0x20);
-    return hash ^ hash >> 15;
+    uint64_t word = 0;
+    for (size_t i = 0; i < len && i < 8; i++) {
+        unsigned char c = (unsigned char)name[i];
+        c = (unsigned char)(c + ((unsigned)(c - 'A') < 26) * 32);
+        word |= (uint64_t)c << 8 * i;
+    }
+    return word;
+}
+
+static inline uint32_t name_slot(uint64_t word, size_t len)
+{
+    return (uint32_t)((word + len) * UINT64_C(0x9e3779b97f4a7c15) >> 40) & slot_mask;
 }
 
 static size_t rows_of(const struct command *rows)
@@ -65,13 +78,15 @@ static struct command *copy_rows(const struct command *rows, struct command *par
 static void add_slot(struct command *command)
 {
     size_t len = strlen(command->name);
+    uint64_t word = name_word(command->name, len);
+    uint32_t at = name_slot(word, len);
     assert(len < NAME_MAX_LEN);
-    uint32_t at = name_hash(command->name, len) & slot_mask;
-    while (slots[at]) {
-        assert(strcmp(slots[at]->name, command->name) != 0 && "a command is in two families");
+    while (slots[at].command) {
+        assert(strcmp(slots[at].command->name, command->name) != 0 &&
+               "a command is in two families");
         at = (at + 1) & slot_mask;
     }
-    slots[at] = command;
+    slots[at] = (struct slot){word, len, command};
 }
 
 static size_t rows_with_subcommands(void)
@@ -128,10 +143,13 @@ const struct command *command_find(struct slice name)
 {
     if (name.len >= NAME_MAX_LEN)
         return NULL;
-    uint32_t at = name_hash(name.data, name.len) & slot_mask;
-    for (; slots[at]; at = (at + 1) & slot_mask) {
-        if (name_is(slots[at]->name, name))
-            return slots[at];
+    uint64_t word = name_word(name.data, name.len);
+    uint32_t at = name_slot(word, name.len);
+    for (const struct slot *slot; (slot = &slots[at])->command; at = (at + 1) & slot_mask) {
+        if (slot->word == word && slot->len == name.len &&
+            (name.len <= 8 ||
+             strncasecmp(slot->command->name + 8, name.data + 8, name.len - 8) == 0))
+            return slot->command;
     }
     return NULL;
 }

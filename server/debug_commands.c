@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * DEBUG: what tests and people in trouble ask of a server. Only what is named here exists; all of it
- * needs enable-debug-command.
+ * DEBUG: what tests and people in trouble ask of a server. Only what is named here exists; all of
+ * it needs enable-debug-command.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -118,13 +118,14 @@ static void debug_populate_command(struct exec *x)
     int64_t count, size = 0;
     struct slice prefix = x->argc > 3 ? x->argv[3] : slice_of("key");
     struct outcome outcome;
-    if (!exec_int_range(x, 2, 0, INT64_MAX, "ERR value is out of range, must be positive", &count) ||
+    if (!exec_int_range(x, 2, 0, INT64_MAX, "ERR value is out of range, must be positive",
+                        &count) ||
         (x->argc > 4 && !exec_int_range(x, 4, 0, 1 << 20, "ERR value is out of range", &size)))
         return;
     char *key = mem_alloc(prefix.len + 32), *value = mem_calloc(1, (size_t)size + 32);
     for (int64_t i = 0; i < count; i++) {
-        int len = snprintf(key, prefix.len + 32, "%.*s:%lld", (int)prefix.len, prefix.data,
-                           (long long)i);
+        int len =
+            snprintf(key, prefix.len + 32, "%.*s:%lld", (int)prefix.len, prefix.data, (long long)i);
         int value_len = snprintf(value, 32, "value:%lld", (long long)i);
         struct op op = {.kind = OP_SCALAR_SET, .key = slice_make(key, (size_t)len), .time = x->now};
         op.scalar_set.value = slice_make(value, size ? (size_t)size : (size_t)value_len);
@@ -248,12 +249,12 @@ static void debug_protocol_command(struct exec *x)
         const char *name;
         void (*write)(struct exec *x);
     } shapes[] = {
-        {"string", protocol_string},   {"integer", protocol_integer},
-        {"double", protocol_double},   {"null", protocol_null},
-        {"array", protocol_array},     {"set", protocol_set},
-        {"map", protocol_map},         {"attrib", protocol_attribute},
-        {"push", protocol_push},       {"verbatim", protocol_verbatim},
-        {"true", protocol_true},       {"false", protocol_false},
+        {"string", protocol_string},     {"integer", protocol_integer},
+        {"double", protocol_double},     {"null", protocol_null},
+        {"array", protocol_array},       {"set", protocol_set},
+        {"map", protocol_map},           {"attrib", protocol_attribute},
+        {"push", protocol_push},         {"verbatim", protocol_verbatim},
+        {"true", protocol_true},         {"false", protocol_false},
         {"bignum", protocol_big_number},
     };
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
@@ -261,8 +262,9 @@ static void debug_protocol_command(struct exec *x)
             shapes[i].write(x);
             return;
         }
-    exec_error(x, "ERR Wrong protocol type name. Please use one of the following: "
-                  "string|integer|double|null|array|set|map|attrib|push|verbatim|true|false|bignum");
+    exec_error(x,
+               "ERR Wrong protocol type name. Please use one of the following: "
+               "string|integer|double|null|array|set|map|attrib|push|verbatim|true|false|bignum");
 }
 
 static void debug_error_command(struct exec *x)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Built on SHA-256, cut to the 20 bytes that Redis's clients expect. Sums are XOR: free of order. */
+/* Built on SHA-256, cut to the 20 bytes that Redis's clients expect. Sums are XOR: free of order.
+ */
 #include "server/digest.h"
 
 #include <stdio.h>

@@ -11,6 +11,7 @@
 #include "server/config.h"
 #include "server/effects.h"
 #include "server/evict.h"
+#include "server/log.h"
 #include "server/loop-internal.h"
 #include "server/monitor.h"
 #include "server/pause.h"
@@ -117,6 +118,18 @@ static void reject_unknown(struct exec *x)
     snprintf(text, sizeof(text), "ERR unknown command '%.*s', with args beginning with: %s",
              (int)name, x->argv[0].data, args);
     reject(x, text);
+}
+
+/* A browser that a web page sends to this port: the lines of its request that follow may be
+ * commands of the page's making, so none of them runs. */
+static bool closed_on_http(struct exec *x)
+{
+    if (!exec_is(x, 0, "post") && !exec_is(x, 0, "host:"))
+        return false;
+    log_line(LOG_WARNING, "Possible SECURITY ATTACK: %s sent an HTTP request; it is closed",
+             x->client->address);
+    client_close_after_reply(x->client);
+    return true;
 }
 
 static void upper_case(char *out, size_t cap, const char *name)
@@ -247,7 +260,8 @@ static bool reject_subscribed(struct exec *x)
 static bool refused(struct exec *x)
 {
     if (!x->command) {
-        reject_unknown(x);
+        if (!closed_on_http(x))
+            reject_unknown(x);
         return true;
     }
     const struct command *command = x->command;

@@ -31,7 +31,8 @@ void effects_key_ready(struct exec *x, struct namespace *ns, struct slice key,
                        enum value_type type);
 /* Before a namespace is cleared (FLUSHDB, FLUSHALL): marks watchers of keys that exist. */
 void effects_before_clear(struct exec *x, struct namespace *ns);
-/* Others may have made keys ready that somebody waits for: as effects_key_ready, for all of them. */
+/* Others may have made keys ready that somebody waits for: as effects_key_ready, for all of them.
+ */
 void effects_look_again(struct exec *x, struct namespace *ns);
 /* Around a swap of the contents of two locked namespaces: before it (after false) and after it. */
 void effects_swap(struct exec *x, struct namespace *a, struct namespace *b, bool after);

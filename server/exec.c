@@ -217,13 +217,8 @@ bool exec_find_type(struct exec *x, int key_index, enum value_type type, struct 
 
 struct op exec_op(struct exec *x, enum op_kind kind, int key_index)
 {
-    struct op op;
-    memset(&op, 0, sizeof(op));
-    op.kind = kind;
-    op.key = x->argv[key_index];
-    op.hash = hash_of(x, key_index);
-    op.time = x->now;
-    return op;
+    return (struct op){
+        .kind = kind, .key = x->argv[key_index], .hash = hash_of(x, key_index), .time = x->now};
 }
 
 /* Notes how far the client's writes went: for WAIT, durability, and a journal that fails. */

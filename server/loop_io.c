@@ -89,7 +89,7 @@ static enum input read_piece(struct loop *loop, struct client *client, size_t *t
 {
     ssize_t got;
     do {
-        got = read(client->fd, loop->read_buffer, TURN_READ_PIECE);
+        got = recv(client->fd, loop->read_buffer, TURN_READ_PIECE, 0);
     } while (got < 0 && errno == EINTR);
     stats_bump(&loop->stats.counters[STAT_READS], 1);
     if (got < 0 && errno == EAGAIN)
@@ -216,7 +216,8 @@ static bool write_some(struct loop *loop, struct client *client)
 {
     struct resp_buffer *out = &client->output;
     while (resp_buffer_pending(out)) {
-        ssize_t sent = write(client->fd, out->data + out->sent, resp_buffer_pending(out));
+        ssize_t sent =
+            send(client->fd, out->data + out->sent, resp_buffer_pending(out), MSG_NOSIGNAL);
         stats_bump(&loop->stats.counters[STAT_WRITES], 1);
         if (sent < 0 && errno == EINTR)
             continue;

@@ -49,6 +49,7 @@ step_packages() { tests/integration/packages.sh; }
 step_clients() { redis-tests/clients.sh; }
 step_suite() { redis-tests/suite.sh; }
 step_crash() { /usr/bin/python3 tests/integration/crash.py --rounds "${CRASH_ROUNDS:-40}"; }
+step_s3() { tests/integration/s3.sh; }
 step_fuzz() { tests/fuzz/fuzz.sh "${FUZZ_SECONDS:-20}"; }
 
 passed=0 failed=0 summary=

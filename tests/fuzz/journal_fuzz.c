@@ -53,7 +53,8 @@ static void read_file(struct slice file, uint64_t stop)
     struct journal_file_header header;
     struct text error = {0};
     uint64_t good, same;
-    enum journal_verdict verdict = journal_parse(file, stop, collect, &sink, &header, &good, &error);
+    enum journal_verdict verdict =
+        journal_parse(file, stop, collect, &sink, &header, &good, &error);
     must((verdict == JOURNAL_DAMAGED) == (error.len > 0));
     must(good <= file.len);
     if (verdict == JOURNAL_TORN && good) {

@@ -52,10 +52,8 @@ static struct journal *begin(int place, const char *incarnation, enum journal_fs
     struct journal_scan scan = {0};
     struct seen seen = {{0}, 0};
     assert_true(journal_read(place, true, note, &seen, &scan, &error));
-    struct journal_options options = {.directory = place,
-                                      .incarnation = incarnation,
-                                      .fsync = policy,
-                                      .rotate_bytes = 1 << 20};
+    struct journal_options options = {
+        .directory = place, .incarnation = incarnation, .fsync = policy, .rotate_bytes = 1 << 20};
     struct journal *journal = journal_create(&options, &scan, &error);
     assert_non_null(journal);
     journal_scan_release(&scan);

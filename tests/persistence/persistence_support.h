@@ -112,7 +112,10 @@ struct gate {
     uint64_t position;
 };
 
-#define GATE_INIT {.mutex = PTHREAD_MUTEX_INITIALIZER, .opened = PTHREAD_COND_INITIALIZER}
+#define GATE_INIT                                                                                  \
+    {                                                                                              \
+        .mutex = PTHREAD_MUTEX_INITIALIZER, .opened = PTHREAD_COND_INITIALIZER                     \
+    }
 
 static inline void gate_open(struct gate *gate, enum persistence_status status, uint64_t position)
 {
@@ -206,14 +209,12 @@ static inline enum persistence_status write_op(struct bench *bench, struct names
 static inline void set_key(struct bench *bench, const char *name, const char *key,
                            const char *value)
 {
-    struct op op = {.kind = OP_SCALAR_SET,
-                    .key = slice_of(key),
-                    .scalar_set = {.value = slice_of(value)}};
+    struct op op = {
+        .kind = OP_SCALAR_SET, .key = slice_of(key), .scalar_set = {.value = slice_of(value)}};
     assert_int_equal(write_op(bench, load(bench, name), &op, false), PERSISTENCE_OK);
 }
 
-static inline void add_number(struct bench *bench, const char *name, const char *key,
-                              int64_t delta)
+static inline void add_number(struct bench *bench, const char *name, const char *key, int64_t delta)
 {
     struct op op = {.kind = OP_INT_ADD, .key = slice_of(key), .int_add = {.delta = delta}};
     assert_int_equal(write_op(bench, load(bench, name), &op, false), PERSISTENCE_OK);
@@ -226,8 +227,7 @@ static inline bool get_key(struct bench *bench, const char *name, const char *ke
     struct namespace *ns = load(bench, name);
     char scratch[24];
     namespace_lock(ns);
-    struct entry *entry =
-        keyspace_find(namespace_keyspace(ns), slice_of(key), 0, wall_ms(NULL));
+    struct entry *entry = keyspace_find(namespace_keyspace(ns), slice_of(key), 0, wall_ms(NULL));
     if (entry) {
         struct slice bytes = string_bytes(entry, scratch);
         snprintf(out, cap, "%.*s", (int)bytes.len, bytes.data);

@@ -153,8 +153,8 @@ static void a_transaction_over_namespaces_is_whole(void **state)
 {
     struct bench bench = bench_open(*state);
     struct namespace *list[2] = {load(&bench, "one"), load(&bench, "two")};
-    struct op op = {.kind = OP_INT_ADD, .key = slice_of("n"), .time = wall_ms(NULL),
-                    .int_add = {.delta = 7}};
+    struct op op = {
+        .kind = OP_INT_ADD, .key = slice_of("n"), .time = wall_ms(NULL), .int_add = {.delta = 7}};
     for (int i = 0; i < 2; i++)
         namespace_lock(list[i]);
     for (int i = 0; i < 2; i++)
@@ -405,8 +405,7 @@ static void *writer_thread(void *arg)
         for (int i = 0; i < writer->keys; i++) {
             char key[64];
             snprintf(key, sizeof(key), "key:%d:%06d", writer->number, i);
-            struct op op = {
-                .kind = OP_INT_ADD, .key = slice_of(key), .int_add = {.delta = 1}};
+            struct op op = {.kind = OP_INT_ADD, .key = slice_of(key), .int_add = {.delta = 1}};
             assert_int_equal(write_op(writer->bench, ns, &op, i % 997 == 0), PERSISTENCE_OK);
         }
     return NULL;
@@ -544,8 +543,8 @@ static void a_memory_store_needs_no_directory(void **state)
     bench_close(&bench);
 }
 
-static void append_name(void *ctx, struct slice name, enum namespace_state state,
-                        uint64_t position, size_t keys)
+static void append_name(void *ctx, struct slice name, enum namespace_state state, uint64_t position,
+                        size_t keys)
 {
     text_append_format(ctx, "%.*s:%d:%d:%d ", (int)name.len, name.data, (int)state, (int)position,
                        (int)keys);

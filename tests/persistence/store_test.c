@@ -61,13 +61,15 @@ static int open_quiet(void **state)
     return 0;
 }
 
-/* The prefix takes what a URL and a signature can get wrong. */
+/* The prefix takes what a URL and a signature can get wrong. S3_TEST_PREFIX=/plain is for servers
+ * that keep objects as files and cannot list such names. */
 static int open_s3(void **state)
 {
     struct subject *subject = mem_calloc(1, sizeof(*subject));
     struct text error = {0};
     char where[256];
-    s3_server_place("/a b%41=+&?#/../\xc3\xbc", where, sizeof(where));
+    const char *prefix = getenv("S3_TEST_PREFIX");
+    s3_server_place(prefix ? prefix : "/a b%41=+&?#/../\xc3\xbc", where, sizeof(where));
     subject->remote = true;
     *state = subject;
     bool ok = store_open(where, &subject->store, &error) == STORE_OK &&
@@ -227,8 +229,8 @@ static void lists_are_sorted_and_cut(void **state)
 static void keys_that_leave_the_store_are_refused(void **state)
 {
     struct store *store = subject_of(state)->store;
-    static const char *const bad[] = {"",     "../x", "a/../b", "/etc/passwd", "a//b",
-                                      ".cairn/lock", "a/.b", "a/",     "a b",        "a\nb"};
+    static const char *const bad[] = {
+        "", "../x", "a/../b", "/etc/passwd", "a//b", ".cairn/lock", "a/.b", "a/", "a b", "a\nb"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(put(store, bad[i], "x", STORE_ALWAYS, "", NULL), STORE_INVALID);
 }
@@ -303,8 +305,7 @@ static void run_race(const struct subject *subject, bool match)
     struct race race = {.store = store, .match = match, .may_be_open = subject->remote};
     pthread_barrier_init(&race.barrier, NULL, RACERS);
     if (match)
-        assert_int_equal(put(store, "m/match", "start", STORE_ALWAYS, "", race.etags[0]),
-                         STORE_OK);
+        assert_int_equal(put(store, "m/match", "start", STORE_ALWAYS, "", race.etags[0]), STORE_OK);
     for (int i = 0; i < RACERS; i++) {
         racers[i] = (struct racer){&race, i};
         assert_int_equal(pthread_create(&threads[i], NULL, racer_thread, &racers[i]), 0);

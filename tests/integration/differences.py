@@ -1,0 +1,364 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where cairn answers otherwise than Redis 7.0, on purpose: each is asked of both servers and both answers are checked.
+
+docs/differences.md lists the same with the reasons. A difference that goes away here must go away there, and the other way round.
+
+  tests/integration/differences.py [NAME …]     BUILD as in server.py; REDIS: the redis-server to compare with
+"""
+import os
+import re
+import select
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+
+import resp
+import server
+
+REDIS = os.environ.get("REDIS", "redis-server")
+WAITS = "no answer yet"
+CLOSED = "closed"
+
+
+class Error:
+    """An error reply whose text begins so."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __eq__(self, other):
+        return isinstance(other, resp.Error) and str(other).startswith(self.text)
+
+    def __repr__(self):
+        return f"Error({self.text!r})"
+
+
+class Like:
+    """Bytes in which the pattern is found."""
+
+    def __init__(self, pattern):
+        self.pattern = pattern
+
+    def __eq__(self, other):
+        return isinstance(other, bytes) and re.search(self.pattern, other.decode("utf-8", "replace"), re.S) is not None
+
+    def __repr__(self):
+        return f"Like({self.pattern!r})"
+
+
+class Holds:
+    """A list in whose text this is found."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __eq__(self, other):
+        return isinstance(other, list) and self.text in repr(other)
+
+    def __repr__(self):
+        return f"Holds({self.text!r})"
+
+
+class Without(Like):
+    def __eq__(self, other):
+        return isinstance(other, bytes) and not Like.__eq__(self, other)
+
+
+NOT_INTEGER = Error("ERR value is not an integer or out of range")
+UNKNOWN = Error("ERR unknown command")
+UNKNOWN_SUBCOMMAND = Error("ERR unknown subcommand")
+NO_DIRECTIVE = Error("ERR Unknown option or number of arguments for CONFIG SET")
+FIXED = Error("ERR CONFIG SET failed (possibly related to argument")
+NOT_IN_MULTI = Error("ERR Command not allowed inside a transaction")
+OK = b"OK"
+
+# Name, commands (";;" between them; RAW sends bytes as they are), the last answer of Redis, the last answer of cairn.
+LAST_ANSWERS = [
+    ("floats-are-decimal", "SET a 324.7 ;; INCRBYFLOAT a -585.93", b"-261.22999999999999998", b"-261.23"),
+    ("floats-are-decimal", "HINCRBYFLOAT h f 324.7", b"324.70000000000000001", b"324.7"),
+    ("floats-are-decimal", "INCRBYFLOAT a 1e30", b"1000000000000000000024696061952", b"1" + 30 * b"0"),
+    ("floats-are-decimal", "SET a 10000000000000000000000000 ;; INCRBYFLOAT a 1", b"1" + 25 * b"0", b"1" + 24 * b"0" + b"1"),
+    ("hex-is-no-float", "INCRBYFLOAT a 0x10", b"16", Error("ERR value is not a valid float")),
+    ("hex-is-no-float", "SET a 0x10 ;; INCRBYFLOAT a 1", b"17", Error("ERR value is not a valid float")),
+    ("header-ends-with-crlf", r"RAW *1\r$4\r\nPING\r\n", Error("ERR Protocol error: expected '$', got '4'"),
+     Error("ERR Protocol error: invalid multibulk length")),
+    ("header-ends-with-crlf", r"RAW *1\r\n$4\rPING\r\n", WAITS, Error("ERR Protocol error: invalid bulk length")),
+    ("wrong-byte-at-once", r"RAW *2\r\nX", WAITS, Error("ERR Protocol error: expected '$', got 'X'")),
+    ("argument-count-is-bounded", r"RAW *1048577\r\n", WAITS, Error("ERR Protocol error: invalid multibulk length")),
+    ("select-takes-names", "SELECT orders", NOT_INTEGER, OK),
+    ("select-takes-names", "SELECT 1.5", NOT_INTEGER, OK),
+    ("select-takes-names", "SELECT a/b", NOT_INTEGER, Error("ERR invalid namespace name")),
+    ("select-takes-names", "SELECT 01", NOT_INTEGER, Error("ERR DB index is out of range")),
+    ("select-takes-names", "MULTI ;; SELECT orders ;; EXEC", [NOT_INTEGER], [OK]),
+    ("move-takes-names-in-use", "SELECT orders ;; SET b 1 ;; SELECT 0 ;; SET a 1 ;; MOVE a orders", NOT_INTEGER, 1),
+    ("move-takes-names-in-use", "SELECT orders ;; SET b 1 ;; SELECT 0 ;; SET a 1 ;; COPY a c DB orders", NOT_INTEGER, 1),
+    ("move-takes-names-in-use", "SET a 1 ;; MOVE a notused", NOT_INTEGER, NOT_INTEGER),
+    ("names-in-info", "SELECT orders ;; SET b 1 ;; INFO keyspace", Like("db0:keys=1"), Like("ns_orders:keys=1,expires=0,avg_ttl=0")),
+    ("names-in-info", "SELECT orders ;; CLIENT INFO", Like(" db=0 "), Like(" db=orders ")),
+    ("nothing-changed-nothing-touched", "RPUSH l 1 2 ;; WATCH l ;; LTRIM l 0 -1 ;; MULTI ;; EXEC", None, []),
+    ("nothing-changed-nothing-touched", "SET a 1 ;; WATCH a ;; APPEND a '' ;; MULTI ;; EXEC", None, []),
+    ("append-of-nothing-keeps-encoding", "SET a 1 ;; APPEND a '' ;; OBJECT ENCODING a", b"raw", b"int"),
+    ("no-access-frequency", "CONFIG SET maxmemory-policy allkeys-lfu ;; SET a 1 ;; OBJECT FREQ a", 0,
+     Error("ERR An LFU maxmemory policy is not selected")),
+    ("debug-object-has-no-clock", "SET a b ;; DEBUG OBJECT a", Without(" lru:0 "), Like(" lru:0 lru_seconds_idle:0")),
+    ("debug-sees-no-expired-keys", "DEBUG SET-ACTIVE-EXPIRE 0 ;; SET a 1 PX 1 ;; DEBUG SLEEP 0.02 ;; DEBUG OBJECT a",
+     Like("Value at"), Error("ERR no such key")),
+    ("debug-is-a-subset", "DEBUG HTSTATS 0", Like("Dictionary HT"), UNKNOWN_SUBCOMMAND),
+    ("debug-is-a-subset", "DEBUG STRUCTSIZE", Like("bits:64"), UNKNOWN_SUBCOMMAND),
+    ("debug-digest-is-another", "SET a 1 ;; DEBUG DIGEST", b"943d800368fb9c0e951138f1bc0e313ac769d91f", Like("^[0-9a-f]{40}$")),
+    ("not-in-transactions", "MULTI ;; DEBUG RELOAD", b"QUEUED", NOT_IN_MULTI),
+    ("not-in-transactions", "MULTI ;; DEBUG DIGEST", b"QUEUED", NOT_IN_MULTI),
+    ("function-is-a-stub", "FUNCTION LIST", [], []),
+    ("function-is-a-stub", "FUNCTION FLUSH", OK, OK),
+    ("function-is-a-stub", "FUNCTION LOAD x", Error("ERR Missing library metadata"), UNKNOWN_SUBCOMMAND),
+    ("no-tracking", "CLIENT TRACKING ON", OK, UNKNOWN_SUBCOMMAND),
+    ("no-tracking", "CLIENT TRACKING OFF", OK, UNKNOWN_SUBCOMMAND),
+    ("newer-client-commands", "CLIENT NO-TOUCH ON", UNKNOWN_SUBCOMMAND, OK),
+    ("newer-client-commands", "CLIENT SETINFO lib-name x", UNKNOWN_SUBCOMMAND, OK),
+    ("wait-counts-the-store", "SET a 1 ;; WAIT 1 100", 0, 1),
+    ("wait-counts-the-store", "SET a 1 ;; WAIT 5 100", 0, 1),
+    ("waitaof-is-there", "SET a 1 ;; WAITAOF 1 0 5000", UNKNOWN, [1, 0]),
+    ("waitaof-is-there", "SET a 1 ;; WAITAOF 0 1 5000", UNKNOWN, [1, 1]),
+    ("kept-directives", "CONFIG SET save '900 1' ;; CONFIG GET save", [b"save", b"900 1"], [b"save", b"900 1"]),
+    ("kept-directives", "CONFIG SET hz 0", OK, FIXED),
+    ("other-directives-are-unknown", "CONFIG SET lfu-log-factor 5", OK, NO_DIRECTIVE),
+    ("other-directives-are-unknown", "CONFIG GET dbfilename", [b"dbfilename", b"dump.rdb"], []),
+    ("dir-is-as-configured", "CONFIG GET dir", Holds("/"), [b"dir", b""]),
+    ("fixed-while-running", "CONFIG SET bind 127.0.0.1", OK, FIXED),
+    ("bad-options-before-missing-keys", "GETEX missing EX 0", None, Error("ERR invalid expire time in 'getex' command")),
+    ("bad-options-before-missing-keys", "GETEX missing EX x", None, NOT_INTEGER),
+    ("other-texts", "BLPOP a 1e100", Error("ERR timeout is negative"), Error("ERR timeout is out of range")),
+    ("other-texts", "MULTI ;; MONITOR ;; EXEC", [Error("ERR MONITOR isn't allowed for DENY BLOCKING client")],
+     [Error("ERR MONITOR isn't allowed in a transaction")]),
+    ("other-texts", "COMMAND GETKEYS PING", Error("ERR wrong number of arguments"), Error("ERR The command has no key arguments")),
+    ("other-texts", "DEBUG SLEEP abc", OK, Error("ERR value is not a valid float")),
+    ("other-texts", "BGREWRITEAOF", Like("^Background append only file rewriting"), b"Background append only file rewriting started"),
+    ("memory-is-counted-otherwise", "SET a b ;; MEMORY USAGE a", 64, 16),
+    ("memory-is-counted-otherwise", "MEMORY MALLOC-STATS", Like("jemalloc"), UNKNOWN_SUBCOMMAND),
+    ("info-has-other-fields", "INFO memory", Like("mem_fragmentation_ratio:.*mem_clients_normal:"), Without("mem_clients_normal:")),
+    ("info-has-other-fields", "INFO persistence", Without("writable:"), Like("writable:1\r\ntrouble:\r\n")),
+    ("info-has-other-fields", "INFO replication", Like("repl_backlog_size:"), Like("connected_slaves:0")),
+    ("info-has-other-fields", "INFO cairn", b"", Like("pending_ops:.*last_sync_ok:1")),
+    ("four-kin-of-incr", "SET a 6 ;; MULBY a 7", UNKNOWN, 42),
+    ("four-kin-of-incr", "SET a 6 ;; DIVBY a 4", UNKNOWN, 1),
+    ("four-kin-of-incr", "HSET h f 6 ;; HMULBY h f 7", UNKNOWN, 42),
+    ("four-kin-of-incr", "HSET h f 6 ;; HDIVBY h f 4", UNKNOWN, 1),
+    ("http-is-closed", r"RAW POST / HTTP/1.1\r\nHost: x\r\n\r\nSET a 1\r\n", CLOSED, CLOSED),
+    ("http-is-closed", r"RAW Host: x\r\nPING\r\n", CLOSED, CLOSED),
+    ("command-docs-are-shorter", "COMMAND INFO get", Holds("'access'"), Holds("'@string'")),
+    ("command-docs-are-shorter", "COMMAND GETKEYSANDFLAGS GET a", Holds("access"), UNKNOWN_SUBCOMMAND),
+    ("other-texts", "OBJECT HELP", Holds("internal representation"), Holds("internal form")),
+    ("cairn-commands", "CAIRN DURABILITY", UNKNOWN, b"applied"),
+]
+
+LATER = """
+    acl asking bitcount bitfield bitfield_ro bitop bitpos bzmpop bzpopmax bzpopmin cluster dump eval eval_ro evalsha evalsha_ro
+    failover fcall fcall_ro geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch
+    geosearchstore getbit latency lolwut migrate module pfadd pfcount pfdebug pfmerge pfselftest psync readonly readwrite replconf
+    replicaof restore restore-asking script setbit slaveof sort sort_ro sync xack xadd xautoclaim xclaim xdel xgroup xinfo xlen
+    xpending xrange xread xreadgroup xrevrange xsetid xtrim zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore
+    zlexcount zmpop zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex
+    zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore
+    """.split()
+OWN = "cairn divby hdivby hmulby mulby waitaof".split()
+
+
+class Pair:
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="cairn-differences-")
+        self.passed = self.failed = 0
+        self.cairn = self.start(server.PROGRAM, ["--store", os.path.join(self.directory, "cairn", "store"), "--threads", "2",
+                                                 "--sync-interval", "0", "--enable-debug-command", "yes"])
+        self.redis = self.start(REDIS, ["--save", "", "--enable-debug-command", "yes", "--dir", self.directory])
+
+    def start(self, program, flags):
+        own, server.PROGRAM = server.PROGRAM, program
+        running = server.Server(os.path.join(self.directory, "cairn" if program == own else "redis"), flags)
+        server.PROGRAM = own
+        if not running.wait_ready():
+            sys.exit(f"{program} does not start: {running.last_log_lines()}")
+        return running
+
+    def close(self):
+        self.cairn.kill()
+        self.redis.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def check(self, name, who, good, seen):
+        if good:
+            self.passed += 1
+            return
+        self.failed += 1
+        print(f"not ok {name}: {who} answers {str(seen)[:300]!s}", flush=True)
+
+    def both(self):
+        return (("redis", self.redis), ("cairn", self.cairn))
+
+
+def last_answer(running, line):
+    connection = resp.Connection(running.port, timeout=1 if line.startswith("RAW") else 20)
+    connection.call("FLUSHALL")
+    reply = None
+    for command in line.split(" ;; "):
+        if command.startswith("RAW "):
+            connection.send(command[4:].encode().decode("unicode_escape").encode("latin1"))
+        else:
+            connection.send(resp.encode(*shlex.split(command)))
+        try:
+            reply = connection.read()
+        except TimeoutError:
+            reply = WAITS
+        except ConnectionError:
+            reply = CLOSED
+    connection.close()
+    calm = resp.Connection(running.port)
+    calm.call("CONFIG", "SET", "maxmemory-policy", "noeviction", "save", "", "hz", "10", "maxclients", "10000")
+    calm.call("DEBUG", "SET-ACTIVE-EXPIRE", "1")
+    calm.call("FLUSHALL")
+    calm.close()
+    return reply
+
+
+def last_answers(pair, wanted):
+    for name, line, redis, cairn in LAST_ANSWERS:
+        if wanted and name not in wanted:
+            continue
+        for (who, running), expected in zip(pair.both(), (redis, cairn)):
+            got = last_answer(running, line)
+            pair.check(f"{name} ({line})", who, expected == got, got)
+
+
+def commands_of_later(pair):
+    """The commands that only one of the two has, by name."""
+    names = {}
+    for who, running in pair.both():
+        connection = resp.Connection(running.port)
+        names[who] = {name.decode() for name in connection.call("COMMAND", "LIST") if b"|" not in name}
+        connection.close()
+    pair.check("commands-of-later", "redis alone", sorted(names["redis"] - names["cairn"]) == LATER, names["redis"] - names["cairn"])
+    pair.check("commands-of-later", "cairn alone", sorted(names["cairn"] - names["redis"]) == OWN, names["cairn"] - names["redis"])
+    connection = resp.Connection(pair.cairn.port)
+    for name in LATER:
+        connection.send(resp.encode(name))
+        reply = connection.read()
+        pair.check("commands-of-later", f"cairn to {name}", UNKNOWN == reply, reply)
+    connection.close()
+
+
+def events_of(running, *commands):
+    connection, listener = resp.Connection(running.port), resp.Connection(running.port)
+    connection.call("FLUSHALL")
+    for command in commands[:-1]:
+        connection.call(*command)
+    connection.call("CONFIG", "SET", "notify-keyspace-events", "EAn")
+    listener.call("PSUBSCRIBE", "__keyevent*")
+    connection.call(*commands[-1])
+    connection.call("PUBLISH", "__keyevent-last", "")
+    events = []
+    while True:
+        _, _, channel, key = listener.read()
+        if channel == b"__keyevent-last":
+            break
+        events.append(channel.split(b":")[1].decode() + " " + key.decode())
+    connection.call("CONFIG", "SET", "notify-keyspace-events", "")
+    connection.close()
+    listener.close()
+    return events
+
+
+def events(pair):
+    for name, commands, redis, cairn in (
+            ("rename-tells-source-first", [("SET", "a", "1"), ("RENAME", "a", "b")],
+             ["new b", "rename_from a", "rename_to b"], ["rename_from a", "new b", "rename_to b"]),
+            ("rename-tells-source-first", [("SET", "a", "1"), ("MOVE", "a", "1")],
+             ["new a", "move_from a", "move_to a"], ["move_from a", "new a", "move_to a"]),
+            ("nothing-changed-nothing-touched", [("SET", "a", "1"), ("APPEND", "a", "")], ["append a"], ["append a"]),
+            ("nothing-changed-nothing-touched", [("RPUSH", "l", "1"), ("LTRIM", "l", "0", "-1")], ["ltrim l"], ["ltrim l"])):
+        for (who, running), expected in zip(pair.both(), (redis, cairn)):
+            got = events_of(running, *commands)
+            pair.check(name, who, got == expected, got)
+
+
+def no_access_times(pair):
+    ages = []
+    for _, running in pair.both():
+        connection = resp.Connection(running.port)
+        connection.call("SET", "idle", "1")
+        connection.close()
+    time.sleep(2.1)
+    for _, running in pair.both():
+        connection = resp.Connection(running.port)
+        ages.append(connection.call("OBJECT", "IDLETIME", "idle"))
+        connection.close()
+    pair.check("no-access-times", "redis", ages[0] >= 1, ages[0])
+    pair.check("no-access-times", "cairn", ages[1] == 0, ages[1])
+
+
+def save_is_a_sync(pair):
+    connection = resp.Connection(pair.cairn.port)
+    head = os.path.join(pair.directory, "cairn", "store", "saved.json")
+    connection.call("SELECT", "saved")
+    connection.call("SET", "a", "1")
+    pair.check("save-is-a-sync", "cairn before SAVE", not os.path.exists(head) and connection.call("CAIRN", "POSITION") == 0, head)
+    pair.check("save-is-a-sync", "cairn", connection.call("SAVE") == OK, "")
+    pair.check("save-is-a-sync", "cairn after SAVE", os.path.exists(head) and connection.call("CAIRN", "POSITION") == 1, head)
+    connection.call("SET", "b", "1")
+    pair.check("save-is-a-sync", "cairn", connection.call("BGSAVE") == b"Background saving started", "")
+    connection.call("CAIRN", "SYNC")
+    pair.check("save-is-a-sync", "cairn after BGSAVE", connection.call("CAIRN", "POSITION") == 2, "")
+    pair.check("save-is-a-sync", "cairn's LASTSAVE", abs(connection.call("LASTSAVE") - time.time()) < 60, "")
+    connection.close()
+    connection = resp.Connection(pair.redis.port)
+    connection.call("SAVE")
+    pair.check("save-is-a-sync", "redis", os.path.exists(os.path.join(pair.directory, "dump.rdb")), "no dump.rdb")
+    pair.check("save-is-a-sync", "cairn", not os.path.exists(os.path.join(pair.directory, "cairn", "store", "dump.rdb")), "dump.rdb")
+    connection.close()
+
+
+def one_sleeper(pair):
+    """DEBUG SLEEP holds the whole of Redis; in cairn another namespace on another thread goes on."""
+    for who, running in pair.both():
+        sleeper = resp.Connection(running.port)
+        others = [resp.Connection(running.port) for _ in range(8)]
+        for other in others:
+            other.call("SELECT", "7")
+        sleeper.send(resp.encode("DEBUG", "SLEEP", "1"))
+        time.sleep(0.1)
+        for other in others:
+            other.send(resp.encode("GET", "a"))
+        first = select.select([sleeper.socket] + [other.socket for other in others], [], [], 10)[0]
+        good = any(other.socket in first for other in others) and sleeper.socket not in first
+        pair.check("one-sleeper", who, good == (who == "cairn"), first)
+        for connection in [sleeper] + others:
+            connection.read()
+            connection.close()
+
+
+def swapdb_copies(pair):
+    for (who, running), expected in zip(pair.both(), (b"O(N) where N is the count of clients watching or blocking on keys from both databases.",
+                                                      b"O(N) for N keys in both")):
+        connection = resp.Connection(running.port)
+        docs = connection.call("COMMAND", "DOCS", "swapdb")[1]
+        pair.check("swapdb-copies", who, docs[docs.index(b"complexity") + 1] == expected, docs)
+        connection.close()
+
+
+def main():
+    server.require_program()
+    pair, wanted = Pair(), sys.argv[1:]
+    try:
+        last_answers(pair, wanted)
+        if not wanted:
+            for check in (commands_of_later, events, no_access_times, save_is_a_sync, one_sleeper, swapdb_copies):
+                check(pair)
+    finally:
+        pair.close()
+    print(f"{pair.passed} passed, {pair.failed} failed")
+    sys.exit(1 if pair.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "persistence/op_sort.h"
+
+#include "tests/persistence/codec_support.h"
+
+enum { COUNT = 20000 };
+
+struct keys {
+    struct op_ref *refs;
+    char (*bytes)[64];
+};
+
+static struct keys keys_create(void)
+{
+    return (struct keys){mem_calloc(COUNT, sizeof(struct op_ref)), mem_calloc(COUNT, 64)};
+}
+
+static void sort_and_check(struct keys *keys)
+{
+    op_refs_sort(keys->refs, COUNT);
+    char *seen = mem_calloc(COUNT, 1);
+    for (size_t i = 0; i < COUNT; i++) {
+        const struct op_ref *ref = &keys->refs[i];
+        assert_ptr_equal(ref->key.data, keys->bytes[ref->at]);
+        assert_false(seen[ref->at]);
+        seen[ref->at] = 1;
+        if (i == 0)
+            continue;
+        int order = slice_compare(ref[-1].key, ref->key);
+        assert_true(order < 0 || (order == 0 && ref[-1].at < ref->at));
+    }
+    mem_free(seen);
+    mem_free(keys->refs);
+    mem_free(keys->bytes);
+}
+
+static void set_key(struct keys *keys, size_t at, size_t len)
+{
+    keys->refs[at] = (struct op_ref){.key = slice_make(keys->bytes[at], len), .at = at};
+}
+
+/* Few different bytes, NUL among them: many keys begin another, or end where a word does. */
+static void random_keys_come_in_order(void **state)
+{
+    (void)state;
+    struct random r = random_init();
+    for (unsigned letters = 1; letters <= 256; letters *= 4) {
+        struct keys keys = keys_create();
+        for (size_t i = 0; i < COUNT; i++) {
+            size_t len = random_below(&r, 40);
+            for (size_t c = 0; c < len; c++)
+                keys.bytes[i][c] = (char)random_below(&r, letters);
+            set_key(&keys, i, len);
+        }
+        sort_and_check(&keys);
+    }
+}
+
+static void ops_of_one_key_keep_their_order(void **state)
+{
+    (void)state;
+    struct keys keys = keys_create();
+    for (size_t i = 0; i < COUNT; i++) {
+        memcpy(keys.bytes[i], "counter-of-visits", 17);
+        set_key(&keys, i, i % 3 ? 7 : 17);
+    }
+    sort_and_check(&keys);
+}
+
+static void rising_and_falling_keys_are_interleaved(void **state)
+{
+    (void)state;
+    struct keys keys = keys_create();
+    for (size_t i = 0; i < COUNT; i++) {
+        int len = snprintf(keys.bytes[i], 64, "%08zu", i % 2 ? i : COUNT - i);
+        set_key(&keys, i, (size_t)len);
+    }
+    sort_and_check(&keys);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_keys_come_in_order),
+        cmocka_unit_test(ops_of_one_key_keep_their_order),
+        cmocka_unit_test(rising_and_falling_keys_are_interleaved),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
