@@ -259,8 +259,10 @@ static bool agent_take(struct namespace *ns)
     ns->dirty = false;
     namespace_unlock(ns);
     agent->wanted = false;
-    if (!agent->cut.head)
+    if (!agent->cut.ops) { /* nothing, or all that was recorded was taken back */
+        pending_cut_release(&agent->cut);
         return false;
+    }
     /* A transaction over several namespaces must not become half durable. */
     if (ns->owner->journal)
         journal_harden(ns->owner->journal, journal_joint_ticket(ns->owner->journal), true);

@@ -164,6 +164,9 @@ def two_counters(options, checks):
     servers[0].client().incrby("counter", 10)
     servers[1].client().decrby("counter", 5)
     sync_all(servers)
+    for _ in range(3):  # what changes nothing is recorded and taken back
+        servers[0].client().sadd("same", "member")
+        sync_all(servers)
     for i, server in enumerate(servers):
         checks.check(server.client().get("counter") == b"5", "server %d has not 5" % i)
     for server in servers:
