@@ -44,8 +44,8 @@ DEPS_TEST = $(DEPS) clang clang-format llvm libcmocka-dev libclang-rt-dev redis-
             curl openssl radosgw ceph-mon ceph-osd
 
 # One make at a time in a set-up: deps first, then the build.
-.PHONY: run all objects deps deps-test test crash bench asan tsan fuzz fuzz-targets redis-tests tidy \
-        format install clean help
+.PHONY: run all objects deps deps-test test crash bench asan tsan fuzz fuzz-targets sim \
+        redis-tests tidy format install clean help
 run: deps  ## install what is missing, build, and start on 127.0.0.1:6379 with data in ./data
 	@$(MAKE) --no-print-directory all
 	$(BUILD)/cairn-server $(ARGS)
@@ -54,7 +54,11 @@ all: $(BUILD)/cairn-server  ## build build/cairn-server
 
 test: deps-test  ## install what is missing, build, and run the everyday tests (under 10 minutes)
 	@$(MAKE) --no-print-directory -j2 all units
+<<<<<<< HEAD
 	tests/run.sh tidy clang unit cli packages clients suite differences faults crash s3
+=======
+	tests/run.sh tidy clang unit cli packages clients suite crash sim sharing s3
+>>>>>>> 7efa1dc86a5940d8053c9fda5b7f9a7369a8413e
 
 redis-tests: deps-test  ## Redis's own suite and real client libraries against the server
 	@$(MAKE) --no-print-directory all
@@ -80,6 +84,11 @@ crash: deps-test  ## kill -9 at random moments: nothing acknowledged is lost (CR
 
 fuzz: deps-test  ## a short run of every fuzz target (FUZZ_SECONDS=20 each)
 	tests/run.sh fuzz
+
+SEEDS ?= 1000
+sim: deps-test  ## many replicas on one store in virtual time (SEEDS=1000, FIRST=1)
+	@$(MAKE) --no-print-directory $(BUILD)/tests/simulation/simulation
+	$(BUILD)/tests/simulation/simulation $(SEEDS) $(or $(FIRST),1)
 
 tidy: deps-test  ## layering, lengths of functions and files, formatting
 	tests/tidy/tidy.sh
@@ -144,6 +153,11 @@ $(BUILD)/tests/$(1)/%_test: $(BUILD)/obj/tests/$(1)/%_test.o $$(TESTSUP) $$(LIBS
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS) -lcmocka
 endef
 $(foreach m,$(MODULES),$(eval $(call UNIT_RULE,$(m))))
+SIM_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/simulation/*.c))
+$(BUILD)/tests/simulation/simulation: $(SIM_OBJ) $(TESTSUP) $(LIBS.persistence)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 .SECONDARY:
 
 .PHONY: units

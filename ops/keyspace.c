@@ -24,6 +24,7 @@ struct keyspace {
     struct table keys;
     struct table deadlines; /* the same entries */
     uint64_t expire_cursor;
+    int64_t floor; /* what expired later than this is kept */
     struct garbage *garbage;
     struct keyspace_hooks hooks;
 };
@@ -44,9 +45,15 @@ struct keyspace *keyspace_create(const struct keyspace_hooks *hooks)
     struct keyspace *ks = mem_calloc(1, sizeof(*ks));
     table_init(&ks->keys, offsetof(struct entry, bytes));
     table_init(&ks->deadlines, offsetof(struct entry, bytes));
+    ks->floor = INT64_MAX;
     if (hooks)
         ks->hooks = *hooks;
     return ks;
+}
+
+void keyspace_set_floor(struct keyspace *ks, int64_t floor)
+{
+    ks->floor = floor;
 }
 
 static void free_entry(void *item)
@@ -109,7 +116,8 @@ struct entry **keyspace_slot(struct keyspace *ks, struct slice key, uint64_t has
     hash = hash_of(key, hash);
     struct entry **slot = (struct entry **)table_find(&ks->keys, key, hash);
     if (slot && is_past(*slot, time)) {
-        keyspace_drop(ks, hash, slot);
+        if (is_past(*slot, ks->floor))
+            keyspace_drop(ks, hash, slot);
         return NULL;
     }
     return slot;
@@ -295,11 +303,13 @@ uint64_t keyspace_scan(struct keyspace *ks, uint64_t cursor,
     return table_scan(&ks->keys, cursor, scan_visit, &scan);
 }
 
-/* Drops `entry` when its deadline has passed. */
+/* Drops `entry`, unless it is to be kept; true when its deadline has passed. */
 static bool drop_past(struct keyspace *ks, struct entry *entry, int64_t time)
 {
     if (!is_past(entry, time))
         return false;
+    if (!is_past(entry, ks->floor))
+        return true;
     uint64_t hash = key_hash(entry_key(entry));
     struct entry **slot = (struct entry **)table_find_address(&ks->keys, entry, hash);
     assert(slot);
@@ -341,6 +351,8 @@ static void expire_visit(void *ctx, void *item)
 size_t keyspace_expire(struct keyspace *ks, int64_t time, size_t effort, size_t *looked)
 {
     size_t dropped = 0, round = ks->deadlines.count;
+    if (time > ks->floor)
+        time = ks->floor;
     if (effort > round)
         effort = round;
     *looked = 0;

@@ -59,6 +59,13 @@ size_t keyspace_expires(const struct keyspace *ks);                    /* keys w
 int64_t keyspace_average_ttl(const struct keyspace *ks, int64_t time); /* ms, an estimate */
 
 /*
+ * From now on a key whose deadline has passed counts as absent, but is dropped only when the
+ * deadline is at or before `floor`: where ops with an earlier time may still come, what they would
+ * find must be kept. Without a call nothing is kept. Lowering it has no meaning.
+ */
+void keyspace_set_floor(struct keyspace *ks, int64_t floor);
+
+/*
  * SCAN: calls `visit` for each entry of some buckets (several when they are sparse) and returns the
  * next cursor, 0 at the end. Start with 0. Every key present from start to end is visited at least
  * once, whatever the table does in between. `visit` must not change the keyspace. Entries whose

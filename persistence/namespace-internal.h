@@ -13,6 +13,7 @@
 #include "persistence/loader.h"
 #include "persistence/namespace.h"
 #include "persistence/pending.h"
+#include "persistence/rebase.h"
 #include "persistence/persistence.h"
 #include "persistence/store.h"
 #include "persistence/sync_core.h"
@@ -51,8 +52,8 @@ struct agent {
     uint64_t recovered;     /* batches of earlier incarnations that are not committed yet */
     struct sync_wait *waits;
     struct load_wait *load_waits;
-    bool folding, tidying;
-    uint64_t folds_seen, failures_seen;
+    bool folding, tidying, reloading;
+    uint64_t folds_seen, failures_seen, losses_seen;
     int64_t fold_at; /* not before */
     int64_t tidy_at; /* 0: not planned */
     struct strays strays;
@@ -67,11 +68,13 @@ struct namespace
     size_t name_len;
     uint64_t order;
     void *attachment;
+    bool shared;  /* other servers write it too */
     bool records; /* there is a store for its ops to go to */
 
     /* Under the lock. */
     pthread_mutex_t lock __attribute__((aligned(64)));
     struct keyspace *keyspace;
+    struct rebase *rebase; /* where the store is shared: the pending ops with their inverses */
     struct pending pending;
     uint64_t last_ticket;
     int64_t clock;

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "ops/apply.h"
 #include "ops/mem.h"
 #include "persistence/syncer.h"
 
@@ -32,6 +33,7 @@ struct namespace *namespace_create(struct persistence *owner, struct slice name,
     *ns = (struct namespace){.owner = owner, .name_len = name.len, .order = order};
     memcpy(ns->name, name.data, name.len);
     ns->records = !owner->memory;
+    ns->shared = ns->records && owner->options.shared;
     pthread_mutexattr_init(&adaptive);
     pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
     pthread_mutex_init(&ns->lock, &adaptive);
@@ -45,6 +47,7 @@ void namespace_destroy(struct namespace *ns)
 {
     if (ns->keyspace)
         keyspace_destroy(ns->keyspace);
+    rebase_destroy(ns->rebase);
     pending_release(&ns->pending);
     pending_cut_release(&ns->agent.cut);
     sync_core_destroy(ns->agent.core);
@@ -126,6 +129,33 @@ void namespace_forget(struct namespace *ns)
 {
     if (ns->records)
         pending_forget(&ns->pending);
+}
+
+bool namespace_shared(const struct namespace *ns)
+{
+    return ns->shared;
+}
+
+static bool run(struct namespace *ns, struct op *op, struct outcome *out)
+{
+    if (ns->rebase)
+        return rebase_run(ns->rebase, op, out);
+    apply(ns->keyspace, op, out, NULL);
+    return out->changed;
+}
+
+void namespace_apply(struct namespace *ns, struct op *op, struct outcome *out)
+{
+    bool early = ns->rebase || op->kind == OP_KEY_PUT; /* apply takes its value */
+    if (ns->rebase && op->time < rebase_clock(ns->rebase))
+        op->time = rebase_clock(ns->rebase);
+    if (early)
+        namespace_record(ns, op);
+    bool changed = run(ns, op, out);
+    if (changed && !early)
+        namespace_record(ns, op);
+    else if (!changed && early)
+        namespace_forget(ns);
 }
 
 uint64_t namespace_mark(const struct namespace *ns)

@@ -18,6 +18,7 @@
 #include "ops/slice.h"
 
 struct namespace;
+struct outcome;
 struct persistence;
 
 #define NAMESPACE_NAME_MAX 128
@@ -59,6 +60,13 @@ void *namespace_attachment(const struct namespace *ns);
  * A memory-only namespace keeps nothing.
  */
 void namespace_record(struct namespace *ns, const struct op *op);
+/* Where other servers share the store, ops go through namespace_apply alone. */
+bool namespace_shared(const struct namespace *ns);
+/*
+ * apply(), and namespace_record when it changed something; where the store is shared, with an
+ * inverse that is kept until the op is committed. `op->time` may become later.
+ */
+void namespace_apply(struct namespace *ns, struct op *op, struct outcome *out);
 void namespace_forget(struct namespace *ns); /* takes back the last namespace_record */
 /* The newest time of any op the namespace has had. No op may run at an earlier time, or a replay of
  * the store would differ: take the later of this and the clock. */

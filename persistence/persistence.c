@@ -10,12 +10,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ops/apply.h"
 #include "ops/mem.h"
 #include "persistence/file.h"
 #include "persistence/identity.h"
+#include "persistence/op_binary.h"
 #include "persistence/probe.h"
 #include "persistence/recovery.h"
 #include "persistence/syncer.h"
@@ -23,6 +26,9 @@
 #define JOURNAL_ROTATE_BYTES ((uint64_t)64 * 1024 * 1024)
 #define TAIL_MAX             512
 #define BACKOFF_MAX_MS       1000
+#define MERGE_LIMIT          ((size_t)4 * 1024 * 1024)
+/* Commits that a fold leaves to those who have not read them yet: else they must load all anew. */
+#define TAIL_KEEP 64
 
 int64_t persistence_now(struct persistence *p)
 {
@@ -186,6 +192,22 @@ struct namespace **persistence_all(struct persistence *p, size_t *ret_count)
 
 /* --- loading --- */
 
+static uint64_t random_word(void *ctx)
+{
+    uint64_t word = 0;
+    (void)ctx;
+    ssize_t got = getrandom(&word, sizeof(word), 0);
+    (void)got; /* jitter only */
+    return word;
+}
+
+static void on_arrived(void *ctx, const struct op *op, const struct outcome *outcome)
+{
+    struct namespace *ns = ctx;
+    if (ns->owner->options.arrived)
+        ns->owner->options.arrived(ns->attachment, op, outcome);
+}
+
 void persistence_install(struct namespace *ns, struct loaded *loaded)
 {
     struct persistence *p = ns->owner;
@@ -195,6 +217,10 @@ void persistence_install(struct namespace *ns, struct loaded *loaded)
         .backoff_max_ms = BACKOFF_MAX_MS,
         .replica = p->replica,
         .incarnation = p->incarnation,
+        .shared = ns->shared,
+        .merge_limit = MERGE_LIMIT,
+        .tail_keep = ns->shared ? TAIL_KEEP : 0,
+        .random = random_word,
         .make_uuid = uuid7_make,
     };
     if (!ns->agent.core)
@@ -204,6 +230,11 @@ void persistence_install(struct namespace *ns, struct loaded *loaded)
     ns->agent.last_used = persistence_now(p);
     namespace_lock_aside(ns);
     ns->keyspace = loaded->keyspace;
+    if (ns->shared) {
+        struct rebase_hooks hooks = {ns, on_arrived, NULL};
+        ns->rebase = rebase_create(ns->keyspace, loaded->clock, &hooks);
+        rebase_begin(ns->rebase, slice_of(p->incarnation), ns->pending.recorded + 1);
+    }
     if (loaded->clock > ns->clock)
         ns->clock = loaded->clock;
     namespace_set_state(ns, NAMESPACE_READY);
@@ -349,7 +380,14 @@ static enum persistence_status lock_all(struct persistence *p, struct text *erro
 {
     int store_own = -1;
     enum persistence_status status = lock_directory(p->dir, &p->own, &p->lock, error);
-    if (status != PERSISTENCE_OK || is_remote(p->where) || same_directory(p->dir, p->where))
+    if (status != PERSISTENCE_OK || is_remote(p->where))
+        return status;
+    if (p->options.shared && same_directory(p->dir, p->where)) {
+        text_append_format(error, "%s is shared: every server needs a directory of its own (--dir)",
+                           p->where);
+        return PERSISTENCE_LOCKED;
+    }
+    if (p->options.shared || same_directory(p->dir, p->where))
         return status;
     status = lock_directory(p->where, &store_own, &p->store_lock, error);
     if (store_own >= 0)
@@ -374,6 +412,28 @@ static enum persistence_status open_journal(struct persistence *p, const struct 
     return p->journal ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE;
 }
 
+/* Puts what was pending on top of what the store has, with inverses. */
+static void run_recovered(struct namespace *ns, struct sync_batch *batch)
+{
+    struct op_scratch scratch = {0};
+    struct outcome out;
+    struct op op;
+    for (; batch; batch = batch->next) {
+        rebase_begin(ns->rebase, slice_of(batch->replica), batch->first);
+        for (size_t at = 0, len; at < batch->ops.len; at += len) {
+            struct slice rest = slice_make(batch->ops.data + at, batch->ops.len - at);
+            len = op_binary_decode(rest, &scratch, &op);
+            assert(len); /* recovery_settle and the journal's sums have seen them */
+            batch->time = at ? batch->time : op.time;
+            rebase_run_recorded(ns->rebase, &op, &out);
+            op_release(&op);
+        }
+    }
+    op_scratch_release(&scratch);
+    rebase_begin(ns->rebase, slice_of(ns->owner->incarnation), 1);
+    ns->clock = rebase_clock(ns->rebase);
+}
+
 /* Loads one namespace that the journal has ops of, and queues those. */
 static enum persistence_status recover_one(struct persistence *p, struct recovered *item,
                                            struct text *error)
@@ -392,11 +452,14 @@ static enum persistence_status recover_one(struct persistence *p, struct recover
     enum loader_result result = loader_run(&options, &loaded, error);
     if (result != LOADER_OK)
         return result == LOADER_CORRUPT ? PERSISTENCE_CORRUPT : PERSISTENCE_UNWRITABLE;
-    if (!recovery_apply(item, &loaded, error)) {
+    if (!(ns->shared ? recovery_settle(item, &loaded.head, error)
+                     : recovery_apply(item, &loaded, error))) {
         loaded_release(&loaded);
         return PERSISTENCE_CORRUPT;
     }
     persistence_install(ns, &loaded);
+    if (ns->shared)
+        run_recovered(ns, item->batches);
     while (item->batches) {
         struct sync_batch *batch = item->batches;
         item->batches = batch->next;
@@ -501,7 +564,7 @@ static enum persistence_status start_threads(struct persistence *p, struct text 
 
 static enum persistence_status open_store(struct persistence *p, struct text *error)
 {
-    if (!is_remote(p->where))
+    if (!is_remote(p->where) && !p->options.shared)
         store_directory_clean(p->where);
     if (store_open(p->where, &p->store, error) != STORE_OK)
         return PERSISTENCE_UNWRITABLE;

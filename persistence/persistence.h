@@ -35,6 +35,7 @@ enum persistence_log_level { PERSISTENCE_LOG_NOTICE, PERSISTENCE_LOG_WARNING };
 
 struct persistence_options {
     const char *store; /* "memory", a directory, or s3://bucket/prefix */
+    bool shared;       /* other servers may use the store at the same time */
     const char *dir;   /* journal, identity, lock; NULL: the store when that is a directory */
     int64_t sync_interval_ms; /* 0: only on demand and at shutdown */
     enum journal_fsync journal_fsync;
@@ -49,6 +50,9 @@ struct persistence_options {
     struct keyspace_hooks (*hooks)(void *attachment); /* for each keyspace made */
     void *(*attach)(void *ctx, struct namespace *ns); /* makes the server's per-namespace data */
     void (*detach)(void *ctx, void *attachment);
+    /* Another server changed a key (`op` NULL: perhaps every key). On the syncer's thread, with the
+     * namespace locked; must not touch the keyspace. May be NULL. */
+    void (*arrived)(void *attachment, const struct op *op, const struct outcome *outcome);
     void (*log)(void *ctx, enum persistence_log_level level, const char *line);
     int64_t (*now_ms)(void *ctx); /* wall clock that never goes back */
     void *ctx;

@@ -102,6 +102,8 @@ static bool swap_in(struct namespace *ns, struct loaded *loaded)
                 atomic_load(&ns->pending_ops) == 0;
     if (same) {
         struct keyspace *old = ns->keyspace;
+        if (ns->rebase)
+            rebase_restart(ns->rebase, loaded->keyspace, loaded->clock, &loaded->head);
         ns->keyspace = loaded->keyspace;
         loaded->keyspace = old;
     }

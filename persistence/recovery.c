@@ -141,22 +141,28 @@ static bool drop_committed(struct recovered *item, const struct head *head, stru
                                item->namespace);
             return false;
         }
+        batch->gone_count = batch->gone_bytes = 0; /* never counted as pending here */
         done = batch->first + batch->count - 1;
         at = &batch->next;
     }
     return true;
 }
 
-bool recovery_apply(struct recovered *recovered, struct loaded *loaded, struct text *error)
+bool recovery_settle(struct recovered *recovered, const struct head *head, struct text *error)
 {
-    if (loaded->head.position < recovered->position) {
+    if (head->position < recovered->position) {
         text_append_format(error,
                            "%s.json is older than the journal: it is at position %" PRIu64
                            ", and had been at %" PRIu64,
-                           recovered->namespace, loaded->head.position, recovered->position);
+                           recovered->namespace, head->position, recovered->position);
         return false;
     }
-    if (!drop_committed(recovered, &loaded->head, error))
+    return drop_committed(recovered, head, error);
+}
+
+bool recovery_apply(struct recovered *recovered, struct loaded *loaded, struct text *error)
+{
+    if (!recovery_settle(recovered, &loaded->head, error))
         return false;
     for (struct sync_batch *batch = recovered->batches; batch; batch = batch->next)
         if (!batch_apply(batch, loaded)) {

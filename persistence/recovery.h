@@ -28,6 +28,12 @@ void recovery_release(struct recovery *recovery);
 journal_visit recovery_collect;
 
 /*
+ * Leaves of `recovered` what is not committed according to `head`. False, with a sentence, when
+ * journal and store do not fit together.
+ */
+bool recovery_settle(struct recovered *recovered, const struct head *head, struct text *error);
+
+/*
  * Leaves of `recovered` what is not committed according to `loaded`, and applies it to the loaded
  * keyspace. False, with a sentence, when journal and store do not fit together.
  */

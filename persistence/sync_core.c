@@ -4,7 +4,7 @@
  * it is what the store shall hold. A swap that may have landed is never guessed at: the head is
  * read again, and if it did not land the candidate is built anew from what was read.
  */
-#include "persistence/sync_core.h"
+#include "persistence/sync_core-internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -14,40 +14,8 @@
 #include "persistence/op_binary.h"
 
 #define BACKOFF_MIN_MS 50
+#define LOSS_MIN_MS    INT64_C(5)
 #define REFUSALS_MAX   3 /* then they are a failure, with its pause */
-
-enum sync_phase { PHASE_REST, PHASE_READ, PHASE_SEGMENT, PHASE_SWAP, PHASE_STUCK };
-
-struct sync_core {
-    struct sync_settings settings;
-    char namespace[NAMESPACE_NAME_MAX + 1];
-    enum sync_phase phase;
-    bool adopted;
-    bool drop_dead;
-
-    struct head head;
-    char etag[STORE_ETAG_MAX];
-    uint64_t position; /* committed */
-    char hash[SHA256_HEX_SIZE];
-    uint64_t base_position;
-
-    struct sync_batch *queue, **queue_end;
-    struct sync_batch *done, **done_end;
-    bool placed; /* the first of the queue is in the candidate */
-
-    struct head_base base; /* a fold that waits */
-    bool base_waits;
-    int64_t base_began; /* of the fold that waits or is in the candidate */
-    bool base_placed;
-
-    struct text body;
-    int64_t retry_at;
-    int64_t backoff;
-    unsigned refusals; /* swaps in a row that did not land, though nobody else swapped */
-    uint64_t folds, failures;
-    enum store_result result;
-    char error[STORE_ERROR_MAX + 64];
-};
 
 void sync_batch_destroy(struct sync_batch *batch)
 {
@@ -72,6 +40,8 @@ bool sync_batch_skip(struct sync_batch *batch, uint64_t count)
     batch->ops.len -= at;
     batch->first += count;
     batch->count -= count;
+    batch->gone_count += count;
+    batch->gone_bytes += at;
     text_clear(&batch->json);
     batch->segment[0] = '\0';
     return true;
@@ -84,6 +54,8 @@ struct sync_core *sync_core_create(struct slice namespace, const struct sync_set
     memcpy(core->namespace, namespace.data, namespace.len);
     core->queue_end = &core->queue;
     core->done_end = &core->done;
+    core->arrivals_end = &core->arrivals;
+    core->arriving_end = &core->arriving;
     core->result = STORE_OK;
     return core;
 }
@@ -94,6 +66,23 @@ static void destroy_batches(struct sync_batch *batch)
         struct sync_batch *next = batch->next;
         sync_batch_destroy(batch);
         batch = next;
+    }
+}
+
+void sync_arrival_destroy(struct sync_arrival *arrival)
+{
+    if (!arrival)
+        return;
+    text_release(&arrival->ops);
+    mem_free(arrival);
+}
+
+static void destroy_arrivals(struct sync_arrival *arrival)
+{
+    while (arrival) {
+        struct sync_arrival *next = arrival->next;
+        sync_arrival_destroy(arrival);
+        arrival = next;
     }
 }
 
@@ -111,13 +100,15 @@ void sync_core_destroy(struct sync_core *core)
     destroy_batches(core->queue);
     destroy_batches(core->done);
     forget_base(core);
+    sync_core_forget_incoming(core);
+    destroy_arrivals(core->arrivals);
     if (core->adopted)
         head_release(&core->head);
     text_release(&core->body);
     mem_free(core);
 }
 
-static void remember_committed(struct sync_core *core, const char *etag)
+void sync_core_remember(struct sync_core *core, const char *etag)
 {
     snprintf(core->etag, sizeof(core->etag), "%s", etag);
     core->position = core->head.position;
@@ -130,7 +121,7 @@ void sync_core_adopt(struct sync_core *core, struct head *head, const char *etag
     assert(!core->adopted && core->phase == PHASE_REST);
     core->head = *head;
     core->adopted = true;
-    remember_committed(core, etag);
+    sync_core_remember(core, etag);
 }
 
 void sync_core_leave(struct sync_core *core)
@@ -145,6 +136,12 @@ void sync_core_leave(struct sync_core *core)
 bool sync_core_adopted(const struct sync_core *core)
 {
     return core->adopted;
+}
+
+bool sync_core_polling(const struct sync_core *core)
+{
+    return core->poll || core->phase == PHASE_POLL || core->phase == PHASE_READ ||
+           core->phase == PHASE_FETCH || core->phase == PHASE_RELOAD;
 }
 
 void sync_core_push(struct sync_core *core, struct sync_batch *batch)
@@ -169,10 +166,16 @@ struct sync_batch *sync_core_take_done(struct sync_core *core)
 
 bool sync_core_at_rest(const struct sync_core *core)
 {
-    return core->phase == PHASE_REST && !core->queue && !core->base_waits;
+    return core->phase == PHASE_REST && !core->queue && !core->base_waits && !core->poll;
 }
 
-static void be_stuck(struct sync_core *core, enum store_result result, const char *why)
+void sync_core_poll(struct sync_core *core)
+{
+    assert(core->settings.shared);
+    core->poll = true;
+}
+
+void sync_core_be_stuck(struct sync_core *core, enum store_result result, const char *why)
 {
     core->phase = PHASE_STUCK;
     core->result = result;
@@ -267,8 +270,35 @@ static bool encode_batch(struct sync_core *core, struct sync_batch *batch)
     if (commit_ops_encode(text_slice(&batch->ops), batch->time, &batch->json, &count) &&
         count == batch->count)
         return true;
-    be_stuck(core, STORE_INVALID, "pending ops cannot be encoded");
+    sync_core_be_stuck(core, STORE_INVALID, "pending ops cannot be encoded");
     return false;
+}
+
+/*
+ * Where others write too, a batch may lose many times; those that came meanwhile go with it, so
+ * that no writer falls behind. One whose segment is uploaded goes as it is: it is quicker.
+ */
+static void merge_batches(struct sync_core *core, int64_t now)
+{
+    struct sync_batch *batch = core->queue, *next;
+    if (batch->segment[0] && batch->uploaded && now - batch->uploaded < SYNC_OBJECT_AGE_MS)
+        return;
+    while ((next = batch->next) && strcmp(next->replica, batch->replica) == 0 &&
+           next->first == batch->first + batch->count &&
+           batch->ops.len + next->ops.len <= core->settings.merge_limit) {
+        text_append_slice(&batch->ops, text_slice(&next->ops));
+        batch->count += next->count;
+        batch->joined += 1 + next->joined;
+        batch->gone_count += next->gone_count;
+        batch->gone_bytes += next->gone_bytes;
+        text_clear(&batch->json);
+        batch->segment[0] = '\0';
+        batch->next = next->next;
+        if (!batch->next)
+            core->queue_end = &batch->next;
+        sync_batch_destroy(next);
+        core->merged++;
+    }
 }
 
 /*
@@ -279,6 +309,8 @@ static void build(struct sync_core *core, int64_t now)
 {
     struct sync_batch *batch = core->queue;
     if (batch) {
+        if (core->settings.shared)
+            merge_batches(core, now);
         if (!encode_batch(core, batch))
             return;
         bool fits = head_tail_bytes(&core->head) + batch->json.len <= core->settings.inline_limit;
@@ -311,6 +343,10 @@ static void request_head(const struct sync_core *core, struct sync_request *requ
 enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_request *ret_request)
 {
     *ret_request = (struct sync_request){0};
+    if (core->phase == PHASE_REST && core->adopted && core->poll) {
+        core->poll = false; /* who asks from now on wants a later look */
+        core->phase = PHASE_POLL;
+    }
     if (core->phase == PHASE_REST && core->adopted && (core->queue || core->base_waits))
         build(core, now);
     if (core->phase == PHASE_REST)
@@ -323,8 +359,14 @@ enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_r
     }
     if (core->phase == PHASE_SWAP && candidate_stale(core, now))
         core->phase = PHASE_READ;
-    if (core->phase == PHASE_READ) {
+    if (core->phase == PHASE_RELOAD)
+        return SYNC_RELOAD;
+    if (core->phase == PHASE_FETCH)
+        return sync_core_request_segment(core, ret_request);
+    if (core->phase == PHASE_READ || core->phase == PHASE_POLL) {
         request_head(core, ret_request);
+        if (core->phase == PHASE_POLL)
+            memcpy(ret_request->etag, core->etag, sizeof(ret_request->etag));
         return SYNC_GET;
     }
     ret_request->body = text_slice(&core->body);
@@ -341,7 +383,7 @@ enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_r
 
 /* --- answers --- */
 
-static void succeed(struct sync_core *core)
+void sync_core_succeed(struct sync_core *core)
 {
     core->result = STORE_OK;
     core->error[0] = '\0';
@@ -349,12 +391,38 @@ static void succeed(struct sync_core *core)
     core->retry_at = 0;
 }
 
-static void fail(struct sync_core *core, int64_t now, enum store_result result, const char *error)
+/* Where others write too, those who failed together must not come back together. */
+static int64_t jitter(const struct sync_core *core, int64_t delay)
+{
+    const struct sync_settings *settings = &core->settings;
+    if (!settings->shared)
+        return delay;
+    uint64_t span = (uint64_t)delay / 2 + 1;
+    return delay / 2 + (int64_t)(settings->random(settings->ctx) % span);
+}
+
+/* The race for the head was lost: the first time try again soon, then give way more and more. */
+static void lose(struct sync_core *core, int64_t now)
+{
+    const struct sync_settings *settings = &core->settings;
+    core->phase = PHASE_READ;
+    if (!settings->shared)
+        return;
+    core->losses++;
+    int64_t window = LOSS_MIN_MS << (core->losses_in_row < 8 ? core->losses_in_row : 8);
+    core->losses_in_row++;
+    if (window > settings->backoff_max_ms)
+        window = settings->backoff_max_ms;
+    core->retry_at = now + (int64_t)(settings->random(settings->ctx) % (uint64_t)(window + 1));
+}
+
+void sync_core_fail(struct sync_core *core, int64_t now, enum store_result result,
+                    const char *error)
 {
     core->backoff = core->backoff ? 2 * core->backoff : BACKOFF_MIN_MS;
     if (core->backoff > core->settings.backoff_max_ms)
         core->backoff = core->settings.backoff_max_ms;
-    core->retry_at = now + core->backoff;
+    core->retry_at = now + jitter(core, core->backoff);
     core->result = result;
     core->failures++;
     snprintf(core->error, sizeof(core->error), "%s", error);
@@ -374,19 +442,23 @@ static void finish_batch(struct sync_core *core)
 static void finish_swap(struct sync_core *core, const char *etag)
 {
     core->refusals = 0;
+    core->ours_last = true;
+    core->losses_in_row = 0;
+    if (core->placed && core->settings.shared)
+        sync_core_note_own(core);
     if (core->placed)
         finish_batch(core);
     if (core->base_placed)
         core->folds++;
     core->placed = core->base_placed = false;
-    remember_committed(core, etag);
+    sync_core_remember(core, etag);
     text_release(&core->body);
     core->phase = PHASE_REST;
-    succeed(core);
+    sync_core_succeed(core);
 }
 
 /* The hash of the chain in `head` at our position; "" when its tail does not reach back so far. */
-static void hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE])
+void sync_core_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE])
 {
     memcpy(out, head->base.hash, SHA256_HEX_SIZE);
     if (head->base.position > position)
@@ -400,7 +472,7 @@ static bool is_own(const struct sync_core *core, const struct head *head)
 {
     char hash[SHA256_HEX_SIZE];
     size_t len = strlen(core->settings.replica);
-    hash_at(head, core->position, hash);
+    sync_core_hash_at(head, core->position, hash);
     if (head->position < core->position || strcmp(hash, core->hash) != 0)
         return false;
     for (size_t i = 0; i < head->tail_count; i++) {
@@ -415,7 +487,7 @@ static bool is_own(const struct sync_core *core, const struct head *head)
 
 /* What of the queue is in `head` leaves it. A late commit of an earlier incarnation may have
  * landed that ends in the midst of a batch. */
-static bool settle_queue(struct sync_core *core, const struct head *head)
+bool sync_core_settle_queue(struct sync_core *core, const struct head *head)
 {
     while (core->queue) {
         struct sync_batch *batch = core->queue;
@@ -434,10 +506,11 @@ static void reconcile(struct sync_core *core, int64_t now, struct head *head, co
 {
     uint64_t before = core->position;
     bool base_landed = core->base_placed && head->base.position > core->base_position;
-    if (!is_own(core, head) || !settle_queue(core, head)) {
+    if (!is_own(core, head) || !sync_core_settle_queue(core, head)) {
         head_release(head);
-        be_stuck(core, STORE_PRECONDITION,
-                 "it was changed by another writer, and this server does not share its store");
+        sync_core_be_stuck(
+            core, STORE_PRECONDITION,
+            "it was changed by another writer, and this server does not share its store");
         return;
     }
     head_release(&core->head);
@@ -445,16 +518,23 @@ static void reconcile(struct sync_core *core, int64_t now, struct head *head, co
     if (base_landed)
         core->folds++;
     core->placed = core->base_placed = false;
-    remember_committed(core, etag);
+    sync_core_remember(core, etag);
     core->phase = PHASE_REST;
     if (base_landed || core->position != before)
         core->refusals = 0;
     if (++core->refusals > REFUSALS_MAX)
-        fail(core, now, STORE_PRECONDITION,
-             "the store takes no new head, though the old one is "
-             "what it was");
+        sync_core_fail(core, now, STORE_PRECONDITION,
+                       "the store takes no new head, though the old one is what it was");
     else
-        succeed(core);
+        sync_core_succeed(core);
+}
+
+static void take_head(struct sync_core *core, int64_t now, struct head *head, const char *etag)
+{
+    if (core->settings.shared)
+        sync_core_receive(core, head, etag);
+    else
+        reconcile(core, now, head, etag);
 }
 
 static void answer_read(struct sync_core *core, int64_t now, enum store_result result,
@@ -462,17 +542,23 @@ static void answer_read(struct sync_core *core, int64_t now, enum store_result r
 {
     struct head head;
     struct text reason = {0};
-    if (result == STORE_NOT_FOUND && !core->etag[0]) {
+    if (result == STORE_NOT_MODIFIED && core->phase == PHASE_POLL) {
+        core->phase = PHASE_REST;
+        sync_core_succeed(core);
+    } else if (result == STORE_NOT_FOUND && !core->etag[0]) {
         head_init(&head, slice_of(core->namespace));
-        reconcile(core, now, &head, "");
+        take_head(core, now, &head, "");
     } else if (result == STORE_NOT_FOUND) {
-        be_stuck(core, result, "it is gone from the store");
+        sync_core_be_stuck(core, result, "it is gone from the store");
     } else if (result != STORE_OK) {
-        fail(core, now, result, error);
+        sync_core_fail(core, now, result, error);
     } else if (head_decode(body, slice_of(core->namespace), &head, &reason)) {
-        reconcile(core, now, &head, etag);
+        take_head(core, now, &head, etag);
+    } else if (core->settings.shared) {
+        /* Perhaps cut on its way. Nothing is written on a head that cannot be read. */
+        sync_core_fail(core, now, STORE_INVALID, text_terminated(&reason));
     } else {
-        be_stuck(core, STORE_INVALID, text_terminated(&reason));
+        sync_core_be_stuck(core, STORE_INVALID, text_terminated(&reason));
     }
     text_release(&reason);
 }
@@ -481,19 +567,21 @@ void sync_core_answer(struct sync_core *core, int64_t now, enum store_result res
                       const char *etag, struct slice body, const char *error)
 {
     assert(core->phase != PHASE_REST && core->phase != PHASE_STUCK);
-    if (core->phase == PHASE_READ) {
+    if (core->phase == PHASE_READ || core->phase == PHASE_POLL) {
         answer_read(core, now, result, etag, body, error);
+    } else if (core->phase == PHASE_FETCH) {
+        sync_core_answer_segment(core, now, result, body, error);
     } else if (result == STORE_OK && core->phase == PHASE_SEGMENT) {
         core->queue->uploaded = now;
-        succeed(core);
+        sync_core_succeed(core);
         start_swap(core, core->queue, now);
     } else if (result == STORE_OK) {
         finish_swap(core, etag);
     } else if (core->phase == PHASE_SWAP &&
                (result == STORE_PRECONDITION || result == STORE_UNKNOWN)) {
-        core->phase = PHASE_READ;
+        lose(core, now);
     } else {
-        fail(core, now, result, error);
+        sync_core_fail(core, now, result, error);
     }
 }
 
@@ -515,15 +603,23 @@ static uint64_t base_bytes(const struct head_base *base)
 bool sync_core_fold_due(const struct sync_core *core)
 {
     const struct head *head = &core->head;
-    if (!core->adopted || core->phase != PHASE_REST || core->base_waits)
+    size_t kept = core->settings.tail_keep;
+    if (!core->adopted || core->phase != PHASE_REST || core->base_waits ||
+        head->tail_count <= kept || (core->settings.shared && !core->ours_last))
         return false;
-    uint64_t tail = head_tail_bytes(head), allowed = base_bytes(&head->base) / 2;
-    for (size_t i = 0; i < head->tail_count; i++)
-        tail += head->tail[i].segment[0] ? head->tail[i].bytes : 0;
+    uint64_t tail = 0, allowed = base_bytes(&head->base) / 2;
+    for (size_t i = 0; i < head->tail_count - kept; i++)
+        tail += head->tail[i].text.len + 2 + (head->tail[i].segment[0] ? head->tail[i].bytes : 0);
     /* A little before the limit at which a commit, however small, needs a segment of its own. */
     if (allowed < core->settings.inline_limit / 8 * 7)
         allowed = core->settings.inline_limit / 8 * 7;
-    return tail > allowed || head->tail_count > core->settings.tail_max;
+    return tail > allowed || head->tail_count - kept > core->settings.tail_max;
+}
+
+uint64_t sync_core_fold_position(const struct sync_core *core)
+{
+    size_t count = core->head.tail_count, kept = core->settings.tail_keep;
+    return core->head.base.position + (count > kept ? count - kept : 0);
 }
 
 bool sync_core_head(const struct sync_core *core, struct head *ret_head, struct text *error)
@@ -570,4 +666,14 @@ const char *sync_core_error(const struct sync_core *core)
 uint64_t sync_core_failures(const struct sync_core *core)
 {
     return core->failures;
+}
+
+uint64_t sync_core_losses(const struct sync_core *core)
+{
+    return core->losses;
+}
+
+uint64_t sync_core_merged(const struct sync_core *core)
+{
+    return core->merged;
 }

@@ -10,6 +10,11 @@
  *
  * Whether a batch landed is told by the head alone: the entry of its replica says how far that
  * replica's ops are committed. So nothing is sent twice, whatever was lost on the way.
+ *
+ * Where others write too (settings.shared), every head read is taken in: its commits after our
+ * position are arrivals, which the driver gives to rebase in order, before it does anything else
+ * with the namespace. Ours among them are told by their replica's name and numbers. The place to
+ * run commands on the newest head is between the last arrival and the next push.
  */
 #ifndef CAIRN_PERSISTENCE_SYNC_CORE_H
 #define CAIRN_PERSISTENCE_SYNC_CORE_H
@@ -37,6 +42,9 @@ struct sync_batch {
     char sha256[SHA256_HEX_SIZE];
     uint64_t bytes;
     int64_t uploaded; /* 0: not yet */
+    /* What it was in parts: batches that joined it, ops and bytes of it that were committed before.
+     */
+    uint64_t joined, gone_count, gone_bytes;
 };
 
 void sync_batch_destroy(struct sync_batch *batch);
@@ -49,16 +57,35 @@ struct sync_settings {
     int64_t backoff_max_ms;
     const char *replica;     /* this server's name, borrowed */
     const char *incarnation; /* name/nonce, borrowed */
+    bool shared;             /* other servers write too; the next four are for that alone */
+    size_t merge_limit;      /* bytes of ops of batches that become one commit */
+    size_t tail_keep;        /* newest commits that a fold leaves in the tail for those behind */
+    uint64_t (*random)(void *ctx);
+    void *ctx;
     /* A new object's name; randomness comes in here. */
     void (*make_uuid)(int64_t now_ms, char out[UUID_TEXT_SIZE]);
 };
 
+/* A commit after the position that was known before. */
+struct sync_arrival {
+    struct sync_arrival *next;
+    uint64_t position;
+    char replica[COMMIT_REPLICA_SIZE];
+    uint64_t first, count;
+    int64_t time;
+    bool pending;    /* every op of it is pending here; no ops are given */
+    struct text ops; /* the JSON array: commit_reader */
+};
+
+void sync_arrival_destroy(struct sync_arrival *arrival);
+
 enum sync_want {
     SYNC_REST,  /* nothing to do until a batch or a fold comes */
     SYNC_SLEEP, /* nothing before `until` */
-    SYNC_GET,   /* the head, whatever its etag */
+    SYNC_GET,   /* the head or a segment; `etag` empty: whatever it is now */
     SYNC_PUT,
-    SYNC_STUCK, /* nothing more can be done: sync_core_error says why */
+    SYNC_RELOAD, /* a fold has passed our position: load, then sync_core_reload */
+    SYNC_STUCK,  /* nothing more can be done: sync_core_error says why */
 };
 
 struct sync_request {
@@ -93,11 +120,24 @@ enum sync_want sync_core_next(struct sync_core *core, int64_t now,
 void sync_core_answer(struct sync_core *core, int64_t now, enum store_result result,
                       const char *etag, struct slice body, const char *error);
 
+/* Shared: the head is to be looked at, before anything is sent. */
+void sync_core_poll(struct sync_core *core);
+/* That look is not over yet. */
+bool sync_core_polling(const struct sync_core *core);
+/* Shared: the next commit to take in; NULL: none. The caller destroys it. */
+struct sync_arrival *sync_core_take_arrival(struct sync_core *core);
+/* What was loaded for SYNC_RELOAD: takes `head`. The pending ops it has are done. */
+void sync_core_reload(struct sync_core *core, struct head *head, const char *etag);
+void sync_core_reload_failed(struct sync_core *core, int64_t now, enum store_result result,
+                             const char *error);
+
 /* Entries of this server's earlier incarnations may go: their journal files are gone. */
 void sync_core_drop_dead(struct sync_core *core);
 
 /* The tail is long enough to be folded and no fold waits. */
 bool sync_core_fold_due(const struct sync_core *core);
+/* Up to where: what is newer stays in the tail. */
+uint64_t sync_core_fold_position(const struct sync_core *core);
 /* The committed head as it is in the store, for a fold: false while it is not known. */
 bool sync_core_head(const struct sync_core *core, struct head *ret_head, struct text *error);
 /* Takes `base`, whose first object was uploaded not before `began`. */
@@ -110,5 +150,8 @@ enum store_result sync_core_result(const struct sync_core *core);
 const char *sync_core_error(const struct sync_core *core);
 /* Attempts that failed so far. */
 uint64_t sync_core_failures(const struct sync_core *core);
+/* Races lost, and batches that went with another one. */
+uint64_t sync_core_losses(const struct sync_core *core);
+uint64_t sync_core_merged(const struct sync_core *core);
 
 #endif

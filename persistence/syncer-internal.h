@@ -8,8 +8,15 @@
 /* Carries the namespace's sync on as far as it goes now. */
 void agent_run(struct namespace *ns);
 
+/* Batches that the core is done with, and troubles. */
+void agent_settle(struct namespace *ns);
+
 /* syncer_jobs.c: what the workers do, and what becomes of it on the syncer's thread. */
 void agent_start_load(struct namespace *ns);
+/* Gives what others have committed to rebase. */
+void agent_take_arrivals(struct namespace *ns);
+/* A fold has passed us: loads the state anew and puts what is pending on top. */
+void agent_start_reload(struct namespace *ns);
 void agent_start_fold(struct namespace *ns);
 void agent_start_tidy(struct namespace *ns);
 /* Drops an idle namespace from memory. */

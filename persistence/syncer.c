@@ -96,9 +96,13 @@ static bool is_stuck(struct namespace *ns)
 {
     struct sync_request ignored;
     const struct agent *agent = &ns->agent;
-    return !agent->core || !sync_core_adopted(agent->core) ||
-           (!agent->asked &&
-            sync_core_next(agent->core, persistence_now(ns->owner), &ignored) == SYNC_STUCK);
+    if (!agent->core || !sync_core_adopted(agent->core))
+        return true;
+    if (agent->asked || agent->reloading)
+        return false;
+    enum sync_want want = sync_core_next(agent->core, persistence_now(ns->owner), &ignored);
+    /* Without workers, on the way down, nothing is loaded any more. */
+    return want == SYNC_STUCK || (want == SYNC_RELOAD && !ns->owner->workers);
 }
 
 static bool wait_over(struct namespace *ns, const struct sync_wait *wait,
@@ -106,7 +110,8 @@ static bool wait_over(struct namespace *ns, const struct sync_wait *wait,
 {
     const struct agent *agent = &ns->agent;
     *ret_status = PERSISTENCE_OK;
-    if (agent->recovered == 0 && atomic_load(&ns->committed) >= wait->mark)
+    if (agent->recovered == 0 && atomic_load(&ns->committed) >= wait->mark &&
+        !(wait->once && ns->shared && agent->core && sync_core_polling(agent->core)))
         return true;
     *ret_status = PERSISTENCE_UNWRITABLE;
     if (!wait->once)
@@ -140,6 +145,15 @@ static void settle_waits(struct namespace *ns)
     }
 }
 
+/* What others have committed is to be taken in, and then ours to be sent. */
+static void look_and_take(struct namespace *ns)
+{
+    struct agent *agent = &ns->agent;
+    agent->wanted = true;
+    if (ns->shared && agent->core && sync_core_adopted(agent->core))
+        sync_core_poll(agent->core);
+}
+
 static void add_wait(struct namespace *ns, uint64_t mark, bool once,
                      void (*done)(void *ctx, enum persistence_status status), void *ctx)
 {
@@ -148,7 +162,7 @@ static void add_wait(struct namespace *ns, uint64_t mark, bool once,
         .next = ns->agent.waits, .mark = mark, .once = once, .done = done, .ctx = ctx};
     wait->failures = ns->agent.core ? sync_core_failures(ns->agent.core) : 0;
     ns->agent.waits = wait;
-    ns->agent.wanted = true;
+    look_and_take(ns);
 }
 
 struct wait_request {
@@ -245,8 +259,10 @@ static bool agent_take(struct namespace *ns)
     ns->dirty = false;
     namespace_unlock(ns);
     agent->wanted = false;
-    if (!agent->cut.head)
+    if (!agent->cut.ops) { /* nothing, or all that was recorded was taken back */
+        pending_cut_release(&agent->cut);
         return false;
+    }
     /* A transaction over several namespaces must not become half durable. */
     if (ns->owner->journal)
         journal_harden(ns->owner->journal, journal_joint_ticket(ns->owner->journal), true);
@@ -270,6 +286,18 @@ static void push_batch(struct namespace *ns)
     sync_core_push(agent->core, batch);
 }
 
+/* Where others write too, what came while a race was lost goes with the next attempt. */
+static void push_all(struct namespace *ns)
+{
+    struct agent *agent = &ns->agent;
+    uint64_t losses = sync_core_losses(agent->core);
+    if (agent->wanted || losses != agent->losses_seen)
+        agent_take(ns);
+    agent->losses_seen = losses;
+    while (agent->cut.head)
+        push_batch(ns);
+}
+
 static void finish_recovered(struct namespace *ns)
 {
     struct persistence *p = ns->owner;
@@ -286,8 +314,10 @@ static void collect_done(struct namespace *ns)
         if (strcmp(batch->replica, p->incarnation) == 0)
             atomic_store(&ns->committed, batch->first + batch->count - 1);
         else
-            finish_recovered(ns);
-        persistence_pending_changed(ns, -(int64_t)batch->count, -(int64_t)batch->ops.len);
+            for (uint64_t i = 0; i <= batch->joined; i++)
+                finish_recovered(ns);
+        persistence_pending_changed(ns, -(int64_t)(batch->count + batch->gone_count),
+                                    -(int64_t)(batch->ops.len + batch->gone_bytes));
         if (!agent->cut.head)
             agent->safe_ticket = agent->cut_ticket;
         sync_batch_destroy(batch);
@@ -326,6 +356,12 @@ static void show_trouble(struct namespace *ns)
     }
 }
 
+void agent_settle(struct namespace *ns)
+{
+    collect_done(ns);
+    show_trouble(ns);
+}
+
 static void on_answer(struct store_request *request)
 {
     struct namespace *ns = request->ctx;
@@ -361,8 +397,9 @@ static void take_answer(struct namespace *ns)
     sync_core_answer(agent->core, persistence_now(ns->owner), request->result, request->answer_etag,
                      text_slice(&request->answer), request->error);
     store_request_release(request);
-    collect_done(ns);
-    show_trouble(ns);
+    if (ns->shared)
+        agent_take_arrivals(ns);
+    agent_settle(ns);
 }
 
 static void arm_retry(struct syncer *syncer, int64_t now, int64_t until)
@@ -387,7 +424,11 @@ static bool agent_step(struct namespace *ns)
         take_answer(ns);
         return true;
     }
-    if (agent->cut.head && sync_core_at_rest(agent->core))
+    if (agent->reloading)
+        return false;
+    if (ns->shared)
+        push_all(ns);
+    else if (agent->cut.head && sync_core_at_rest(agent->core))
         push_batch(ns);
     enum sync_want want = sync_core_next(agent->core, now, &wanted);
     switch (want) {
@@ -396,6 +437,7 @@ static bool agent_step(struct namespace *ns)
         agent->retry_at = wanted.until;
         arm_retry(ns->owner->syncer, now, wanted.until);
         return false;
+    case SYNC_RELOAD: agent_start_reload(ns); return false;
     case SYNC_STUCK: show_trouble(ns); return false;
     case SYNC_GET:
     case SYNC_PUT: ask_store(ns, want, &wanted); return true;
@@ -484,11 +526,26 @@ static void sync_dirty(struct syncer *syncer)
     mem_free(all);
 }
 
+static void sync_all_shared(struct syncer *syncer)
+{
+    size_t count;
+    struct namespace **list = persistence_all(syncer->owner, &count);
+    for (size_t i = 0; i < count; i++)
+        if (list[i]->shared) {
+            look_and_take(list[i]);
+            agent_run(list[i]);
+        }
+    mem_free(list);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
+    struct syncer *syncer = ctx;
     (void)fd;
     (void)what;
-    sync_dirty(ctx);
+    sync_dirty(syncer);
+    if (syncer->owner->options.shared)
+        sync_all_shared(syncer);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *ctx)

@@ -124,6 +124,7 @@ struct fold_job {
     struct namespace *ns;
     struct head head;
     struct head_base base;
+    uint64_t position; /* up to which it is folded */
     int64_t began;
     bool ok;
     struct text error;
@@ -164,7 +165,7 @@ static void remember_strays(struct fold_job *job, int64_t now)
         if (!is_named(&job->base, head->base.chunks[i].object))
             remember_stray(strays, head->base.chunks[i].object, now, true);
     for (size_t i = 0; i < head->tail_count; i++)
-        if (head->tail[i].segment[0])
+        if (head->tail[i].segment[0] && head->tail[i].position <= job->position)
             remember_stray(strays, head->tail[i].segment, now, true);
 }
 
@@ -208,8 +209,7 @@ static void fold_run_job(void *ctx, struct store *store)
     objects.now_ms = now_of;
     objects.ctx = p;
     struct fold_store fold_store = loader_fold_store(&objects);
-    job->ok =
-        fold_run(&job->head, job->head.position, &fold_store, &options, &job->base, &job->error);
+    job->ok = fold_run(&job->head, job->position, &fold_store, &options, &job->base, &job->error);
     syncer_post(p->syncer, fold_finished, job);
 }
 
@@ -223,6 +223,7 @@ void agent_start_fold(struct namespace *ns)
         mem_free(job);
         return;
     }
+    job->position = sync_core_fold_position(ns->agent.core);
     ns->agent.folding = true;
     workers_submit(ns->owner->workers, fold_run_job, job);
 }
@@ -379,7 +380,7 @@ void agent_unload(struct namespace *ns)
     struct keyspace *keyspace = NULL;
     if (p->options.idle_unload_ms <= 0 || namespace_state(ns) != NAMESPACE_READY ||
         !sync_core_at_rest(agent->core) || agent->cut.head || agent->folding || agent->tidying ||
-        agent->waits)
+        agent->reloading || agent->waits)
         return;
     namespace_lock_aside(ns);
     if (ns->used || ns->pending.log.ops) {
@@ -388,6 +389,8 @@ void agent_unload(struct namespace *ns)
     } else if (now - agent->last_used >= p->options.idle_unload_ms) {
         keyspace = ns->keyspace;
         ns->keyspace = NULL;
+        rebase_destroy(ns->rebase);
+        ns->rebase = NULL;
         namespace_set_state(ns, NAMESPACE_UNLOADED);
     }
     namespace_unlock(ns);

@@ -21,7 +21,7 @@
     X(port) X(unixsocketperm) X(tcp_backlog) X(timeout) X(tcp_keepalive) X(protected_mode)         \
     X(maxclients) X(threads)                                                                       \
     X(daemonize) X(loglevel) X(databases) X(enable_debug_command) X(enable_protected_configs)      \
-    X(sync_interval) X(durability) X(journal) X(journal_fsync) X(pending_limit) X(inline_limit)    \
+    X(shared) X(sync_interval) X(durability) X(journal) X(journal_fsync) X(pending_limit) X(inline_limit)    \
     X(chunk_size) X(history) X(workers) X(idle_unload)                                             \
     X(s3_path_style) X(s3_connect_timeout) X(s3_first_byte_timeout) X(s3_timeout)                  \
     X(maxmemory) X(maxmemory_policy) X(maxmemory_samples) X(query_buffer_limit)                    \

@@ -20,6 +20,8 @@
  */
 /* A key was changed, made or removed (by whatever: op, expiry): marks its watchers. */
 void effects_key_changed(struct exec *x, struct namespace *ns, struct slice key);
+/* Perhaps every key was changed. */
+void watch_mark_all(struct namespace *ns);
 /* A notification, if notify-keyspace-events asks for its class (letters as there). */
 void effects_notify(struct exec *x, struct namespace *ns, char event_class, const char *event,
                     struct slice key);
@@ -29,6 +31,9 @@ void effects_key_ready(struct exec *x, struct namespace *ns, struct slice key,
                        enum value_type type);
 /* Before a namespace is cleared (FLUSHDB, FLUSHALL): marks watchers of keys that exist. */
 void effects_before_clear(struct exec *x, struct namespace *ns);
+/* Others may have made keys ready that somebody waits for: as effects_key_ready, for all of them.
+ */
+void effects_look_again(struct exec *x, struct namespace *ns);
 /* Around a swap of the contents of two locked namespaces: before it (after false) and after it. */
 void effects_swap(struct exec *x, struct namespace *a, struct namespace *b, bool after);
 

@@ -307,11 +307,23 @@ static bool answer_status(struct exec *x, const struct op *op, enum outcome_stat
     return false;
 }
 
+/* The same where other servers write too: every op is kept with its inverse. */
+static bool apply_shared(struct exec *x, struct namespace *ns, struct op *op, char event_class,
+                         const char *event, struct outcome *outcome)
+{
+    namespace_apply(ns, op, outcome);
+    if (outcome->changed)
+        follow_change(x, ns, op, event_class, event, outcome);
+    return outcome->status == OUTCOME_OK || answer_status(x, op, outcome->status);
+}
+
 bool exec_apply_in(struct exec *x, struct namespace *ns, struct op *op, char event_class,
                    const char *event, struct outcome *outcome)
 {
     struct keyspace *keys = ns == x->ns && x->keys ? x->keys : namespace_keyspace(ns);
     bool early = op->kind == OP_KEY_PUT; /* apply takes its value */
+    if (namespace_shared(ns))
+        return apply_shared(x, ns, op, event_class, event, outcome);
     if (early)
         namespace_record(ns, op);
     apply(keys, op, outcome, NULL);
@@ -331,11 +343,25 @@ bool exec_apply(struct exec *x, struct op *op, char event_class, const char *eve
     return exec_apply_in(x, x->ns, op, event_class, event, outcome);
 }
 
+/* Its inverse needs the value itself, so the caller gets a copy. */
+static struct entry *take_shared(struct exec *x, struct op *op, const char *event)
+{
+    struct outcome outcome;
+    struct entry *entry = keyspace_find(x->keys, op->key, op->hash, op->time);
+    struct entry *copy = entry ? entry_copy(entry, op->key, entry_expires(entry)) : NULL;
+    namespace_apply(x->ns, op, &outcome);
+    if (outcome.changed)
+        follow_change(x, x->ns, op, 'g', event, &outcome);
+    return copy;
+}
+
 struct entry *exec_take(struct exec *x, int key_index, const char *event)
 {
     struct outcome outcome;
     struct inverse *undo;
     struct op op = exec_op(x, OP_KEY_DELETE, key_index);
+    if (namespace_shared(x->ns))
+        return take_shared(x, &op, event);
     apply(x->keys, &op, &outcome, &undo);
     if (!outcome.changed)
         return NULL;
@@ -355,13 +381,18 @@ int64_t exec_clear_quiet(struct exec *x, struct namespace *ns)
     struct op op = {.kind = OP_NAMESPACE_CLEAR, .key = slice_make("", 0), .time = x->now};
     struct outcome outcome;
     struct inverse *contents = NULL;
-    apply(namespace_keyspace(ns), &op, &outcome, &contents);
+    if (namespace_shared(ns))
+        namespace_apply(ns, &op, &outcome);
+    else
+        apply(namespace_keyspace(ns), &op, &outcome, &contents);
     if (!outcome.changed)
         return 0;
-    namespace_record(ns, &op);
+    if (!namespace_shared(ns))
+        namespace_record(ns, &op);
     note_write(x, ns);
     atomic_fetch_add_explicit(&ns_state_of(ns)->cleared, 1, memory_order_relaxed);
-    lazyfree_contents(contents, outcome.number);
+    if (contents)
+        lazyfree_contents(contents, outcome.number);
     return outcome.number;
 }
 
@@ -369,12 +400,9 @@ void exec_put_quiet(struct exec *x, struct namespace *ns, struct op *op)
 {
     struct outcome outcome;
     assert(op->kind == OP_KEY_PUT);
-    namespace_record(ns, op);
-    apply(namespace_keyspace(ns), op, &outcome, NULL);
+    namespace_apply(ns, op, &outcome);
     if (outcome.changed)
         note_write(x, ns);
-    else
-        namespace_forget(ns);
 }
 
 void exec_notify(struct exec *x, char event_class, const char *event, struct slice key)

@@ -35,6 +35,19 @@ static void on_expired(void *ctx, struct slice key)
         effects_notify(&loop->x, state->ns, 'x', "expired", key);
 }
 
+void ns_state_arrived(void *attachment, const struct op *op, const struct outcome *outcome)
+{
+    struct ns_state *state = attachment;
+    (void)outcome;
+    state->arrived = state->blocked != NULL;
+    if (!state->watches)
+        return;
+    if (op && op->kind != OP_NAMESPACE_CLEAR)
+        effects_key_changed(NULL, state->ns, op->key);
+    else
+        watch_mark_all(state->ns);
+}
+
 struct keyspace_hooks ns_state_hooks(void *attachment)
 {
     return (struct keyspace_hooks){.ctx = attachment, .expired = on_expired};

@@ -130,6 +130,7 @@ static void configure_s3(void)
 static bool open_store(const char *store, const char *dir, struct text *error)
 {
     struct persistence_options options = {
+        .shared = CONFIG(shared),
         .store = store,
         .dir = dir[0] ? dir : NULL,
         .sync_interval_ms = CONFIG(sync_interval),
@@ -144,6 +145,7 @@ static bool open_store(const char *store, const char *dir, struct text *error)
         .hooks = ns_state_hooks,
         .attach = ns_state_attach,
         .detach = ns_state_detach,
+        .arrived = ns_state_arrived,
         .log = log_for_persistence,
         .now_ms = now_for_persistence,
     };

@@ -180,6 +180,15 @@ void effects_key_changed(struct exec *x, struct namespace *ns, struct slice key)
         mark(watched);
 }
 
+void watch_mark_all(struct namespace *ns)
+{
+    struct ns_state *state = ns_state_of(ns);
+    struct table_iter it = {0};
+    const struct watched_key *watched;
+    while (state->watches && (watched = table_next(&state->watches->keys, &it)))
+        mark(watched);
+}
+
 /* Marks the watchers in `ns` of keys that live in `one` or in `other` (may be NULL). */
 static void mark_living(struct exec *x, struct namespace *ns, struct keyspace *one,
                         struct keyspace *other)

@@ -52,6 +52,9 @@ step_clients() { redis-tests/clients.sh; }
 step_suite() { redis-tests/suite.sh; }
 step_crash() { /usr/bin/python3 tests/integration/crash.py --rounds "${CRASH_ROUNDS:-40}"; }
 step_s3() { tests/integration/s3.sh; }
+step_sim() { make -s BUILD="$BUILD" MODE="${MODE:-release}" "$BUILD/tests/simulation/simulation" &&
+    "$BUILD/tests/simulation/simulation" "${SEEDS:-1000}"; }
+step_sharing() { /usr/bin/python3 tests/integration/sharing.py --servers 3 --clients 4 --seconds "${SHARING_SECONDS:-20}" --kills 5; }
 step_fuzz() { tests/fuzz/fuzz.sh "${FUZZ_SECONDS:-20}"; }
 
 passed=0 failed=0 summary=

@@ -309,6 +309,27 @@ static void detach_and_swap_move_all_keys(void **state)
     keyspace_destroy(NULL);
 }
 
+/* Past the floor, what has expired is not there for those who ask, and yet kept. */
+static void what_expired_above_the_floor_is_absent_but_kept(void **state)
+{
+    (void)state;
+    struct slice early = slice_of("early"), late = slice_of("late");
+    struct keyspace *own = keyspace_create(NULL);
+    size_t looked;
+    keyspace_insert(own, entry_build_integer(early, 100, 1));
+    keyspace_insert(own, entry_build_integer(late, 200, 2));
+    keyspace_set_floor(own, 150);
+    assert_null(keyspace_find(own, late, 0, 300));
+    assert_non_null(keyspace_find(own, late, 0, 199));
+    assert_int_equal(keyspace_expire(own, 300, 100, &looked), 1);
+    assert_null(keyspace_find(own, early, 0, 50));
+    assert_non_null(keyspace_find(own, late, 0, 199));
+    keyspace_set_floor(own, 200);
+    assert_null(keyspace_find(own, late, 0, 300));
+    assert_int_equal(keyspace_size(own), 0);
+    keyspace_destroy(own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +340,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(scan_visits_all_keys_that_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_big_values_become_garbage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(detach_and_swap_move_all_keys, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_expired_above_the_floor_is_absent_but_kept, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The state of a sync core, for sync_core.c (sending) and sync_receive.c (receiving) alone. */
+#ifndef CAIRN_PERSISTENCE_SYNC_CORE_INTERNAL_H
+#define CAIRN_PERSISTENCE_SYNC_CORE_INTERNAL_H
+
+#include "persistence/sync_core.h"
+
+enum sync_phase {
+    PHASE_REST,
+    PHASE_POLL,  /* has the head changed? */
+    PHASE_READ,  /* the head, whole: a swap was lost, or may have landed */
+    PHASE_FETCH, /* segments of what has arrived */
+    PHASE_RELOAD,
+    PHASE_SEGMENT,
+    PHASE_SWAP,
+    PHASE_STUCK
+};
+
+struct sync_core {
+    struct sync_settings settings;
+    char namespace[NAMESPACE_NAME_MAX + 1];
+    enum sync_phase phase;
+    bool adopted;
+    bool drop_dead;
+    bool poll;
+
+    struct head head;
+    char etag[STORE_ETAG_MAX];
+    uint64_t position; /* committed */
+    char hash[SHA256_HEX_SIZE];
+    uint64_t base_position;
+    bool ours_last; /* the newest change of the head was our own */
+
+    struct sync_batch *queue, **queue_end;
+    struct sync_batch *done, **done_end;
+    bool placed; /* the first of the queue is in the candidate */
+
+    struct head_base base; /* a fold that waits */
+    bool base_waits;
+    int64_t base_began; /* of the fold that waits or is in the candidate */
+    bool base_placed;
+
+    /* A head that was read and whose commits are being gathered. */
+    struct head incoming;
+    bool is_incoming;
+    char incoming_etag[STORE_ETAG_MAX];
+    size_t fetch_at; /* index in its tail of the next commit to take */
+    struct sync_arrival *arriving, **arriving_end;
+    struct sync_arrival *arrivals, **arrivals_end;
+
+    struct text body;
+    int64_t retry_at;
+    int64_t backoff;
+    unsigned refusals; /* swaps in a row that did not land, though nobody else swapped */
+    unsigned losses_in_row;
+    uint64_t folds, failures, losses, merged;
+    enum store_result result;
+    char error[STORE_ERROR_MAX + 64];
+};
+
+/* sync_core.c */
+void sync_core_fail(struct sync_core *core, int64_t now, enum store_result result,
+                    const char *error);
+void sync_core_succeed(struct sync_core *core);
+void sync_core_be_stuck(struct sync_core *core, enum store_result result, const char *why);
+void sync_core_remember(struct sync_core *core, const char *etag);
+bool sync_core_settle_queue(struct sync_core *core, const struct head *head);
+void sync_core_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE]);
+
+/* sync_receive.c */
+/* Takes `head`, just read, after which the core gathers its commits, rests, or wants a reload. */
+void sync_core_receive(struct sync_core *core, struct head *head, const char *etag);
+enum sync_want sync_core_request_segment(const struct sync_core *core,
+                                         struct sync_request *ret_request);
+void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_result result,
+                              struct slice body, const char *error);
+/* The first of the queue was just committed by our own swap. */
+void sync_core_note_own(struct sync_core *core);
+void sync_core_forget_incoming(struct sync_core *core);
+
+#endif

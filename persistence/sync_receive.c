@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What others have committed: a head that was read is believed only if it continues our chain; its
+ * commits after our position are gathered, segments fetched, and handed out in order as arrivals.
+ * Which of our own ops are among them, their replica's name and numbers say.
+ */
+#include "persistence/sync_core-internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "ops/mem.h"
+
+static struct sync_arrival *arrival_of(const struct commit *commit)
+{
+    struct sync_arrival *arrival = mem_calloc(1, sizeof(*arrival));
+    memcpy(arrival->replica, commit->replica, sizeof(arrival->replica));
+    arrival->position = commit->position;
+    arrival->first = commit->first;
+    arrival->count = commit->count;
+    arrival->time = commit->time;
+    return arrival;
+}
+
+static void add_arriving(struct sync_core *core, struct sync_arrival *arrival)
+{
+    *core->arriving_end = arrival;
+    core->arriving_end = &arrival->next;
+}
+
+static void pass_on(struct sync_core *core)
+{
+    if (core->arriving) {
+        *core->arrivals_end = core->arriving;
+        core->arrivals_end = core->arriving_end;
+    }
+    core->arriving = NULL;
+    core->arriving_end = &core->arriving;
+}
+
+void sync_core_forget_incoming(struct sync_core *core)
+{
+    while (core->arriving) {
+        struct sync_arrival *next = core->arriving->next;
+        sync_arrival_destroy(core->arriving);
+        core->arriving = next;
+    }
+    core->arriving_end = &core->arriving;
+    if (core->is_incoming)
+        head_release(&core->incoming);
+    core->is_incoming = false;
+}
+
+struct sync_arrival *sync_core_take_arrival(struct sync_core *core)
+{
+    struct sync_arrival *arrival = core->arrivals;
+    if (arrival) {
+        core->arrivals = arrival->next;
+        if (!core->arrivals)
+            core->arrivals_end = &core->arrivals;
+        arrival->next = NULL;
+    }
+    return arrival;
+}
+
+void sync_core_note_own(struct sync_core *core)
+{
+    const struct sync_batch *batch = core->queue;
+    struct sync_arrival *arrival = mem_calloc(1, sizeof(*arrival));
+    memcpy(arrival->replica, batch->replica, sizeof(arrival->replica));
+    arrival->position = core->head.position;
+    arrival->first = batch->first;
+    arrival->count = batch->count;
+    arrival->time = batch->time;
+    arrival->pending = true;
+    add_arriving(core, arrival);
+    pass_on(core);
+}
+
+/*
+ * All ops of the commit are in the queue, hence pending here. False also for the commit of a dead
+ * incarnation that had more ops than its journal kept: the rest of them is news to us.
+ */
+static bool is_queued(const struct sync_core *core, const struct commit *commit)
+{
+    uint64_t next = commit->first, last = commit->first + commit->count - 1;
+    for (const struct sync_batch *batch = core->queue; batch; batch = batch->next) {
+        if (strcmp(batch->replica, commit->replica) != 0)
+            continue;
+        if (batch->first <= next && next < batch->first + batch->count)
+            next = batch->first + batch->count;
+    }
+    return next > last;
+}
+
+static void install(struct sync_core *core)
+{
+    bool base_landed = core->base_placed && core->incoming.base.position > core->base_position;
+    if (!sync_core_settle_queue(core, &core->incoming)) {
+        sync_core_be_stuck(core, STORE_INVALID, "pending ops cannot be read");
+        return;
+    }
+    pass_on(core);
+    head_release(&core->head);
+    core->head = core->incoming;
+    core->is_incoming = false;
+    core->ours_last =
+        core->head.position > core->position &&
+        strcmp(core->head.tail[core->head.tail_count - 1].replica, core->settings.incarnation) == 0;
+    if (base_landed)
+        core->folds++;
+    core->placed = core->base_placed = false;
+    sync_core_remember(core, core->incoming_etag);
+    core->phase = PHASE_REST;
+    sync_core_succeed(core);
+}
+
+/* Takes commits up to the first whose segment has to be fetched. */
+static void gather(struct sync_core *core)
+{
+    struct head *head = &core->incoming;
+    for (; core->fetch_at < head->tail_count; core->fetch_at++) {
+        const struct commit *commit = &head->tail[core->fetch_at];
+        bool pending = is_queued(core, commit);
+        if (!pending && commit->segment[0]) {
+            core->phase = PHASE_FETCH;
+            return;
+        }
+        struct sync_arrival *arrival = arrival_of(commit);
+        arrival->pending = pending;
+        if (!pending)
+            text_append_slice(&arrival->ops, commit->ops);
+        add_arriving(core, arrival);
+    }
+    install(core);
+}
+
+void sync_core_receive(struct sync_core *core, struct head *head, const char *etag)
+{
+    char hash[SHA256_HEX_SIZE];
+    bool folded = head->base.position > core->position;
+    sync_core_hash_at(head, core->position, hash);
+    if (head->position < core->position || (!folded && strcmp(hash, core->hash) != 0)) {
+        head_release(head);
+        sync_core_be_stuck(core, STORE_PRECONDITION,
+                           "it does not continue what this server has seen of it");
+        return;
+    }
+    if (folded) {
+        head_release(head);
+        core->phase = PHASE_RELOAD;
+        return;
+    }
+    core->incoming = *head;
+    core->is_incoming = true;
+    snprintf(core->incoming_etag, sizeof(core->incoming_etag), "%s", etag);
+    core->fetch_at = (size_t)(core->position - head->base.position);
+    gather(core);
+}
+
+enum sync_want sync_core_request_segment(const struct sync_core *core,
+                                         struct sync_request *ret_request)
+{
+    snprintf(ret_request->key, sizeof(ret_request->key), "%s/%s", core->namespace,
+             core->incoming.tail[core->fetch_at].segment);
+    return SYNC_GET;
+}
+
+void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_result result,
+                              struct slice body, const char *error)
+{
+    const struct commit *commit = &core->incoming.tail[core->fetch_at];
+    struct text reason = {0};
+    struct slice ops;
+    if (result == STORE_NOT_FOUND) {
+        /* Folded and tidied away since the head was read, or lost: the head tells. */
+        sync_core_forget_incoming(core);
+        sync_core_fail(core, now, result, error);
+        core->phase = PHASE_READ;
+    } else if (result != STORE_OK) {
+        sync_core_fail(core, now, result, error);
+    } else if (!segment_find(body, slice_of(core->namespace), commit, &ops, &reason)) {
+        sync_core_fail(core, now, STORE_INVALID, text_terminated(&reason));
+    } else {
+        struct sync_arrival *arrival = arrival_of(commit);
+        text_append_slice(&arrival->ops, ops);
+        add_arriving(core, arrival);
+        core->fetch_at++;
+        sync_core_succeed(core);
+        gather(core);
+    }
+    text_release(&reason);
+}
+
+void sync_core_reload(struct sync_core *core, struct head *head, const char *etag)
+{
+    assert(core->phase == PHASE_RELOAD);
+    if (head->position < core->position || !sync_core_settle_queue(core, head)) {
+        head_release(head);
+        sync_core_be_stuck(core, STORE_PRECONDITION, "it is older than what has been seen of it");
+        return;
+    }
+    head_release(&core->head);
+    core->head = *head;
+    core->placed = core->base_placed = core->ours_last = false;
+    sync_core_remember(core, etag);
+    core->phase = PHASE_REST;
+    sync_core_succeed(core);
+}
+
+void sync_core_reload_failed(struct sync_core *core, int64_t now, enum store_result result,
+                             const char *error)
+{
+    assert(core->phase == PHASE_RELOAD);
+    sync_core_fail(core, now, result, error);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Rebasing against its definition: what a replica shows is the committed state with its pending ops
+ * replayed on top, whatever came in between. The model replays everything each time.
+ */
+#include "persistence/rebase.h"
+
+#include "ops/value.h"
+#include "tests/persistence/codec_support.h"
+
+#define PENDING_MAX 64
+
+/* One replica beside a shared order that the test makes up. */
+struct bed {
+    struct random random;
+    struct op_source source;
+    struct keyspace *shared; /* the committed state */
+    int64_t clock;
+    struct keyspace *ks;
+    struct rebase *rebase;
+    struct op_box *pending[PENDING_MAX];
+    size_t count;
+    uint64_t first; /* number of pending[0] */
+    uint64_t told, arrived;
+};
+
+static void count_difference(void *ctx, const struct op *op, const struct outcome *out)
+{
+    struct bed *bed = ctx;
+    (void)op, (void)out;
+    bed->told++;
+}
+
+static void count_arrival(void *ctx, const struct op *op, const struct outcome *out)
+{
+    struct bed *bed = ctx;
+    (void)op, (void)out;
+    bed->arrived++;
+}
+
+static void bed_start(struct bed *bed, struct random random)
+{
+    *bed = (struct bed){.random = random, .first = 1};
+    struct rebase_hooks hooks = {bed, count_arrival, count_difference};
+    bed->source =
+        (struct op_source){.random = &bed->random, .keys = 8, .bytes_max = 24, .time = 1000000};
+    bed->shared = keyspace_create(NULL);
+    bed->ks = keyspace_create(NULL);
+    bed->rebase = rebase_create(bed->ks, 0, &hooks);
+    rebase_begin(bed->rebase, slice_of("me/1"), 1);
+}
+
+static void bed_end(struct bed *bed)
+{
+    for (size_t i = 0; i < bed->count; i++)
+        op_box_destroy(bed->pending[i]);
+    rebase_destroy(bed->rebase);
+    keyspace_destroy(bed->ks);
+    keyspace_destroy(bed->shared);
+}
+
+/* As every replay of the store does it. */
+static void replay(struct keyspace *ks, const struct op *op, int64_t *clock)
+{
+    struct op_box *box = op_box_copy(op);
+    struct outcome out;
+    if (box->op.time < *clock)
+        box->op.time = *clock;
+    *clock = box->op.time;
+    apply(ks, &box->op, &out, NULL);
+    op_box_destroy(box);
+}
+
+static void check(struct bed *bed)
+{
+    struct keyspace *want = state_copy(bed->shared), *have = state_copy(bed->ks);
+    int64_t clock = bed->clock;
+    for (size_t i = 0; i < bed->count; i++)
+        replay(want, &bed->pending[i]->op, &clock);
+    assert_int_equal(rebase_count(bed->rebase), bed->count);
+    assert_int_equal(rebase_clock(bed->rebase), clock);
+    assert_int_equal(rebase_floor(bed->rebase), bed->clock);
+    keyspace_drop_expired(want, clock);
+    keyspace_drop_expired(have, clock);
+    assert_true(state_equal(want, have));
+    keyspace_destroy(want);
+    keyspace_destroy(have);
+}
+
+/* Clearing comes more often than op_random has it. */
+static struct op_box *next_op(struct bed *bed)
+{
+    bed->source.time += (int64_t)random_below(&bed->random, 80) - 20;
+    if (random_below(&bed->random, 60) == 0)
+        return op_random_kind(&bed->source, OP_NAMESPACE_CLEAR);
+    return op_random(&bed->source);
+}
+
+static void run_mine(struct bed *bed)
+{
+    struct outcome out;
+    struct op_box *box = next_op(bed), *kept = op_box_copy(&box->op);
+    if (bed->count < PENDING_MAX && rebase_run(bed->rebase, &box->op, &out)) {
+        kept->op.time = box->op.time;
+        bed->pending[bed->count++] = kept;
+    } else {
+        op_box_destroy(kept);
+    }
+    op_box_destroy(box);
+}
+
+static void commit_theirs(struct bed *bed)
+{
+    size_t count = 1 + random_below(&bed->random, 6);
+    for (size_t i = 0; i < count; i++) {
+        struct op_box *box = next_op(bed);
+        replay(bed->shared, &box->op, &bed->clock);
+        rebase_theirs(bed->rebase, &box->op);
+        op_box_destroy(box);
+    }
+}
+
+static void commit_mine(struct bed *bed)
+{
+    size_t count = random_below(&bed->random, bed->count + 1);
+    for (size_t i = 0; i < count; i++) {
+        replay(bed->shared, &bed->pending[i]->op, &bed->clock);
+        assert_true(rebase_ours(bed->rebase, slice_of("me/1"), bed->first + i));
+        op_box_destroy(bed->pending[i]);
+    }
+    memmove(bed->pending, bed->pending + count, (bed->count - count) * sizeof(*bed->pending));
+    bed->count -= count;
+    bed->first += count;
+}
+
+/* Another copy of the committed state takes the place of the one we stood on. */
+static void restart(struct bed *bed)
+{
+    struct head head;
+    struct keyspace *old = bed->ks;
+    head_init(&head, slice_of("n"));
+    if (bed->first > 1)
+        head_set_replica(&head, slice_of("me/1"), bed->first - 1);
+    bed->ks = state_copy(bed->shared);
+    keyspace_drop_expired(bed->ks, bed->clock);
+    rebase_restart(bed->rebase, bed->ks, bed->clock, &head);
+    keyspace_destroy(old);
+    head_release(&head);
+}
+
+static void round_of(struct bed *bed)
+{
+    size_t commits = random_below(&bed->random, 4), looked;
+    for (size_t i = random_below(&bed->random, 12); i > 0; i--)
+        run_mine(bed);
+    check(bed);
+    for (size_t i = 0; i < commits; i++)
+        if (random_below(&bed->random, 3))
+            commit_theirs(bed);
+        else
+            commit_mine(bed);
+    rebase_finish(bed->rebase);
+    check(bed);
+    if (random_below(&bed->random, 2))
+        rebase_garbage_free(rebase_take_garbage(bed->rebase));
+    if (random_below(&bed->random, 2))
+        keyspace_expire(bed->ks, rebase_floor(bed->rebase), 100, &looked);
+    if (random_below(&bed->random, 8) == 0) {
+        restart(bed);
+        check(bed);
+    }
+}
+
+static void a_replica_shows_the_committed_state_with_its_pending_ops_on_top(void **state)
+{
+    (void)state;
+    struct random random = random_init();
+    uint64_t told = 0, arrived = 0;
+    for (int run = 0; run < 400; run++) {
+        struct bed bed;
+        bed_start(&bed, random_from(random_next(&random)));
+        for (int i = 0; i < 12; i++)
+            round_of(&bed);
+        told += bed.told;
+        arrived += bed.arrived;
+        assert_int_equal(rebase_differing(bed.rebase), bed.told);
+        bed_end(&bed);
+    }
+    assert_true(told > 100 && arrived > 1000);
+}
+
+static void nothing_is_held_when_nothing_is_pending(void **state)
+{
+    (void)state;
+    struct random random = random_init();
+    struct bed bed;
+    bed_start(&bed, random);
+    for (int i = 0; i < 40; i++)
+        round_of(&bed);
+    while (bed.count)
+        commit_mine(&bed);
+    rebase_finish(bed.rebase);
+    assert_int_equal(rebase_memory(bed.rebase), 0);
+    assert_int_equal(rebase_count(bed.rebase), 0);
+    bed_end(&bed);
+}
+
+static struct op int_add(const char *key, int64_t delta, int64_t time)
+{
+    return (struct op){
+        .kind = OP_INT_ADD, .key = slice_of(key), .time = time, .int_add = {.delta = delta}};
+}
+
+static void a_changed_answer_is_told_once(void **state)
+{
+    (void)state;
+    struct bed bed;
+    struct outcome out;
+    bed_start(&bed, random_from(1));
+    struct op mine = int_add("n", 10, 5), other = int_add("m", 1, 5);
+    assert_true(rebase_run(bed.rebase, &mine, &out));
+    assert_true(rebase_run(bed.rebase, &other, &out));
+    for (int i = 0; i < 3; i++) {
+        struct op theirs = int_add("n", -5, 6);
+        rebase_theirs(bed.rebase, &theirs);
+        rebase_finish(bed.rebase);
+    }
+    assert_int_equal(bed.told, 1);
+    assert_true(rebase_ours(bed.rebase, slice_of("me/1"), 1));
+    assert_false(rebase_ours(bed.rebase, slice_of("me/1"), 1));
+    assert_false(rebase_ours(bed.rebase, slice_of("you/1"), 2));
+    assert_true(rebase_ours(bed.rebase, slice_of("me/1"), 2));
+    rebase_finish(bed.rebase);
+    assert_int_equal(bed.told, 1);
+    bed_end(&bed);
+}
+
+/* LPOP's answer is the item; that another item was popped is told though the count is the same. */
+static void another_popped_item_is_another_answer(void **state)
+{
+    (void)state;
+    struct bed bed;
+    struct outcome out;
+    struct slice a = slice_of("a"), b = slice_of("b");
+    struct op push = {
+        .kind = OP_LIST_APPEND, .key = slice_of("l"), .list_append = {.items = {&a, 1}}};
+    struct op pop = {.kind = OP_LIST_POP, .key = slice_of("l"), .list_pop = {OP_SIDE_LEFT, 1}};
+    struct op front = {
+        .kind = OP_LIST_PREPEND, .key = slice_of("l"), .list_prepend = {.items = {&b, 1}}};
+    bed_start(&bed, random_from(1));
+    rebase_theirs(bed.rebase, &push);
+    rebase_finish(bed.rebase);
+    assert_true(rebase_run(bed.rebase, &pop, &out));
+    rebase_theirs(bed.rebase, &front);
+    rebase_finish(bed.rebase);
+    assert_int_equal(bed.told, 1);
+    bed_end(&bed);
+}
+
+/* A clock ahead makes a deadline pass between our op's own time and its place in the order. */
+static void a_deadline_that_their_clock_has_passed_is_seen_by_pending_ops(void **state)
+{
+    (void)state;
+    struct bed bed;
+    struct outcome out;
+    bed_start(&bed, random_from(1));
+    struct op set = {.kind = OP_INT_SET,
+                     .key = slice_of("k"),
+                     .time = 100,
+                     .int_set = {.value = 7, .expires = 500}};
+    struct op mine = int_add("k", 1, 200), theirs = int_add("other", 1, 600);
+    rebase_theirs(bed.rebase, &set);
+    rebase_finish(bed.rebase);
+    assert_true(rebase_run(bed.rebase, &mine, &out));
+    assert_int_equal(out.number, 8);
+    rebase_theirs(bed.rebase, &theirs);
+    rebase_finish(bed.rebase);
+    int64_t number;
+    assert_true(string_integer(keyspace_find(bed.ks, slice_of("k"), 0, INT64_MIN), &number));
+    assert_int_equal(number, 1);
+    assert_int_equal(bed.told, 1);
+    bed_end(&bed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_replica_shows_the_committed_state_with_its_pending_ops_on_top),
+        cmocka_unit_test(nothing_is_held_when_nothing_is_pending),
+        cmocka_unit_test(a_changed_answer_is_told_once),
+        cmocka_unit_test(another_popped_item_is_another_answer),
+        cmocka_unit_test(a_deadline_that_their_clock_has_passed_is_seen_by_pending_ops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

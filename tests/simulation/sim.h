@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A world of replicas on one store, in virtual time: everything that happens is an event drawn from
+ * one seed, so a run repeats to the byte. The code under test is the real one: sync core, rebase,
+ * pending log, recovery, codecs, folds. What is imitated: clients, clocks, journal, store, network.
+ */
+#ifndef CAIRN_TESTS_SIM_H
+#define CAIRN_TESTS_SIM_H
+
+#include "ops/apply.h"
+#include "ops/keyspace.h"
+#include "persistence/fold.h"
+#include "persistence/pending.h"
+#include "persistence/rebase.h"
+#include "persistence/recovery.h"
+#include "persistence/sync_core.h"
+#include "tests/support/op_random.h"
+
+#define SIM_NAMESPACE    "sim"
+#define SIM_REPLICAS_MAX 5
+#define SIM_INTERVAL_MS  1000
+#define SIM_EPOCH_MS     INT64_C(1700000000000)
+/* After healing: what was under way may have to run into its timeout and win a race yet. */
+#define SIM_SLACK_MS 1500
+
+/* What can go wrong with a request. */
+#define SIM_FAULT_LIST(X)                                                                          \
+    X(ANSWER_LOST)  /* done, the answer never comes */                                             \
+    X(REQUEST_LOST) /* not done, no answer */                                                      \
+    X(LATE)         /* timed out, and lands afterwards */                                          \
+    X(DOUBLED)      /* arrives twice */                                                            \
+    X(ERROR_409)    /* not done */                                                                 \
+    X(ERROR_412)    /* done, and yet: a proxy tried again */                                       \
+    X(ERROR_500)    /* done or not */                                                              \
+    X(ERROR_503)    /* not done */                                                                 \
+    X(TRUNCATED)    /* a body without its end */                                                   \
+    X(FLIPPED)      /* a body with a wrong bit */                                                  \
+    X(RESET)        /* done or not, no answer */                                                   \
+    X(SLOW)
+
+/* Where a replica can crash. */
+#define SIM_CRASH_LIST(X)                                                                          \
+    X(APPLIED) /* applied and answered, not in the journal */                                      \
+    X(JOURNALED)                                                                                   \
+    X(PUSHED)                                                                                      \
+    X(BEFORE_SEND)                                                                                 \
+    X(AFTER_SEND)                                                                                  \
+    X(ANSWERED)                                                                                    \
+    X(BEFORE_REBASE)                                                                               \
+    X(REBASED) /* before the journal lets go */                                                    \
+    X(RELEASED)                                                                                    \
+    X(FOLDED) /* chunks written, not in a head */                                                  \
+    X(LOADED)
+
+/* What must happen now and then, or the run proves little. */
+#define SIM_EVENT_LIST(X)                                                                          \
+    X(LOST_RACE)                                                                                   \
+    X(MERGED)                                                                                      \
+    X(FOLD)                                                                                        \
+    X(RELOAD)                                                                                      \
+    X(SEGMENT)                                                                                     \
+    X(CHUNK)                                                                                       \
+    X(DIFFERS)                                                                                     \
+    X(RECOVERED)                                                                                   \
+    X(FOREIGN_REST) /* ops of a dead incarnation beyond what its journal kept */                   \
+    X(LOST_OPS)     /* a crash took ops that nobody was promised */                                \
+    X(CLEAR)
+
+#define X(name) SIM_FAULT_##name,
+enum sim_fault { SIM_FAULT_LIST(X) SIM_FAULT_COUNT };
+#undef X
+#define X(name) SIM_CRASH_##name,
+enum sim_crash { SIM_CRASH_LIST(X) SIM_CRASH_COUNT };
+#undef X
+#define X(name) SIM_EVENT_##name,
+enum sim_event { SIM_EVENT_LIST(X) SIM_EVENT_COUNT };
+#undef X
+
+struct sim_totals {
+    uint64_t faults[SIM_FAULT_COUNT], crashes[SIM_CRASH_COUNT], events[SIM_EVENT_COUNT];
+    uint64_t ops, commits;
+};
+
+struct world;
+struct replica;
+
+/* A request on its way; the world owns it until its last event. */
+struct call {
+    struct world *world;
+    struct replica *replica;
+    unsigned epoch; /* of the replica that sent it */
+    int events;     /* that still refer to it */
+    bool put, landed;
+    char key[STORE_KEY_MAX];
+    enum store_condition condition;
+    char etag[STORE_ETAG_MAX];
+    struct text body;
+    enum store_result result; /* as landed, then as answered */
+    char answer_etag[STORE_ETAG_MAX];
+    struct text answer;
+};
+
+struct timer {
+    int64_t at;
+    uint64_t order;
+    void (*fire)(struct world *world, void *ctx, unsigned epoch);
+    void *ctx;
+    unsigned epoch;
+};
+
+struct sim_object {
+    char key[STORE_KEY_MAX];
+    struct text body;
+    uint64_t version;
+};
+
+/* What an incarnation has done, as the checker knows it. */
+struct life {
+    char name[COMMIT_REPLICA_SIZE];
+    struct text *issued; /* op_binary of op i + 1 */
+    size_t count, cap;
+    uint64_t committed; /* in the shared order */
+    uint64_t promised;  /* must get there */
+};
+
+struct journal_item {
+    struct life *life;
+    uint64_t first, count;
+    struct text ops;
+    bool synced;
+};
+
+/* Ops done + 1 … last of a life are pending in a replica, by its own count. */
+struct pending_life {
+    struct life *life;
+    uint64_t done, last;
+};
+
+struct replica {
+    struct world *world;
+    unsigned index, epoch;
+    char name[16], incarnation[COMMIT_REPLICA_SIZE];
+    bool up; /* loaded and serving */
+    enum { JOURNAL_NONE, JOURNAL_LAZY, JOURNAL_ALWAYS } journal_kind;
+    int64_t skew;
+    struct life *life;
+    struct keyspace *ks;
+    struct rebase *rebase;
+    struct sync_core *core;
+    struct pending pending;
+    struct journal_item *journal;
+    size_t journal_count, journal_cap;
+    struct pending_life *pending_lives; /* in order; the last is its own */
+    size_t pending_life_count;
+    size_t recovered; /* batches of earlier lives not yet committed */
+    bool asked, wanted, folding, reloading;
+    int64_t sleep_until;
+    uint64_t losses_seen, merged_seen;
+    struct head fold_head;
+};
+
+/* The one true state at a position. */
+struct canon {
+    struct keyspace *ks;
+    int64_t clock;
+};
+
+struct world {
+    uint64_t seed;
+    struct random random;
+    int64_t now;
+    struct timer *timers; /* a heap */
+    size_t timer_count, timer_cap;
+    uint64_t orders;
+    bool faulty, closing;
+    struct replica replicas[SIM_REPLICAS_MAX];
+    unsigned replica_count;
+    struct sim_object *objects;
+    size_t object_count;
+    uint64_t versions;
+    struct life **lives;
+    size_t life_count;
+    struct canon *canon; /* by position */
+    uint64_t position;
+    uint64_t base_seen;
+    bool failed;
+    struct text trace;
+    struct sim_totals totals;
+};
+
+/* sim_world.c */
+void world_trace(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Notes the failure; the run goes on to its end without being believed. */
+void world_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void world_after(struct world *w, int64_t delay,
+                 void (*fire)(struct world *world, void *ctx, unsigned epoch), void *ctx,
+                 unsigned epoch);
+uint64_t world_below(struct world *w, uint64_t limit);
+/* Runs `seed` to its end; false: a property did not hold. The trace is in ret_trace. */
+bool world_run(uint64_t seed, struct sim_totals *totals, struct text *ret_trace);
+
+/* sim_store.c */
+struct sim_object *store_object(struct world *w, const char *key);
+void store_put_object(struct world *w, const char *key, struct slice body);
+/* Takes the call's fields from `wanted`; replica_answered is called for it, or never. */
+void store_send(struct world *w, struct replica *r, bool put, const struct sync_request *wanted);
+struct fold_store store_for_folds(struct replica *r);
+void store_release(struct world *w);
+
+/* sim_replica.c */
+void replica_start(struct replica *r);
+void replica_answered(struct replica *r, const struct call *call);
+void replica_run_ops(struct replica *r);
+void replica_crash(struct replica *r, enum sim_crash where);
+void replica_release(struct replica *r);
+/* Starts its timers. */
+void replica_schedule(struct replica *r);
+void sim_uuid(int64_t now_ms, char out[UUID_TEXT_SIZE]);
+void sim_uuid_reset(void);
+
+/* sim_check.c */
+struct life *check_life(struct world *w, const char *name, bool create);
+void check_issued(struct life *life, const struct op *op);
+/* A head has landed in the store. */
+void check_head(struct world *w, struct slice body);
+/* `life` was told that its ops up to `last` are durable. */
+void check_durable(struct world *w, struct life *life, uint64_t last);
+/* The replica shows the state at its position with its pending ops on top. */
+void check_replica(struct replica *r);
+/* At the end: all are at one position with the same bytes and nothing pending. */
+void check_end(struct world *w);
+void check_release(struct world *w);
+
+#endif
