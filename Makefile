@@ -14,6 +14,7 @@ OPT.release = -O2 -g
 OPT.debug   = -O0 -g3
 OPT.asan    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 OPT.tsan    = -O1 -g -fsanitize=thread
+OPT.fuzz    = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 ALLOC.release = -ljemalloc
 ALLOC.debug   = -ljemalloc
 CFLAGS  += $(CSTD) $(WARN) $(OPT.$(MODE)) -I. -pthread $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -160,15 +161,14 @@ $(BUILD)/tests/simulation/simulation: $(SIM_OBJ) $(TESTSUP) $(LIBS.persistence)
 units: $(UNIT_BIN)
 objects: $(foreach m,$(MODULES),$(OBJ.$(m))) $(BUILD)/obj/server/main.o
 
-# Fuzz targets are built whole with clang: libFuzzer wants its own instrumentation.
-FUZZ_SRC = $(wildcard tests/fuzz/*_fuzz.c)
-FUZZ_BIN = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
-fuzz-targets: $(FUZZ_BIN)
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard resp/*.[ch] ops/*.[ch] persistence/*.[ch] server/*.[ch] tests/support/*.[ch])
-	@mkdir -p $(@D)
-	clang $(CSTD) $(WARN) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I. \
-	    -pthread $(shell pkg-config --cflags $(PKGS) 2>/dev/null) -o $@ $< \
-	    $(filter-out server/main.c,$(wildcard resp/*.c ops/*.c persistence/*.c server/*.c)) \
-	    $(wildcard tests/support/*.c) $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+# Fuzz targets have a build of their own with clang: libFuzzer wants its instrumentation everywhere.
+FUZZ_BIN = $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
+.PHONY: fuzz-link
+fuzz-targets:
+	@$(MAKE) --no-print-directory -j2 CC=clang MODE=fuzz BUILD=$(BUILD)/fuzz fuzz-link
+fuzz-link: $(FUZZ_BIN)
+$(BUILD)/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(BUILD)/libtestsupport.a $(LIBS.server)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
