@@ -67,13 +67,17 @@ bench: deps-test  ## side by side with redis-server: throughput, processor time,
 
 asan: deps-test  ## all tests with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=asan BUILD=$(BUILD)/asan all units
-	BUILD=$(BUILD)/asan SUITE_WORK=$(CURDIR)/$(BUILD)/redis-suite \
-	    SUITE_EXCUSED=$(CURDIR)/redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash
+	@rm -f $(BUILD)/asan/report.*
+	ASAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/asan/report UBSAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/asan/report:print_stacktrace=1 \
+	    BUILD=$(BUILD)/asan SUITE_WORK=$(CURDIR)/$(BUILD)/redis-suite \
+	    SUITE_EXCUSED=$(CURDIR)/redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash reports
 
 tsan: deps-test  ## all tests with ThreadSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=tsan BUILD=$(BUILD)/tsan all units
-	BUILD=$(BUILD)/tsan SUITE_WORK=$(CURDIR)/$(BUILD)/redis-suite \
-	    SUITE_EXCUSED=$(CURDIR)/redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash
+	@rm -f $(BUILD)/tsan/report.*
+	TSAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/tsan/report \
+	    BUILD=$(BUILD)/tsan SUITE_WORK=$(CURDIR)/$(BUILD)/redis-suite \
+	    SUITE_EXCUSED=$(CURDIR)/redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash reports
 
 crash: deps-test  ## kill -9 at random moments: nothing acknowledged is lost (CRASH_ROUNDS=200)
 	@$(MAKE) --no-print-directory all

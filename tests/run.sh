@@ -55,6 +55,15 @@ step_s3() { tests/integration/s3.sh; }
 step_sim() { make -s BUILD="$BUILD" MODE="${MODE:-release}" "$BUILD/tests/simulation/simulation" &&
     "$BUILD/tests/simulation/simulation" "${SEEDS:-1000}"; }
 step_sharing() { /usr/bin/python3 tests/integration/sharing.py --servers 3 --clients 4 --seconds "${SHARING_SECONDS:-20}" --kills 5; }
+# What the sanitizers of all processes wrote (their log_path is $BUILD/report), also of servers that
+# a test killed.
+step_reports() {
+    local reports
+    reports=$(find "$BUILD" -maxdepth 1 -name 'report.*')
+    if [ -z "$reports" ]; then echo "1 passed, 0 failed"; return; fi
+    head -n 60 $reports
+    echo "0 passed, $(wc -l <<<"$reports") failed"
+}
 step_fuzz() { tests/fuzz/fuzz.sh "${FUZZ_SECONDS:-20}"; }
 
 passed=0 failed=0 summary=
