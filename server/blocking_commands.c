@@ -23,17 +23,6 @@ static void pop(struct exec *x, struct namespace *ns, struct slice key, enum op_
     exec_apply_in(x, ns, &op, 'l', side == OP_SIDE_LEFT ? "lpop" : "rpop", &outcome);
 }
 
-static void write_ends(struct exec *x, const struct entry *entry, enum op_side side, size_t count)
-{
-    struct value_iter it;
-    struct slice item, unused;
-    size_t len = value_len(entry);
-    bool right = side == OP_SIDE_RIGHT;
-    list_iter_init(&it, entry, right ? len - 1 : 0, count, right);
-    while (value_iter_next(&it, &item, &unused))
-        resp_write_bulk(x->out, item.data, item.len);
-}
-
 /* Pushed first, then popped: the list is never empty in between when both keys are the same. */
 static void move(struct exec *x, struct namespace *ns, struct slice key, const struct entry *entry,
                  const struct list_plan *plan)
@@ -83,7 +72,7 @@ void list_plan_run(struct exec *x, struct namespace *ns, struct slice key,
         resp_write_array(x->out, count);
         break;
     }
-    write_ends(x, entry, plan->from, count);
+    list_write_end(x, entry, plan->from, count);
     pop(x, ns, key, plan->from, (int64_t)count);
 }
 

@@ -49,8 +49,7 @@ static void rpushx_command(struct exec *x)
     push(x, OP_SIDE_RIGHT, OP_CONDITION_XX);
 }
 
-/* From the end inwards, as so many single pops would give them. */
-static void write_end(struct exec *x, const struct entry *list, enum op_side side, size_t count)
+void list_write_end(struct exec *x, const struct entry *list, enum op_side side, size_t count)
 {
     struct value_iter it;
     struct slice item, none;
@@ -70,7 +69,7 @@ static void pop_items(struct exec *x, const struct entry *list, enum op_side sid
         resp_write_array(x->out, taken);
     if (!taken)
         return;
-    write_end(x, list, side, taken);
+    list_write_end(x, list, side, taken);
     exec_apply(x, &op, 'l', side == OP_SIDE_LEFT ? "lpop" : "rpop", &outcome);
 }
 

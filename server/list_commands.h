@@ -5,6 +5,10 @@
 
 #include "server/exec.h"
 
+/* Writes `count` items from the end inwards, as so many single pops would give them; the list has
+ * at least that many, and one. */
+void list_write_end(struct exec *x, const struct entry *list, enum op_side side, size_t count);
+
 /* LEFT or RIGHT at argv[index]; false: "ERR syntax error" was written. */
 bool list_side_argument(struct exec *x, int index, enum op_side *side);
 
