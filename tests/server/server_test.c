@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -479,6 +480,8 @@ static void a_client_that_does_not_read_is_closed_at_its_limit(void **state)
     expect(fd, "+OK\r\n");
     for (int i = 0; i < 40000; i++)
         tell(fd, "GET k\r\n");
+    struct pollfd hung_up = {.fd = fd, .events = POLLRDHUP};
+    assert_int_equal(poll(&hung_up, 1, 60000), 1);
     char sink[65536];
     ssize_t got;
     size_t total = 0;
