@@ -18,6 +18,8 @@ struct store_kind {
     void (*attach)(struct store *store, struct event_base *base);
     /* NULL when there is but one way. */
     bool (*other_quoting)(struct store *store);
+    /* NULL when there is none beneath. */
+    struct store *(*beneath)(struct store *store);
 };
 
 /* Shared by a handle and its clones. */

@@ -196,6 +196,11 @@ bool store_other_quoting(struct store *store)
     return store->kind->other_quoting && store->kind->other_quoting(store);
 }
 
+struct store *store_beneath(struct store *store)
+{
+    return store->kind->beneath ? store->kind->beneath(store) : NULL;
+}
+
 struct store_item *store_add_item(struct store_request *request, const char *key, bool is_prefix)
 {
     size_t n = request->item_count++;

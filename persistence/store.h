@@ -68,6 +68,9 @@ struct store_request {
     bool delimiter;            /* LIST: '/' ends a key */
     char after[STORE_KEY_MAX]; /* LIST: only keys behind this one */
     size_t limit;              /* LIST: at most so many; 0: the store's own limit */
+    /* PUT, REMOVE: sent once at most, and given up after so long; 0: as the store sees fit. An open
+     * outcome is UNKNOWN. Only S3 can be late. */
+    int64_t within_ms;
     void (*done)(struct store_request *request);
     void *ctx;
 
@@ -119,6 +122,9 @@ int store_directory_clean(const char *path);
  * handle and its clones. False when the store has but one. For the probe.
  */
 bool store_other_quoting(struct store *store);
+
+/* The store that this one stands before, borrowed; NULL: none. Take a clone of it for requests. */
+struct store *store_beneath(struct store *store);
 
 const char *store_result_name(enum store_result result);
 bool store_key_valid(const char *key);

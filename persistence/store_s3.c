@@ -41,7 +41,9 @@ struct s3_op {
     struct event *timer;
     int attempt;
     int64_t keys_by_ms; /* credentials must be there by then */
-    bool maybe_sent;    /* an attempt so far may have been carried out */
+    int64_t by_ms;      /* of a request with a time limit; 0: none */
+    struct s3_http_limits limits;
+    bool maybe_sent; /* an attempt so far may have been carried out */
     struct s3_page page;
     struct text path, url, list_prefix, authorization;
     struct credentials keys;
@@ -246,8 +248,8 @@ static void op_send(struct s3_op *op)
         set_list(op);
     op->exchange.method = puts ? "PUT" : request->verb == STORE_REMOVE ? "DELETE" : "GET";
     op->exchange.body = puts ? request->body : (struct slice){0};
-    op->exchange.send_once = puts && request->condition != STORE_ALWAYS;
-    op->exchange.limits = &store->site->limits;
+    op->exchange.send_once = puts && (request->condition != STORE_ALWAYS || op->by_ms);
+    op->exchange.limits = &op->limits;
     op->exchange.done = on_exchange;
     op->exchange.ctx = op;
     sign(op, op->exchange.method);
@@ -344,7 +346,7 @@ static void op_failed(struct s3_op *op)
         learn_clock(op);
     bool bearable = take_pause(op);
     op->maybe_sent |= verdict.result == STORE_UNKNOWN;
-    if (verdict.retry && bearable && op->attempt < op->store->site->attempts) {
+    if (verdict.retry && bearable && !op->by_ms && op->attempt < op->store->site->attempts) {
         atomic_fetch_add(&op->store->site->retries, 1);
         op_wait(op, backoff(op));
         return;
@@ -405,7 +407,7 @@ static void op_succeeded(struct s3_op *op)
         break;
     case STORE_PUT:
         /* Without an ETag the next swap could not name what it replaces; reading tells. */
-        if (request->condition != STORE_ALWAYS && !exchange->etag[0]) {
+        if ((request->condition != STORE_ALWAYS || op->by_ms) && !exchange->etag[0]) {
             op_answer(op, STORE_UNKNOWN, "the answer has no ETag");
             return;
         }
@@ -438,12 +440,27 @@ static void on_exchange(struct s3_exchange *exchange)
 
 /* --- the beginning --- */
 
+/* False: too late to send it. Else it gets no more time than is left. */
+static bool limit_time(struct s3_op *op, int64_t now)
+{
+    op->limits = op->store->site->limits;
+    if (!op->by_ms)
+        return true;
+    if (op->by_ms - now < op->limits.whole_ms)
+        op->limits.whole_ms = op->by_ms - now;
+    return op->by_ms > now;
+}
+
 /* Sends when the keys are there and no pause holds; else comes back here later. */
 static void op_begin(struct s3_op *op)
 {
     char error[CREDENTIALS_ERROR_MAX];
     struct s3_store *store = op->store;
     int64_t now = monotonic_ms();
+    if (!limit_time(op, now)) {
+        op_answer(op, STORE_TRANSIENT, "it could not be sent in time");
+        return;
+    }
     if (now < store->not_before_ms) {
         op_wait(op, store->not_before_ms - now);
         return;
@@ -482,6 +499,8 @@ static void s3_submit(struct store *handle, struct store_request *request)
     op->request = request;
     op->timer = evtimer_new(s3_http_base(store->http), on_op_timer, op);
     assert(op->timer);
+    if (request->within_ms)
+        op->by_ms = monotonic_ms() + (request->within_ms > 0 ? request->within_ms : 0);
     op->next = store->ops;
     op->link = &store->ops;
     if (op->next)
@@ -582,6 +601,8 @@ enum store_result store_s3_open(const char *where, struct store **ret_store, str
 
 bool store_s3_stats(struct store *handle, struct s3_stats *ret_stats)
 {
+    for (struct store *beneath; (beneath = store_beneath(handle));)
+        handle = beneath;
     if (handle->kind != &s3_kind)
         return false;
     struct s3_site *site = ((struct s3_store *)handle)->site;

@@ -12,7 +12,9 @@
 #include "ops/mem.h"
 #include "persistence/probe.h"
 #include "persistence/store_faulty.h"
+#include "persistence/store_lock.h"
 #include "tests/persistence/persistence_support.h"
+#include "tests/support/plain_store.h"
 #include "tests/support/random.h"
 #include "tests/support/s3_server.h"
 
@@ -23,6 +25,7 @@ struct subject {
     char *directory;
     bool remote;
     struct store *store;
+    struct plain_world *world;
 };
 
 static struct subject *subject_of(void **state)
@@ -61,6 +64,19 @@ static int open_quiet(void **state)
     return 0;
 }
 
+/* Locks on a store that ignores conditions, in virtual time. Its races: store_lock_test. */
+static int open_lock(void **state)
+{
+    struct subject *subject = mem_calloc(1, sizeof(*subject));
+    subject->world = plain_world_create(1);
+    struct plain_node *node = plain_node_create(subject->world);
+    struct store_lock_options options = {
+        .ttl_ms = 30000, .holder = "test", .clock = plain_node_clock(node), .seed = 1};
+    subject->store = store_lock_create(plain_node_store(node), &options);
+    *state = subject;
+    return 0;
+}
+
 /* The prefix takes what a URL and a signature can get wrong. S3_TEST_PREFIX=/plain is for servers
  * that keep objects as files and cannot list such names. */
 static int open_s3(void **state)
@@ -95,6 +111,8 @@ static int close_subject(void **state)
     void *name = subject->directory;
     int result = 0;
     store_close(subject->store);
+    if (subject->world)
+        plain_world_destroy(subject->world);
     if (name)
         result = directory_teardown(&name);
     mem_free(subject);
@@ -412,14 +430,16 @@ static void a_late_put_may_still_land(void **state)
 
 /* clang-format off */
 #define ON(kind, test) {#kind ": " #test, test, open_##kind, close_subject, NULL}
-#define SUITE(kind)                                     \
+#define ALONE(kind)                                     \
     ON(kind, what_is_put_is_got),                       \
     ON(kind, absent_only_puts_once),                    \
     ON(kind, match_needs_the_newest_etag),              \
     ON(kind, a_removed_object_is_gone),                 \
     ON(kind, lists_are_sorted_and_cut),                 \
     ON(kind, keys_that_leave_the_store_are_refused),    \
-    ON(kind, any_bytes_and_no_bytes_survive),           \
+    ON(kind, any_bytes_and_no_bytes_survive)
+#define SUITE(kind)                                     \
+    ALONE(kind),                                        \
     ON(kind, one_of_many_absent_only_puts_wins),        \
     ON(kind, one_of_many_match_puts_wins)
 /* clang-format on */
@@ -432,6 +452,7 @@ int main(void)
         SUITE(quiet),
         SUITE(s3),
         SUITE(quiet_s3),
+        ALONE(lock),
         ON(directory, leftover_temporaries_are_cleaned),
         ON(directory, no_temporary_stays_after_a_put),
         ON(directory, a_store_in_a_missing_place_is_refused),
