@@ -23,6 +23,7 @@
 
 struct sync_wait;
 struct load_wait;
+struct position_watch;
 
 /* An object that no head of ours names any more. */
 struct stray {
@@ -52,6 +53,7 @@ struct agent {
     uint64_t recovered;     /* batches of earlier incarnations that are not committed yet */
     struct sync_wait *waits;
     struct load_wait *load_waits;
+    struct position_watch *watch; /* position_wait.c; NULL: nobody waits */
     bool folding, tidying, reloading;
     uint64_t folds_seen, failures_seen, losses_seen;
     int64_t fold_at; /* not before */
@@ -109,6 +111,7 @@ struct persistence {
     int lock, store_lock;
     struct journal *journal;
     struct workers *workers;
+    struct workers *readers[2]; /* short, long; the syncer's: persistence_reading.c */
     struct syncer *syncer;
     _Atomic bool stopping;
 
@@ -146,6 +149,9 @@ void persistence_set_trouble(struct persistence *p, enum trouble_kind kind, cons
 struct namespace **persistence_all(struct persistence *p, size_t *ret_count);
 /* Its pending bytes changed by `change`: tells the syncer, and refuses writes, when that is due. */
 void persistence_pending_changed(struct namespace *ns, int64_t ops, int64_t bytes);
+
+/* persistence_reading.c: carries out what is queued. On the syncer's thread, on the way down. */
+void persistence_end_reading(struct persistence *p);
 
 /* Like persistence_sync, for threads that may block. */
 enum persistence_status persistence_sync_blocking(struct persistence *p, struct namespace *ns);

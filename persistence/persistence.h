@@ -126,6 +126,28 @@ enum persistence_status persistence_list(struct persistence *p,
 typedef void persistence_probe_done(void *ctx, enum probe_result result, const char *sentence);
 void persistence_probe(struct persistence *p, persistence_probe_done *done, void *ctx);
 
+/*
+ * Runs `run` on a thread that may block on the store, whose handle it is given; short and long
+ * readings have a thread each. STOPPED: the server is going down, and the handle is not to be used.
+ * A memory store: on the caller's thread, the handle NULL.
+ */
+typedef void persistence_reading(void *ctx, enum persistence_status status, struct store *store);
+void persistence_read(struct persistence *p, bool is_long, persistence_reading *run, void *ctx);
+bool persistence_in_memory(const struct persistence *p);
+/* Becomes true on the way down, for readings that take long. */
+const _Atomic bool *persistence_stopping(struct persistence *p);
+
+/*
+ * Calls `done` when the namespace, which is loaded, is at `position` or later, or once the wall
+ * clock has passed `until`: with the position it is at. Looks for what others have committed now
+ * and, ever more seldom, while it waits. STOPPED: the server is going down.
+ */
+void persistence_wait_position(struct persistence *p, struct namespace *ns, uint64_t position,
+                               int64_t until,
+                               void (*done)(void *ctx, enum persistence_status status,
+                                            uint64_t position),
+                               void *ctx);
+
 struct persistence_stats {
     bool journal;
     bool last_sync_ok;

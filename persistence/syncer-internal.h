@@ -8,6 +8,14 @@
 /* Carries the namespace's sync on as far as it goes now. */
 void agent_run(struct namespace *ns);
 
+/* Has what others have committed taken in; `take`: and what is pending sent. */
+void agent_look(struct namespace *ns, bool take);
+struct event_base *syncer_base(struct syncer *syncer);
+
+/* position_wait.c: for namespaces with a watch; dropping needs none. */
+void agent_settle_positions(struct namespace *ns);
+void agent_drop_positions(struct namespace *ns);
+
 /* Batches that the core is done with, and troubles. */
 void agent_settle(struct namespace *ns);
 

@@ -154,6 +154,19 @@ static void look_and_take(struct namespace *ns)
         sync_core_poll(agent->core);
 }
 
+void agent_look(struct namespace *ns, bool take)
+{
+    bool wanted = ns->agent.wanted;
+    look_and_take(ns);
+    ns->agent.wanted = take || wanted;
+    agent_run(ns);
+}
+
+struct event_base *syncer_base(struct syncer *syncer)
+{
+    return syncer->base;
+}
+
 static void add_wait(struct namespace *ns, uint64_t mark, bool once,
                      void (*done)(void *ctx, enum persistence_status status), void *ctx)
 {
@@ -476,6 +489,8 @@ void agent_run(struct namespace *ns)
         look_after(ns);
     }
     settle_waits(ns);
+    if (agent->watch)
+        agent_settle_positions(ns);
     if (ns->owner->syncer->closing)
         check_closed(ns->owner->syncer);
 }
@@ -653,6 +668,7 @@ static void begin_close(void *ctx)
     /* Here, since only this thread gives the workers anything to do. */
     workers_destroy(syncer->owner->workers);
     syncer->owner->workers = NULL;
+    persistence_end_reading(syncer->owner);
     run_tasks(syncer);
     struct namespace **list = persistence_all(syncer->owner, &count);
     for (size_t i = 0; i < count; i++)
@@ -736,6 +752,7 @@ bool syncer_destroy(struct syncer *syncer)
     struct namespace **list = persistence_all(syncer->owner, &count);
     for (size_t i = 0; i < count; i++) {
         all &= is_committed(list[i]);
+        agent_drop_positions(list[i]);
         while (list[i]->agent.waits) {
             struct sync_wait *wait = list[i]->agent.waits;
             list[i]->agent.waits = wait->next;

@@ -380,7 +380,7 @@ void agent_unload(struct namespace *ns)
     struct keyspace *keyspace = NULL;
     if (p->options.idle_unload_ms <= 0 || namespace_state(ns) != NAMESPACE_READY ||
         !sync_core_at_rest(agent->core) || agent->cut.head || agent->folding || agent->tidying ||
-        agent->reloading || agent->waits)
+        agent->reloading || agent->waits || agent->watch)
         return;
     namespace_lock_aside(ns);
     if (ns->used || ns->pending.log.ops) {

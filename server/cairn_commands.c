@@ -1,52 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* CAIRN: what Redis has no word for. */
 #include "ops/mem.h"
+#include "server/cairn_reading.h"
 #include "server/exec.h"
 #include "server/loop-internal.h"
 #include "server/server.h"
 #include "server/wait.h"
-
-static const char *const state_names[] = {
-    [NAMESPACE_UNLOADED] = "unloaded",
-    [NAMESPACE_LOADING] = "loading",
-    [NAMESPACE_READY] = "ready",
-    [NAMESPACE_FAILED] = "failed",
-};
-
-struct listing {
-    struct resp_writer *out;
-    size_t count;
-};
-
-static void write_namespace(void *ctx, struct slice name, enum namespace_state state,
-                            uint64_t position, size_t keys)
-{
-    struct listing *listing = ctx;
-    resp_write_map(listing->out, 4);
-    resp_write_bulk_text(listing->out, "name");
-    resp_write_bulk(listing->out, name.data, name.len);
-    resp_write_bulk_text(listing->out, "state");
-    resp_write_bulk_text(listing->out, state_names[state]);
-    resp_write_bulk_text(listing->out, "position");
-    resp_write_integer(listing->out, (long long)position);
-    resp_write_bulk_text(listing->out, "keys");
-    resp_write_integer(listing->out, (long long)keys);
-    listing->count++;
-}
-
-static void namespaces_command(struct exec *x)
-{
-    struct listing listing = {.out = x->out};
-    struct text error = {0};
-    size_t begun = resp_defer_begin(x->out);
-    if (persistence_list(server.persistence, write_namespace, &listing, &error) == PERSISTENCE_OK) {
-        resp_defer_array(x->out, begun, listing.count);
-    } else {
-        x->out->out->len = begun;
-        exec_error_format(x, "CAIRNERR the store cannot be listed: %s", text_terminated(&error));
-    }
-    text_release(&error);
-}
 
 static void answer_sync(struct resp_writer *out, bool reached, enum persistence_status status,
                         uint64_t position)
@@ -80,6 +39,20 @@ static void position_command(struct exec *x)
         exec_wrong_arity(x);
     else if (x->argc < 3 || exec_namespace(x, x->argv[2], &ns))
         resp_write_integer(x->out, (long long)namespace_position(ns));
+}
+
+static void waitposition_command(struct exec *x)
+{
+    int64_t position, ms;
+    if (!exec_int_range(x, 2, 0, INT64_MAX, "ERR position is out of range, must be positive",
+                        &position))
+        return;
+    if (!parse_int(x->argv[3], &ms) || ms > INT64_MAX - x->now)
+        exec_error(x, "ERR timeout is not an integer or out of range");
+    else if (ms < 0)
+        exec_error(x, "ERR timeout is negative");
+    else
+        wait_for_position(x, (uint64_t)position, ms);
 }
 
 static void durability_command(struct exec *x)
@@ -162,10 +135,13 @@ static void probe_command(struct exec *x)
 /* clang-format off */
 static const struct command subcommands[] = {
     CAIRN("durability", -2, CMD_FAST | CMD_NO_LOCK, durability_command, "[applied|written|durable]", "What an answer promises to this connection: applied in memory, written to the journal's disk, durable in the store."),
-    CAIRN("namespaces", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, namespaces_command, "", "All namespaces, in the store and in memory, with state, position and keys."),
+    CAIRN("history", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_history, "[count]", "The newest commits of the namespace in the store, newest first: position, time, replica, number of ops. 10 of them, -1 for all."),
+    CAIRN("namespaces", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_namespaces, "", "All namespaces, in the store and in memory, with state, position and keys."),
     CAIRN("position", -2, CMD_FAST | CMD_NO_LOCK, position_command, "[namespace]", "How many commits a namespace has had."),
     CAIRN("probe", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, probe_command, "", "Shows that the store's conditional writes hold, by racing for objects of its own."),
     CAIRN("sync", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, sync_command, "[namespace]", "Brings a namespace to the store now; answers with its position."),
+    CAIRN("verify", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_verify, "[namespace]", "Reads a namespace back from the store and checks all of it; an error names the first fault."),
+    CAIRN("waitposition", 4, CMD_BLOCKING, waitposition_command, "position timeout", "Waits until this server has the namespace at a position; answers with the one it has. Timeout in milliseconds, 0: for ever."),
     {0},
 };
 

@@ -10,6 +10,7 @@
 #include "ops/mem.h"
 #include "persistence/persistence.h"
 #include "server/config.h"
+#include "server/errand.h"
 #include "server/log.h"
 #include "server/server.h"
 #include "server/start.h"
@@ -36,23 +37,14 @@ static const char usage[] =
     "  cairn-server [FILE|-] [--directive value ...]   serve\n"
     "  cairn-server --export STORE NAMESPACE           print a namespace as one JSON document\n"
     "  cairn-server --import STORE NAMESPACE           take such a document from standard input\n"
+    "  cairn-server --verify STORE [NAMESPACE]         read it back and check it: exit status 0 "
+    "sound,\n"
+    "                                                  1 not sound, 2 could not be read\n"
+    "                  ... [--directive value ...]     with these, s3-... for a bucket elsewhere\n"
     "  cairn-server --print-config                     print an example cairn.conf\n"
     "  cairn-server --version | --help\n"
     "\n"
     "Directives, with their defaults:\n";
-
-static int errand(int argc, char **argv, bool import)
-{
-    struct text error = {0};
-    if (argc != 4) {
-        fprintf(stderr, "cairn-server: usage: %s STORE NAMESPACE\n", argv[1]);
-        return 1;
-    }
-    enum persistence_status status =
-        import ? persistence_import(argv[2], slice_of(argv[3]), STDIN_FILENO, &error)
-               : persistence_export(argv[2], slice_of(argv[3]), STDOUT_FILENO, &error);
-    return status == PERSISTENCE_OK ? 0 : fail(&error);
-}
 
 static bool write_pidfile(const char *path, struct text *error)
 {
@@ -124,7 +116,7 @@ int main(int argc, char **argv)
         return print(config_help, usage);
     if (strcmp(first, "--print-config") == 0)
         return print(config_example, "");
-    if (strcmp(first, "--export") == 0 || strcmp(first, "--import") == 0)
-        return errand(argc, argv, strcmp(first, "--import") == 0);
+    if (errand_named(first))
+        return errand_run(argc, argv);
     return serve(argc, argv);
 }

@@ -104,7 +104,7 @@ static int64_t now_for_persistence(void *ctx)
     return clock_ms();
 }
 
-static void configure_s3(void)
+void server_configure_s3(void)
 {
     char *endpoint = CONFIG_STRING(s3_endpoint), *region = CONFIG_STRING(s3_region),
          *ca_file = CONFIG_STRING(s3_ca_file), *sse = CONFIG_STRING(s3_sse),
@@ -180,7 +180,7 @@ bool server_open(struct text *error)
     int stored = 0;
     log_line(LOG_NOTICE, "cairn-server %s, process %d, %lld threads, speaking Redis %s's protocol",
              CAIRN_VERSION, (int)getpid(), (long long)CONFIG(threads), REDIS_VERSION);
-    configure_s3();
+    server_configure_s3();
     bool good =
         listener_open(error) && open_store(store, dir, error) && name_namespaces(&stored, error);
     if (good)

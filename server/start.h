@@ -9,6 +9,7 @@
 
 void server_init(void);         /* clock, random seeds, command table, signals that are ignored */
 void server_apply_config(void); /* after config_load */
+void server_configure_s3(void); /* the same; what store_open uses for buckets */
 bool server_open(struct text *error); /* sockets, store, loops; false: `error` says what failed */
 void server_run(void);                /* until server_stop */
 int server_close(void); /* commits and frees; the process's exit status. After SHUTDOWN

@@ -118,3 +118,75 @@ void wait_for_sync(struct exec *x, struct namespace *ns, wait_answer *answer)
     persistence_sync(server.persistence, ns, on_sync, wait);
     finish_start(x, wait, 0, true);
 }
+
+/* --- for a position --- */
+
+/* A wait whose client has gone ends by itself after so long; one that is still wanted begins anew.
+ */
+#define POSITION_WAIT_MS 10000
+
+struct position_wait {
+    struct client_ref client;
+    uint64_t token;
+    struct namespace *ns;
+    uint64_t position;
+    bool stopped;
+};
+
+static void wait_on(struct position_wait *wait);
+
+static void position_here(struct client *client, void *ctx)
+{
+    struct position_wait *wait = ctx;
+    uint64_t position = namespace_position(wait->ns);
+    bool over = wait->stopped || position >= wait->position;
+    if (client && client->wait_token == wait->token && !over) {
+        wait_on(wait);
+        return;
+    }
+    struct resp_writer *out = client ? client_answer(client, wait->token) : NULL;
+    if (out) {
+        resp_write_integer(out, (long long)position);
+        client_resume(client, wait->token);
+    }
+    mem_free(wait);
+}
+
+static void on_position(void *ctx, enum persistence_status status, uint64_t position)
+{
+    struct position_wait *wait = ctx;
+    (void)position;
+    wait->stopped = status == PERSISTENCE_STOPPED;
+    loop_post_client(wait->client, position_here, wait);
+}
+
+static void wait_on(struct position_wait *wait)
+{
+    persistence_wait_position(server.persistence, wait->ns, wait->position,
+                              loop_now(wait->client.loop) + POSITION_WAIT_MS, on_position, wait);
+}
+
+static void on_position_timeout(struct client *client, uint64_t token)
+{
+    struct resp_writer *out = client_answer(client, token);
+    if (!out)
+        return;
+    resp_write_integer(out, (long long)namespace_position(client_namespace(client)));
+    client_resume(client, token);
+}
+
+void wait_for_position(struct exec *x, uint64_t position, int64_t ms)
+{
+    uint64_t now_at = namespace_position(x->ns);
+    if (now_at >= position || x->in_transaction || persistence_in_memory(server.persistence)) {
+        resp_write_integer(x->out, (long long)now_at);
+        return;
+    }
+    struct position_wait *wait = mem_alloc(sizeof(*wait));
+    *wait =
+        (struct position_wait){.client = client_ref(x->client), .ns = x->ns, .position = position};
+    wait->token = exec_suspend(x);
+    if (ms)
+        client_set_timer(x->client, wait->token, x->now + ms, on_position_timeout);
+    wait_on(wait);
+}

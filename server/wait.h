@@ -20,5 +20,8 @@ void wait_for_writes(struct exec *x, enum durability level, int64_t ms, bool blo
                      wait_answer *answer);
 /* Starts a sync of ns (NULL: all) and answers behind it. */
 void wait_for_sync(struct exec *x, struct namespace *ns, wait_answer *answer);
+/* Waits until the client's namespace, which is locked, is at `position`, at most `ms` (0: for
+ * ever); replies with the position it is at. Inside EXEC, and with a store in memory, at once. */
+void wait_for_position(struct exec *x, uint64_t position, int64_t ms);
 
 #endif

@@ -45,6 +45,30 @@ check "a file that is not there is named" 1 "nowhere\.conf" "$SERVER" "$work/now
 check "a word far from any directive gets no guess" 1 "unknown directive 'xyzzy'; " "$SERVER" --xyzzy 1
 check "an export of what is not there is an error" 1 "nothing" "$SERVER" --export "$work" nothing
 check "an export of a bad name is an error" 1 "\.\./x" "$SERVER" --export "$work" ../x
+check "an export takes the endpoint that is given" 1 "s3-endpoint 'nonsense'" \
+    "$SERVER" --export s3://bucket/x name --s3-endpoint nonsense --s3-region eu-x-1
+check "an errand's directives are checked" 1 "unknown directive 's3-endpiont'" \
+    "$SERVER" --export "$work" name --s3-endpiont http://127.0.0.1:1
+check "an export wants a namespace" 1 "usage: --export STORE NAMESPACE" "$SERVER" --export "$work" --s3-region x
+
+mkdir "$work/store"
+for name in one two; do
+    printf '{"namespace":"%s","position":0,"state":{"a":1,"b":"x"}}' $name | "$SERVER" --import "$work/store" $name
+done
+check "an empty store is sound" 0 '^0 namespaces' "$SERVER" --verify "$work"
+check "a sound namespace is" 0 '^one: sound: position 0, .* 2 keys' "$SERVER" --verify "$work/store" one
+check "so is a sound store" 0 '^2 namespaces, 2 sound' "$SERVER" --verify "$work/store"
+printf x | dd of="$work/store/two.json" bs=1 seek=200 conv=notrunc status=none
+check "a damaged head is not, and is named" 1 '^  two\.json: damaged' "$SERVER" --verify "$work/store" two
+check "nor is its store" 1 '^2 namespaces, 1 sound, 1 not sound' "$SERVER" --verify "$work/store"
+check "the others in it are" 0 '^one: sound' "$SERVER" --verify "$work/store" one
+check "a namespace that is not there is not sound" 1 'no namespace three' "$SERVER" --verify "$work/store" three
+check "a store that is not there cannot be verified" 2 'nowhere' "$SERVER" --verify "$work/nowhere"
+check "nor can a bucket out of reach" 2 's3://bucket/x/: LIST' env AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b \
+    "$SERVER" --verify s3://bucket/x --s3-endpoint http://127.0.0.1:1
+check "nor one namespace of it" 2 '^name: NOT READ' env AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b \
+    "$SERVER" --verify s3://bucket/x name --s3-endpoint http://127.0.0.1:1
+check "--verify wants a store" 2 "usage: --verify STORE \[NAMESPACE\]" "$SERVER" --verify
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

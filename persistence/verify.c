@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See verify.h. The state is made by the same merge that folds and exports use; it asks for each
+ * object, and that is where an object is checked, so that each is read once. Where the merge stops
+ * at a fault, the objects it did not come to are looked at one by one: all faults are told.
+ */
+#include "persistence/verify.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ops/mem.h"
+#include "persistence/fold.h"
+#include "persistence/head.h"
+
+#define ATTEMPTS 4
+
+struct check {
+    const struct verify_options *options;
+    struct verify_report *report;
+    struct head head;
+    char etag[STORE_ETAG_MAX];
+    bool *commit_seen, *chunk_seen;
+    bool missing; /* an object was; perhaps only because a fold came between */
+    struct text body;
+};
+
+static void add_fault(struct check *check, const char *object, uint64_t position,
+                      const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* object NULL: the head. Position 0: not to be told. */
+static void add_fault(struct check *check, const char *object, uint64_t position,
+                      const char *format, ...)
+{
+    struct verify_report *report = check->report;
+    struct text *out = &report->lines;
+    va_list args;
+    text_append_string(out, report->namespace);
+    if (object)
+        text_append_format(out, "/%s", object);
+    else
+        text_append_string(out, ".json");
+    if (position)
+        text_append_format(out, ", position %" PRIu64, position);
+    text_append_string(out, ": ");
+    va_start(args, format);
+    text_append_vformat(out, format, args);
+    va_end(args);
+    text_append_char(out, '\n');
+    report->faults++;
+}
+
+static bool give_up(struct check *check, const char *key, const char *why)
+{
+    struct verify_report *report = check->report;
+    report->verdict = VERIFY_UNREADABLE;
+    text_clear(&report->lines);
+    text_append_format(&report->lines, "%s: %s\n", key, why);
+    return false;
+}
+
+static bool given_up(const struct check *check)
+{
+    return check->report->verdict == VERIFY_UNREADABLE;
+}
+
+/* --- objects --- */
+
+/* STORE_OK, STORE_NOT_FOUND, STORE_INVALID; on anything else it has given up. */
+static enum store_result ask(struct check *check, struct store_request *request)
+{
+    const struct verify_options *options = check->options;
+    enum store_result result = STORE_TRANSIENT;
+    if (options->stop && atomic_load(options->stop))
+        give_up(check, request->key, "the server is going down");
+    else
+        result = store_wait(options->store, request);
+    if (!given_up(check) && result != STORE_OK && result != STORE_NOT_FOUND &&
+        result != STORE_INVALID && result != STORE_NOT_MODIFIED)
+        give_up(check, request->key,
+                request->error[0] ? request->error : store_result_name(result));
+    return result;
+}
+
+static bool fetch(struct check *check, const char *object, uint64_t position, struct text *body)
+{
+    struct store_request request = {.verb = STORE_GET};
+    snprintf(request.key, sizeof(request.key), "%s/%s", check->head.namespace, object);
+    enum store_result result = ask(check, &request);
+    if (result == STORE_OK) {
+        text_append_slice(body, text_slice(&request.answer));
+    } else if (!given_up(check)) {
+        check->missing |= result == STORE_NOT_FOUND;
+        add_fault(check, object, position, "%s",
+                  result == STORE_NOT_FOUND ? "is missing" : request.error);
+    }
+    store_request_release(&request);
+    return result == STORE_OK;
+}
+
+static void note_read(struct check *check, size_t bytes)
+{
+    check->report->bytes += bytes;
+    if (check->options->progress)
+        check->options->progress(check->options->ctx, check->report);
+}
+
+/* Each op of the array is one that a reader knows. */
+static bool check_ops(struct check *check, const struct commit *commit, struct slice ops)
+{
+    const char *object = commit->segment[0] ? commit->segment : NULL;
+    struct commit_reader reader;
+    struct op op;
+    commit_reader_init(&reader, ops, commit->time);
+    while (commit_reader_next(&reader, &op))
+        op_release(&op);
+    const char *failure = commit_reader_error(&reader);
+    uint64_t count = reader.count;
+    check->report->ops += count;
+    if (failure)
+        add_fault(check, object, commit->position, "op %" PRIu64 " of %" PRIu64 ": %s", count + 1,
+                  commit->count, failure);
+    else if (count != commit->count)
+        add_fault(check, object, commit->position, "%" PRIu64 " ops, the head says %" PRIu64, count,
+                  commit->count);
+    bool fine = !failure && count == commit->count;
+    commit_reader_release(&reader);
+    return fine;
+}
+
+static bool check_segment(struct check *check, const struct commit *commit, struct slice body)
+{
+    struct text reason = {0};
+    struct slice ops;
+    bool found = segment_find(body, slice_of(check->head.namespace), commit, &ops, &reason);
+    if (!found)
+        add_fault(check, commit->segment, commit->position, "%s", text_terminated(&reason));
+    text_release(&reason);
+    return found && check_ops(check, commit, ops);
+}
+
+/* Inside what the head says is this chunk's range? */
+static bool check_range(const struct head_base *base, size_t index, struct slice key,
+                        struct text *reason)
+{
+    if (index && slice_compare(key, text_slice(&base->chunks[index].first)) < 0)
+        text_append_string(reason, "a key below the chunk's first");
+    else if (index + 1 < base->chunk_count &&
+             slice_compare(key, text_slice(&base->chunks[index + 1].first)) >= 0)
+        text_append_string(reason, "a key that belongs to the next chunk");
+    return reason->len == 0;
+}
+
+static bool check_lines(const struct head_base *base, size_t index, struct slice body,
+                        struct text *reason)
+{
+    struct chunk_reader reader;
+    struct slice key, member;
+    bool fine = true;
+    chunk_reader_init(&reader, body);
+    while (fine && chunk_reader_next(&reader, &key, &member)) {
+        struct entry *entry = chunk_member_decode(member, reason);
+        fine = entry && check_range(base, index, key, reason);
+        if (entry)
+            entry_destroy(entry);
+        if (!fine)
+            text_append_format(reason, " (line %" PRIu64 ")", reader.count);
+    }
+    fine = !chunk_reader_failed(&reader, reason) && fine;
+    if (fine && reader.count != base->chunks[index].count) {
+        text_append_format(reason, "%" PRIu64 " keys, the head says %" PRIu64, reader.count,
+                           base->chunks[index].count);
+        fine = false;
+    }
+    chunk_reader_release(&reader);
+    return fine;
+}
+
+static bool check_chunk(struct check *check, size_t index, struct slice body)
+{
+    const struct head_base *base = &check->head.base;
+    const struct chunk_ref *ref = &base->chunks[index];
+    struct text reason = {0};
+    bool fine = chunk_check(ref, body, &reason) && check_lines(base, index, body, &reason);
+    if (!fine)
+        add_fault(check, ref->object, base->position, "%s", text_terminated(&reason));
+    text_release(&reason);
+    return fine;
+}
+
+/* All that the head says of an object, which may be a segment of several commits. */
+static bool check_object(struct check *check, const char *object)
+{
+    const struct head *head = &check->head;
+    struct slice body = text_slice(&check->body);
+    bool fine = true, news = false;
+    for (size_t i = 0; i < head->tail_count; i++) {
+        if (check->commit_seen[i] || strcmp(head->tail[i].segment, object) != 0)
+            continue;
+        check->commit_seen[i] = true;
+        check->report->segments += !news;
+        news = true;
+        fine &= check_segment(check, &head->tail[i], body);
+    }
+    for (size_t i = 0; i < head->base.chunk_count; i++) {
+        if (check->chunk_seen[i] || strcmp(head->base.chunks[i].object, object) != 0)
+            continue;
+        check->chunk_seen[i] = news = true;
+        check->report->chunks++;
+        fine &= check_chunk(check, i, body);
+    }
+    if (news)
+        note_read(check, body.len);
+    return fine;
+}
+
+static uint64_t position_of(const struct check *check, const char *object)
+{
+    for (size_t i = 0; i < check->head.tail_count; i++)
+        if (strcmp(check->head.tail[i].segment, object) == 0)
+            return check->head.tail[i].position;
+    return check->head.base.position;
+}
+
+static void mark_seen(struct check *check, const char *object)
+{
+    for (size_t i = 0; i < check->head.tail_count; i++)
+        check->commit_seen[i] |= strcmp(check->head.tail[i].segment, object) == 0;
+    for (size_t i = 0; i < check->head.base.chunk_count; i++)
+        check->chunk_seen[i] |= strcmp(check->head.base.chunks[i].object, object) == 0;
+}
+
+static bool read_and_check(struct check *check, const char *object)
+{
+    text_clear(&check->body);
+    if (fetch(check, object, position_of(check, object), &check->body))
+        return check_object(check, object);
+    mark_seen(check, object);
+    return false;
+}
+
+/* --- the state --- */
+
+/* For the merge. What is wrong with the object is told already. */
+static bool read_for_merge(void *ctx, const char *object, struct text *body, struct text *error)
+{
+    struct check *check = ctx;
+    bool fine = read_and_check(check, object);
+    if (fine)
+        text_append_slice(body, text_slice(&check->body));
+    else
+        text_append_string(error, object);
+    return fine;
+}
+
+static bool count_key(void *ctx, struct slice key, struct slice member, struct text *error)
+{
+    struct check *check = ctx;
+    (void)key, (void)member, (void)error;
+    check->report->keys++;
+    return true;
+}
+
+static void drop_entry(void *ctx, struct entry *entry)
+{
+    (void)ctx;
+    entry_destroy(entry);
+}
+
+static void check_inline(struct check *check)
+{
+    const struct head *head = &check->head;
+    struct text reason = {0};
+    if (!head->base.chunk_count &&
+        !chunk_load_state(text_slice(&head->base.state), drop_entry, NULL, &reason))
+        add_fault(check, NULL, head->base.position, "%s", text_terminated(&reason));
+    for (size_t i = 0; i < head->tail_count; i++) {
+        if (head->tail[i].segment[0])
+            continue;
+        check->commit_seen[i] = true;
+        check_ops(check, &head->tail[i], head->tail[i].ops);
+    }
+    text_release(&reason);
+}
+
+static void check_state(struct check *check)
+{
+    const struct head *head = &check->head;
+    struct fold_store store = {.ctx = check, .read = read_for_merge};
+    struct text error = {0};
+    if (!check->report->faults && !fold_visit_state(head, &store, count_key, check, &error) &&
+        !check->report->faults && !given_up(check))
+        add_fault(check, NULL, head->position, "base and tail give no state: %s",
+                  text_terminated(&error));
+    text_release(&error);
+    for (size_t i = 0; i < head->tail_count && !given_up(check); i++)
+        if (!check->commit_seen[i])
+            read_and_check(check, head->tail[i].segment);
+    for (size_t i = 0; i < head->base.chunk_count && !given_up(check); i++)
+        if (!check->chunk_seen[i])
+            read_and_check(check, head->base.chunks[i].object);
+}
+
+/* --- replicas --- */
+
+static int compare_commits(const void *a, const void *b)
+{
+    const struct commit *left = *(const struct commit *const *)a;
+    const struct commit *right = *(const struct commit *const *)b;
+    int order = strcmp(left->replica, right->replica);
+    return order ? order : (left->position > right->position) - (left->position < right->position);
+}
+
+static uint64_t last_op(const struct commit *commit)
+{
+    return commit->first + commit->count - 1;
+}
+
+/* The entry of a replica that is dead, or was away too long, may be gone: then it says nothing. */
+static void check_entry(struct check *check, const struct commit *newest)
+{
+    uint64_t entry = head_replica_op(&check->head, slice_of(newest->replica));
+    if (entry && entry < last_op(newest))
+        add_fault(check, NULL, newest->position,
+                  "its ops of %s go up to %" PRIu64 ", but \"replicas\" says %" PRIu64,
+                  newest->replica, last_op(newest), entry);
+}
+
+/* No op of a replica comes twice, and its entry is not behind. */
+static void check_replicas(struct check *check)
+{
+    const struct head *head = &check->head;
+    size_t count = head->tail_count;
+    const struct commit **sorted = mem_alloc((count ? count : 1) * sizeof(const struct commit *));
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &head->tail[i];
+    qsort(sorted, count, sizeof(const struct commit *), compare_commits);
+    for (size_t i = 0; i < count; i++) {
+        bool last = i + 1 == count || strcmp(sorted[i]->replica, sorted[i + 1]->replica) != 0;
+        if (last)
+            check_entry(check, sorted[i]);
+        else if (sorted[i + 1]->first <= last_op(sorted[i]))
+            add_fault(check, NULL, sorted[i + 1]->position,
+                      "op %" PRIu64 " of %s is in commit %" PRIu64 " too", sorted[i + 1]->first,
+                      sorted[i]->replica, sorted[i]->position);
+    }
+    mem_free(sorted);
+}
+
+/* --- what no head names --- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static const char **names_of(const struct head *head, size_t *ret_count)
+{
+    size_t room = head->tail_count + head->base.chunk_count, count = 0;
+    const char **names = mem_alloc((room ? room : 1) * sizeof(*names));
+    for (size_t i = 0; i < head->tail_count; i++)
+        if (head->tail[i].segment[0])
+            names[count++] = head->tail[i].segment;
+    for (size_t i = 0; i < head->base.chunk_count; i++)
+        names[count++] = head->base.chunks[i].object;
+    qsort(names, count, sizeof(*names), compare_names);
+    *ret_count = count;
+    return names;
+}
+
+/* Calls `visit` with each object below the namespace; it returns false to stop. */
+static void walk_objects(struct check *check, const char *namespace,
+                         bool (*visit)(struct check *check, const char *object, void *ctx),
+                         void *ctx)
+{
+    struct store_request request = {.verb = STORE_LIST};
+    size_t prefix = (size_t)snprintf(request.key, sizeof(request.key), "%s/", namespace);
+    bool more;
+    do {
+        more = ask(check, &request) == STORE_OK && request.truncated;
+        for (size_t i = 0; i < request.item_count; i++) {
+            snprintf(request.after, sizeof(request.after), "%s", request.items[i].key);
+            if (!visit(check, request.items[i].key + prefix, ctx)) {
+                more = false;
+                break;
+            }
+        }
+        store_request_release(&request);
+    } while (more && !given_up(check));
+}
+
+struct named {
+    const char **names;
+    size_t count;
+};
+
+static bool count_orphan(struct check *check, const char *object, void *ctx)
+{
+    const struct named *named = ctx;
+    if (!named->count ||
+        !bsearch(&object, named->names, named->count, sizeof(*named->names), compare_names))
+        check->report->orphans++;
+    return true;
+}
+
+static void count_orphans(struct check *check)
+{
+    struct named named;
+    named.names = names_of(&check->head, &named.count);
+    walk_objects(check, check->head.namespace, count_orphan, &named);
+    mem_free(named.names);
+}
+
+/* Objects of cairn's; a bucket may hold other folders. */
+static bool find_object(struct check *check, const char *object, void *ctx)
+{
+    (void)check;
+    if (strncmp(object, "chunk-", 6) != 0 && strncmp(object, "segment-", 8) != 0)
+        return true;
+    snprintf(ctx, COMMIT_OBJECT_SIZE, "%s", object);
+    return false;
+}
+
+static void check_absent(struct check *check)
+{
+    char object[COMMIT_OBJECT_SIZE] = "";
+    struct verify_report *report = check->report;
+    walk_objects(check, report->namespace, find_object, object);
+    if (object[0])
+        add_fault(check, NULL, 0, "is missing, though %s/%s is there", report->namespace, object);
+    else
+        report->absent = true;
+}
+
+/* --- the head --- */
+
+/* False when there is nothing more to look at. */
+static bool read_head(struct check *check)
+{
+    struct verify_report *report = check->report;
+    struct store_request request = {.verb = STORE_GET, .want_etags = true};
+    struct text reason = {0};
+    bool whole = false;
+    snprintf(request.key, sizeof(request.key), "%s.json", report->namespace);
+    enum store_result result = ask(check, &request);
+    if (result == STORE_NOT_FOUND) {
+        check_absent(check);
+    } else if (result == STORE_INVALID) {
+        add_fault(check, NULL, 0, "%s", request.error);
+    } else if (result == STORE_OK) {
+        report->bytes_all = request.answer.len;
+        memcpy(check->etag, request.answer_etag, sizeof(check->etag));
+        whole = head_decode(text_slice(&request.answer), slice_of(report->namespace), &check->head,
+                            &reason);
+        if (!whole)
+            add_fault(check, NULL, 0, "%s", text_terminated(&reason));
+        note_read(check, request.answer.len);
+    }
+    text_release(&reason);
+    store_request_release(&request);
+    return whole;
+}
+
+static void describe(struct check *check)
+{
+    const struct head *head = &check->head;
+    struct verify_report *report = check->report;
+    const char *counted = "";
+    report->position = head->position;
+    report->base_position = head->base.position;
+    report->commits = head->tail_count;
+    for (size_t i = 0; i < head->base.chunk_count; i++)
+        report->bytes_all += head->base.chunks[i].bytes;
+    for (size_t i = 0; i < head->tail_count; i++) {
+        if (strcmp(counted, head->tail[i].segment) != 0)
+            report->bytes_all += head->tail[i].bytes;
+        counted = head->tail[i].segment;
+    }
+}
+
+static bool head_moved(struct check *check)
+{
+    struct store_request request = {.verb = STORE_GET, .want_etags = true};
+    snprintf(request.key, sizeof(request.key), "%s.json", check->report->namespace);
+    memcpy(request.etag, check->etag, sizeof(request.etag));
+    bool moved = ask(check, &request) == STORE_OK;
+    store_request_release(&request);
+    return moved;
+}
+
+/* True: what it found is not to be believed, since the head has moved on. */
+static bool check_once(struct check *check)
+{
+    struct verify_report *report = check->report;
+    bool again = false;
+    if (read_head(check)) {
+        describe(check);
+        check->commit_seen = mem_calloc(check->head.tail_count + 1, 1);
+        check->chunk_seen = mem_calloc(check->head.base.chunk_count + 1, 1);
+        check_replicas(check);
+        check_inline(check);
+        check_state(check);
+        if (!given_up(check))
+            count_orphans(check);
+        again = check->missing && !given_up(check) && head_moved(check);
+        head_release(&check->head);
+        mem_free(check->commit_seen);
+        mem_free(check->chunk_seen);
+    }
+    text_release(&check->body);
+    if (!given_up(check))
+        report->verdict = report->faults ? VERIFY_UNSOUND : VERIFY_SOUND;
+    return again;
+}
+
+void verify_namespace(const struct verify_options *options, struct slice name,
+                      struct verify_report *ret_report)
+{
+    bool again = true;
+    assert(namespace_name_valid(name));
+    *ret_report = (struct verify_report){0};
+    for (int i = 0; i < ATTEMPTS && again; i++) {
+        struct check check = {.options = options, .report = ret_report};
+        verify_report_release(ret_report);
+        memcpy(ret_report->namespace, name.data, name.len);
+        again = check_once(&check);
+    }
+}
+
+void verify_report_release(struct verify_report *report)
+{
+    text_release(&report->lines);
+    *report = (struct verify_report){0};
+}
+
+struct slice verify_report_first(const struct verify_report *report)
+{
+    const char *end =
+        report->lines.len ? memchr(report->lines.data, '\n', report->lines.len) : NULL;
+    return slice_make(report->lines.data, end ? (size_t)(end - report->lines.data) : 0);
+}
+
+static void print_count(struct text *out, uint64_t count, const char *what)
+{
+    text_append_format(out, ", %" PRIu64 " %s%s", count, what, count == 1 ? "" : "s");
+}
+
+void verify_report_print(const struct verify_report *report, struct text *out)
+{
+    static const char *const verdicts[] = {
+        [VERIFY_SOUND] = "sound", [VERIFY_UNSOUND] = "NOT SOUND", [VERIFY_UNREADABLE] = "NOT READ"};
+    struct slice lines = text_slice(&report->lines);
+    text_append_format(out, "%s: %s", report->namespace, verdicts[report->verdict]);
+    if (report->absent) {
+        text_append_string(out, ": the store has nothing of it\n");
+        return;
+    }
+    if (report->verdict != VERIFY_UNREADABLE) {
+        text_append_format(out, ": position %" PRIu64, report->position);
+        print_count(out, report->commits, "commit");
+        text_append_string(out, " in the tail");
+        print_count(out, report->ops, "op");
+        if (report->verdict == VERIFY_SOUND)
+            print_count(out, report->keys, "key");
+        print_count(out, report->chunks, "chunk");
+        print_count(out, report->segments, "segment");
+        print_count(out, report->bytes, "byte");
+        print_count(out, report->orphans, "orphan");
+    }
+    text_append_char(out, '\n');
+    while (lines.len) {
+        const char *end = memchr(lines.data, '\n', lines.len);
+        size_t len = (size_t)(end - lines.data) + 1;
+        text_append_string(out, "  ");
+        text_append(out, lines.data, len);
+        lines = slice_make(lines.data + len, lines.len - len);
+    }
+}
+
+/* --- all namespaces of a store --- */
+
+static void add_name(struct verify_names *names, const char *key, size_t len)
+{
+    if (!namespace_name_valid(slice_make(key, len)))
+        return;
+    if ((names->count & (names->count - 1)) == 0)
+        names->list =
+            mem_realloc(names->list, (names->count ? 2 * names->count : 1) * sizeof(*names->list));
+    char *name = names->list[names->count++];
+    memcpy(name, key, len);
+    name[len] = '\0';
+}
+
+static void add_item(struct verify_names *names, const struct store_item *item)
+{
+    static const char suffix[] = ".json";
+    size_t len = strlen(item->key), tail = sizeof(suffix) - 1;
+    if (item->is_prefix)
+        add_name(names, item->key, len - 1);
+    else if (len > tail && strcmp(item->key + len - tail, suffix) == 0)
+        add_name(names, item->key, len - tail);
+}
+
+static int compare_listed(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Sorts, and drops what came as a head and as a folder. */
+static void sort_names(struct verify_names *names)
+{
+    size_t kept = 0;
+    if (names->count)
+        qsort(names->list, names->count, sizeof(*names->list), compare_listed);
+    for (size_t i = 0; i < names->count; i++) {
+        if (kept && strcmp(names->list[kept - 1], names->list[i]) == 0)
+            continue;
+        memmove(names->list[kept++], names->list[i], sizeof(*names->list));
+    }
+    names->count = kept;
+}
+
+bool verify_list(struct store *store, struct verify_names *ret_names, struct text *error)
+{
+    struct store_request request = {.verb = STORE_LIST, .delimiter = true};
+    enum store_result result;
+    bool more;
+    *ret_names = (struct verify_names){0};
+    do {
+        result = store_wait(store, &request);
+        if (result != STORE_OK)
+            text_append_string(error, request.error);
+        for (size_t i = 0; i < request.item_count; i++) {
+            add_item(ret_names, &request.items[i]);
+            snprintf(request.after, sizeof(request.after), "%s", request.items[i].key);
+        }
+        more = result == STORE_OK && request.truncated;
+        store_request_release(&request);
+    } while (more);
+    if (result == STORE_OK)
+        sort_names(ret_names);
+    else
+        verify_names_release(ret_names);
+    return result == STORE_OK;
+}
+
+void verify_names_release(struct verify_names *names)
+{
+    mem_free(names->list);
+    *names = (struct verify_names){0};
+}
