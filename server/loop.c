@@ -175,10 +175,17 @@ static void close_marked(struct loop *loop)
     loop->closing_count = 0;
 }
 
+/* Waits for events; sleeps when there is nothing to do and there was nothing the last few times. */
+static void wait_for_events(struct loop *loop)
+{
+    bool sleep = loop->idle_turns >= IDLE_TURNS && loop->ready_count == 0 && !mail_waits(loop);
+    event_base_loop(loop->base, EVLOOP_ONCE | (sleep ? 0 : EVLOOP_NONBLOCK));
+    loop->idle_turns = loop->ready_count || loop->flush_count ? 0 : loop->idle_turns + 1;
+}
+
 static void turn(struct loop *loop)
 {
-    bool busy = loop->ready_count > 0 || mail_waits(loop);
-    event_base_loop(loop->base, EVLOOP_ONCE | (busy ? EVLOOP_NONBLOCK : 0));
+    wait_for_events(loop);
     loop->turn++;
     loop->now = clock_ms();
     loop->x.now = loop->now;

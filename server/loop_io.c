@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -170,27 +171,35 @@ static void read_client(struct loop *loop, struct client *client)
     client->input_ready = false;
 }
 
+/* An fsync is shared by all who wrote in a turn: where there is one, a turn takes all who are
+ * ready. */
+static size_t clients_of_turn(const struct loop *loop)
+{
+    bool fsyncs =
+        CONFIG(journal_fsync) == JOURNAL_FSYNC_ALWAYS || CONFIG(durability) != DURABILITY_APPLIED;
+    return fsyncs || loop->ready_count < TURN_CLIENTS_MAX ? loop->ready_count : TURN_CLIENTS_MAX;
+}
+
 void io_read_ready(struct loop *loop)
 {
-    size_t n = loop->ready_count;
+    size_t n = clients_of_turn(loop);
     for (size_t i = 0; i < n; i++) {
         struct client *client = loop->ready[i];
         client->ready = false;
         read_client(loop, client);
     }
-    /* Those with input left, or at their end, come again when what they sent has been run. */
-    size_t kept = 0;
+    /* Those with input left, or at their end, come again when what they sent has been run; those
+     * who had no turn yet are before them. */
     for (size_t i = 0; i < n; i++) {
         struct client *client = loop->ready[i];
         bool ended = client->broken || client->eof;
         if (ended)
             loop_mark_flush(client);
-        if (client->input_left && !client->ready && !client->hold && !ended) {
-            client->ready = true;
-            loop->ready[kept++] = client;
-        }
+        if (client->input_left && !client->hold && !ended)
+            loop_mark_ready(client);
     }
-    loop->ready_count = kept;
+    loop->ready_count -= n;
+    memmove(loop->ready, loop->ready + n, loop->ready_count * sizeof(struct client *));
 }
 
 static bool past_output_limit(struct loop *loop, struct client *client, int64_t pending)
