@@ -3,7 +3,10 @@
 # cairn-server on a real S3 server: what was set is there after a restart without the local
 # directory, after kill -9 with it, and bad places are refused with a sentence.
 #
+# In the end several servers share a place in it, with a proxy before it that loses and delays.
+#
 #   tests/integration/s3.sh         CAIRN=build/cairn-server; S3_ENDPOINT: another server than Ceph's
+#                                   S3_SOAK_SECONDS=60, SEED as in sharing.py
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 CAIRN=${CAIRN:-${BUILD:-build}/cairn-server}
@@ -141,6 +144,12 @@ check "a wrong key is refused" yes "$(grep -q SignatureDoesNotMatch "$work/log" 
 place=s3://_/x
 start "$work/five" --s3-endpoint nonsense
 check "a bad endpoint is refused" yes "$(grep -q "s3-endpoint 'nonsense'" "$work/log" && echo yes)"
+
+/usr/bin/python3 tests/integration/sharing.py --server "$CAIRN" --servers 4 --clients 8 \
+    --seconds "${S3_SOAK_SECONDS:-60}" --store "s3://$S3_BUCKET/soak-$$-$RANDOM" \
+    --endpoint "$S3_ENDPOINT" 2>&1 | tee "$work/soak"
+read -r p _ f _ < <(grep -E '^[0-9]+ passed, [0-9]+ failed' "$work/soak" || echo "0 passed, 1 failed")
+passed=$((passed + p)) failed=$((failed + f))
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Several servers on one store, real clients, kill -9: every acknowledged op is there once, and
-in the end all servers answer alike and with the bytes of the store.
+"""Several servers on one store, real clients, faults, kill -9: every acknowledged op is there once,
+and in the end all servers answer alike and with what the store holds.
 
-    sharing.py [--server PATH] [--servers N] [--clients N] [--seconds N] [--kills N] [--seed N]
-               [--store s3://bucket/prefix --flags "--s3-endpoint URL"]
+    sharing.py [--server PATH] [--servers N] [--clients N] [--seconds N] [--seed N]
+               [--store s3://bucket/prefix --endpoint http://HOST:PORT] [--rate 0.1]
 
-The first test is the scenario of the system this follows: 10 and -5 on two servers end as 5 on both.
+Without --store it is a directory. With --endpoint all servers reach the bucket through
+fault_proxy.py. The first test is the scenario of the system this follows: 10 and -5 on two servers
+end as 5 on both. SEED in the environment is another way to give --seed: it decides what clients
+write, who is killed and which requests are hit, not how all that is interleaved.
 Prints `N passed, N failed` last.
 """
 import argparse
@@ -23,6 +26,12 @@ import threading
 import time
 
 import redis
+
+import resp
+import soak_ops
+
+PATIENCE = 1.0  # seconds that a server waits for S3's answer to begin
+START_TRIES = 10  # a start may meet a fault that its retries do not outlast
 
 
 def free_port():
@@ -42,28 +51,53 @@ def store_of(options, top):
 
 
 class Server:
-    def __init__(self, options, top, index):
+    started = []  # all processes, so that none outlives the test
+
+    def __init__(self, options, top, index, endpoint=None):
         self.options, self.top, self.index = options, top, index
         self.port = free_port()
-        self.process = None
+        self.endpoint = endpoint or options.endpoint
+        self.process, self.refused_starts = None, 0
 
-    def start(self):
-        log = open(os.path.join(self.top, "log%d" % self.index), "ab")
-        self.process = subprocess.Popen(
-            [self.options.server, "--store", store_of(self.options, self.top), "--dir",
-             os.path.join(self.top, "own%d" % self.index)] + self.options.flags.split() + [
-                 "--shared", "yes", "--port", str(self.port), "--sync-interval", "100ms",
-                 "--journal-fsync", "always"],
-            stdout=log, stderr=log)
-        for _ in range(200):
+    def command(self):
+        flags = ["--store", store_of(self.options, self.top), "--dir",
+                 os.path.join(self.top, "own%d" % self.index), "--shared", "yes",
+                 "--port", str(self.port), "--sync-interval", "100ms", "--journal-fsync", "always",
+                 "--enable-debug-command", "local"] + self.options.flags.split()
+        if self.endpoint:
+            flags += ["--s3-endpoint", self.endpoint,
+                      "--s3-first-byte-timeout", "%dms" % (1000 * PATIENCE)]
+        return [self.options.server] + flags
+
+    def log_path(self):
+        return os.path.join(self.top, "log%d" % self.index)
+
+    def last_log_line(self):
+        with open(self.log_path(), "rb") as log:
+            return (log.readlines() or [b""])[-1].decode("utf-8", "replace").strip()
+
+    def answers(self):
+        """False: it has ended."""
+        for _ in range(1200):
             try:
                 self.client().ping()
-                return
+                return True
             except redis.RedisError:
                 if self.process.poll() is not None:
-                    raise RuntimeError("server %d ended: see its log" % self.index)
+                    return False
                 time.sleep(0.05)
         raise RuntimeError("server %d does not answer" % self.index)
+
+    def start(self):
+        for _ in range(START_TRIES):
+            with open(self.log_path(), "ab") as log:
+                self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
+                                                stdout=log, stderr=log)
+            Server.started.append(self.process)
+            if self.answers():
+                return
+            self.refused_starts += 1
+        raise RuntimeError("server %d does not start: %s" % (self.index, self.last_log_line()))
 
     def client(self):
         return redis.Redis(port=self.port, socket_timeout=10)
@@ -74,68 +108,32 @@ class Server:
 
     def stop(self):
         self.process.terminate()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
 
-class Client(threading.Thread):
-    """Adds only; remembers what was acknowledged, and what may have been done."""
+class Proxy:
+    """fault_proxy.py before the bucket, a listener for each server."""
 
-    def __init__(self, server, number, until, seed):
-        super().__init__()
-        self.server, self.number, self.until = server, number, until
-        self.random = random.Random(seed)
-        self.added = {"n": 0, "h": 0}
-        self.perhaps = {"n": 0, "h": 0}
-        self.items, self.members, self.perhaps_items, self.perhaps_members = [], [], [], []
-        self.errors = []
+    def __init__(self, options):
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fault_proxy.py")
+        self.process = subprocess.Popen(
+            [sys.executable, path, options.endpoint, "--listeners", str(options.servers),
+             "--seed", str(options.seed), "--rate", str(options.rate),
+             "--patience", str(PATIENCE)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.ports = json.loads(self.process.stdout.readline())
 
-    def one(self, link, serial):
-        name = "%d:%d" % (self.number, serial)
-        kind = self.random.randrange(5)
-        amount = self.random.randrange(1, 10)
-        try:
-            if kind == 0:
-                link.incrby("n", amount)
-                self.added["n"] += amount
-            elif kind == 1:
-                link.hincrby("h", "f", amount)
-                self.added["h"] += amount
-            elif kind == 2:
-                link.rpush("list", name)
-                self.items.append(name)
-            elif kind == 3:
-                link.sadd("set", name)
-                self.members.append(name)
-            else:
-                with link.pipeline(transaction=True) as both:
-                    both.incrby("n", amount)
-                    both.hincrby("h", "f", amount)
-                    both.set("last:%d" % self.random.randrange(20), name, px=5000)
-                    both.execute()
-                self.added["n"] += amount
-                self.added["h"] += amount
-            return True
-        except redis.ResponseError as error:
-            self.errors.append(str(error))
-        except redis.RedisError:
-            if kind in (0, 4):
-                self.perhaps["n"] += amount
-            if kind in (1, 4):
-                self.perhaps["h"] += amount
-            if kind == 2:
-                self.perhaps_items.append(name)
-            if kind == 3:
-                self.perhaps_members.append(name)
-        return False
+    def tell(self, words):
+        self.process.stdin.write(words + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
 
-    def run(self):
-        serial = 0
-        link = self.server.client()
-        while time.time() < self.until:
-            serial += 1
-            if not self.one(link, serial):
-                time.sleep(0.05)
-                link = self.server.client()
+    def endpoint(self, index):
+        return "http://127.0.0.1:%d" % self.ports[index]
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 class Checks:
@@ -204,82 +202,192 @@ def effects(options, checks):
     shutil.rmtree(top)
 
 
-def dump(server):
-    link = server.client()
-    return {"n": link.get("n"), "h": link.hgetall("h"), "list": link.lrange("list", 0, -1),
-            "set": sorted(link.smembers("set"))}
+# --- the soak
 
 
-def killer(servers, until, kills, rng):
-    pauses = (until - time.time() - 2) / (kills + 1)
-    for _ in range(kills):
-        time.sleep(max(0.1, pauses * rng.uniform(0.5, 1.4)))
-        if time.time() > until - 1:
-            return
-        server = rng.choice(servers)
+class Trouble:
+    """What happens to servers meanwhile: each kind once, then at random."""
+
+    def __init__(self, servers, proxy, seed):
+        self.servers, self.proxy, self.random = servers, proxy, random.Random(seed)
+        self.kinds = [self.kill, self.terminate, self.kill_two]
+        if proxy:
+            self.kinds.append(self.cut_off)
+        self.counts = {kind.__name__: 0 for kind in self.kinds}
+        self.bad_ends = 0
+
+    def kill(self):
+        server = self.random.choice(self.servers)
         server.kill()
         server.start()
+
+    def kill_two(self):
+        pair = self.random.sample(self.servers, 2)
+        for server in pair:
+            server.kill()
+        for server in pair:
+            server.start()
+
+    def terminate(self):
+        server = self.random.choice(self.servers)
+        self.bad_ends += server.stop() != 0
+        server.start()
+
+    def cut_off(self):
+        """One server does not reach the bucket for a while, and is killed half of the times."""
+        server = self.random.choice(self.servers)
+        self.proxy.tell("block %d" % server.index)
+        time.sleep(self.random.uniform(1, 3))
+        killed = self.random.randrange(2)
+        if killed:
+            server.kill()
+        self.proxy.tell("unblock %d" % server.index)
+        if killed:
+            server.start()
+
+    def go_on(self, until):
+        todo = self.kinds[:]
+        self.random.shuffle(todo)
+        while time.time() < until - 2:
+            time.sleep(self.random.uniform(0.3, 2.5))
+            kind = todo.pop() if todo else self.random.choice(self.kinds + [self.kill])
+            kind()
+            self.counts[kind.__name__] += 1
+
+
+def info(server):
+    return server.client().info("cairn")
+
+
+def settle(servers, checks):
+    """Syncs until all are at the same positions with nothing pending."""
+    deadline = time.time() + 60
+    while time.time() < deadline:
+        positions = []
+        for _ in range(2):
+            for server in servers:
+                link = resp.Connection(server.port)
+                try:
+                    at = [link.call("CAIRN", "SYNC", space) for space in soak_ops.NAMESPACES]
+                except resp.Error as error:
+                    at = [str(error)]
+                positions.append(at)
+                link.close()
+        last = positions[-len(servers):]
+        if all(at == last[0] for at in last) and not any(info(s)["pending_ops"] for s in servers):
+            print("positions: %s" % last[0])
+            return
+        time.sleep(0.2)
+    checks.check(False, "positions stay apart: %s" % last)
+
+
+def let_keys_expire(servers):
+    """After this no key has a deadline ahead, and the clock of each namespace is past them all."""
+    time.sleep(soak_ops.LONGEST_EXPIRY_MS / 1000 + 0.2)
+    link = resp.Connection(servers[0].port)
+    link.call_many([command for space in soak_ops.NAMESPACES
+                    for command in (("SELECT", space), ("SET", "end", "reached"))])
+    link.close()
+
+
+def same_state(checks, one, other, what):
+    if one == other:
+        checks.check(True, what)
+        return
+    different = [key for key in sorted(set(one) | set(other)) if one.get(key) != other.get(key)]
+    checks.check(False, "%s: %d keys differ: %s" % (what, len(different), different[:5]))
+    for key in different[:3]:
+        print("  %s: %.300r\n      %.300r" % (key, one.get(key), other.get(key)))
+
+
+def compare_servers(servers, checks):
+    states = [soak_ops.dump(server.port) for server in servers]
+    digests = [server.client().execute_command("DEBUG", "DIGEST") for server in servers]
+    for i, server in enumerate(servers[1:], 1):
+        same_state(checks, states[0], states[i], "server %d and server 0" % server.index)
+        checks.check(digests[i] == digests[0], "server %d has another digest" % server.index)
+    return states[0]
+
+
+def verify(options, checks, top):
+    """What the store holds, read without a server."""
+    environment = dict(os.environ, AWS_ENDPOINT_URL_S3=options.endpoint or "")
+    known = subprocess.run([options.server, "--help"], capture_output=True, text=True).stdout
+    for space in soak_ops.NAMESPACES:
+        for errand in ("--verify", "--export"):
+            if errand not in known:
+                continue
+            done = subprocess.run([options.server, errand, store_of(options, top), space],
+                                  capture_output=True, env=environment)
+            checks.check(done.returncode == 0, "%s %s: %r %r" % (
+                errand, space, done.stdout[-300:], done.stderr[-300:]))
+
+
+def report(clients, servers, trouble, faults):
+    print("%d rounds of clients, %d refused, %d connections lost; unknown: %d" % (
+        sum(c.done for c in clients), sum(c.refused for c in clients),
+        sum(c.lost for c in clients),
+        sum(len(names) for c in clients for names in c.perhaps_names.values())))
+    print("%s; ends with a status: %d, refused starts: %d" % (
+        trouble.counts, trouble.bad_ends, sum(s.refused_starts for s in servers)))
+    for server in servers:
+        figures = info(server)
+        print("server %d: %s" % (server.index, {
+            name: figures[name] for name in figures
+            if name in ("syncs", "syncs_failed", "folds", "changed_answers")}))
+    if faults:
+        print("faults: %s" % faults)
+
+
+def run_soak(options, top, proxy, checks):
+    servers = [Server(options, top, i, proxy and proxy.endpoint(i)) for i in range(options.servers)]
+    for server in servers:
+        server.start()
+    if proxy:
+        proxy.tell("on")
+    until = time.time() + options.seconds
+    clients = [soak_ops.Client(servers[i % len(servers)].port, i, until, options.seed * 1000 + i)
+               for i in range(options.servers * options.clients)]
+    for client in clients:
+        client.start()
+    trouble = Trouble(servers, proxy, options.seed)
+    trouble.go_on(until)
+    for client in clients:
+        client.join()
+    faults = proxy and proxy.tell("counts")
+    if proxy:
+        proxy.tell("off")
+    let_keys_expire(servers)
+    settle(servers, checks)
+    report(clients, servers, trouble, faults)
+    for name, count in list(trouble.counts.items()) + list((faults or {}).items()):
+        checks.check(count > 0, "%s did not happen" % name)
+    state = compare_servers(servers, checks)
+    soak_ops.compare(checks.check, clients, state)
+    failures = [failure for client in clients for failure in client.failures]
+    checks.check(not failures, "%d answers: %s" % (len(failures), failures[:3]))
+    for server in servers:
+        checks.check(server.stop() == 0, "server %d did not end well" % server.index)
+    fresh = Server(options, top, options.servers)
+    fresh.start()
+    same_state(checks, state, soak_ops.dump(fresh.port), "a new server on the store and server 0")
+    checks.check(fresh.stop() == 0, "the new server did not end well")
+    verify(options, checks, top)
 
 
 def soak(options, checks):
     top = tempfile.mkdtemp(prefix="cairn-soak-")
-    rng = random.Random(options.seed)
-    servers = [Server(options, top, i) for i in range(options.servers)]
-    for server in servers:
-        server.start()
-    until = time.time() + options.seconds
-    clients = [Client(servers[i % len(servers)], i, until, options.seed * 1000 + i)
-               for i in range(options.servers * options.clients)]
-    for client in clients:
-        client.start()
-    killer(servers, until, options.kills, rng)
-    for client in clients:
-        client.join()
-    sync_all(servers)
-    states = [dump(server) for server in servers]
-    for i, state in enumerate(states[1:]):
-        checks.check(state == states[0], "server %d answers otherwise than server 0" % (i + 1))
-    compare(checks, clients, states[0])
-    for server in servers:
-        checks.check(server.stop() == 0, "server %d did not end well" % server.index)
-    if not options.store:  # --export takes no directives, so not from an endpoint of its own
-        compare_export(options, checks, top, states[0])
-    if checks.failed:
+    proxy = Proxy(options) if options.endpoint else None
+    failed = checks.failed
+    try:
+        run_soak(options, top, proxy, checks)
+    finally:
+        if proxy:
+            proxy.end()
+    if checks.failed > failed:
         print("kept: " + top)
     else:
         shutil.rmtree(top)
-
-
-def compare_export(options, checks, top, state):
-    export = subprocess.run([options.server, "--export", store_of(options, top), "0"],
-                            capture_output=True)
-    checks.check(export.returncode == 0, "the store cannot be read: %r" % export.stderr[-200:])
-    if export.returncode == 0:
-        stored = json.loads(export.stdout)["state"]
-        checks.check(str(stored["n"]).encode() == state["n"], "the store has another n")
-        checks.check(len(stored["list"]["list"]) == len(state["list"]), "the store has another list")
-
-
-def compare(checks, clients, state):
-    for name, have in (("n", int(state["n"] or 0)), ("h", int(state["h"].get(b"f", 0)))):
-        least = sum(c.added[name] for c in clients)
-        most = least + sum(c.perhaps[name] for c in clients)
-        checks.check(least <= have <= most, "%s is %d, not %d to %d" % (name, have, least, most))
-    items = [item.decode() for item in state["list"]]
-    checks.check(len(items) == len(set(items)), "an element was appended twice")
-    for what, have, acked, perhaps in (
-            ("list", set(items), [c.items for c in clients], [c.perhaps_items for c in clients]),
-            ("set", {m.decode() for m in state["set"]}, [c.members for c in clients],
-             [c.perhaps_members for c in clients])):
-        acked = {name for part in acked for name in part}
-        allowed = acked | {name for part in perhaps for name in part}
-        checks.check(acked <= have, "%s: %d acknowledged are missing" % (what, len(acked - have)))
-        checks.check(have <= allowed, "%s: %d come from nowhere" % (what, len(have - allowed)))
-    errors = {error for c in clients for error in c.errors}
-    checks.check(not errors, "errors: %s" % sorted(errors)[:3])
-    print("acknowledged: %d elements, %d members, n %d; unknown %d" % (
-        sum(len(c.items) for c in clients), sum(len(c.members) for c in clients),
-        sum(c.added["n"] for c in clients), sum(len(c.perhaps_items) for c in clients)))
 
 
 def main():
@@ -287,18 +395,25 @@ def main():
     parser.add_argument("--server", default=os.path.join(os.environ.get("BUILD", "build"),
                                                          "cairn-server"))
     parser.add_argument("--store", help="s3://bucket/prefix instead of a directory of its own")
+    parser.add_argument("--endpoint", help="of the S3 server: http://host:port")
+    parser.add_argument("--rate", type=float, default=0.1, help="part of the requests that is hit")
     parser.add_argument("--flags", default="", help="more directives for every server")
     parser.add_argument("--servers", type=int, default=4)
-    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--clients", type=int, default=8, help="of each server")
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=random.randrange(1, 1 << 30))
+    parser.add_argument("--seed", type=int,
+                        default=int(os.environ.get("SEED") or random.randrange(1, 1 << 30)))
     options = parser.parse_args()
     print("SEED=%d" % options.seed, flush=True)
     checks = Checks()
-    two_counters(options, checks)
-    effects(options, checks)
-    soak(options, checks)
+    try:
+        two_counters(options, checks)
+        effects(options, checks)
+        soak(options, checks)
+    finally:
+        for process in Server.started:
+            if process.poll() is None:
+                process.kill()
     print("%d passed, %d failed" % (checks.passed, checks.failed))
     return 1 if checks.failed else 0
 
