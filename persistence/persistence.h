@@ -142,11 +142,9 @@ const _Atomic bool *persistence_stopping(struct persistence *p);
  * clock has passed `until`: with the position it is at. Looks for what others have committed now
  * and, ever more seldom, while it waits. STOPPED: the server is going down.
  */
-void persistence_wait_position(struct persistence *p, struct namespace *ns, uint64_t position,
-                               int64_t until,
-                               void (*done)(void *ctx, enum persistence_status status,
-                                            uint64_t position),
-                               void *ctx);
+void persistence_wait_position(
+    struct persistence *p, struct namespace *ns, uint64_t position, int64_t until,
+    void (*done)(void *ctx, enum persistence_status status, uint64_t position), void *ctx);
 
 struct persistence_stats {
     bool journal;
