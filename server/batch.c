@@ -229,10 +229,25 @@ static void run_pass(struct loop *loop)
     stats_bump(&loop->stats.counters[STAT_BATCHES], 1);
 }
 
-static void release_outbox(struct loop *loop)
+static void tell_broken(size_t connections, const char *promise)
 {
+    char reason[256];
+    if (!connections)
+        return;
+    persistence_trouble(server.persistence, reason, sizeof(reason));
+    log_line(LOG_WARNING, "%zu connections closed without an answer to %s: %s", connections,
+             promise, reason);
+}
+
+static void release_outbox(struct loop *loop, bool safe)
+{
+    size_t withheld = 0;
     for (size_t i = 0; i < loop->outbox_count; i++) {
         struct outbox_item item = loop->outbox[i];
+        if (!safe && item.withhold) {
+            item.post.run = item.withhold;
+            withheld++;
+        }
         if (item.loop != loop) {
             loop_post(item.loop, item.post.client_id, item.post.run, item.post.ctx);
             continue;
@@ -241,6 +256,7 @@ static void release_outbox(struct loop *loop)
         item.post.run(client, item.post.ctx);
     }
     loop->outbox_count = 0;
+    tell_broken(withheld, "what they were blocked for");
 }
 
 bool batch_harden(struct loop *loop)
@@ -254,17 +270,14 @@ bool batch_harden(struct loop *loop)
         loop->ticket = 0;
     }
     loop->harden_fsync = false;
-    release_outbox(loop);
+    release_outbox(loop, safe);
     return safe;
 }
 
 /* The journal did not take what these clients wrote: they may not be told that it did. */
 static void close_writers(struct loop *loop)
 {
-    char reason[256];
-    persistence_trouble(server.persistence, reason, sizeof(reason));
-    log_line(LOG_WARNING, "%zu connections closed without an answer to their writes: %s",
-             loop->writers_count, reason);
+    tell_broken(loop->writers_count, "their writes");
     for (size_t i = 0; i < loop->writers_count; i++)
         client_close_now(loop->writers[i]);
 }
@@ -278,11 +291,13 @@ struct durable_wait {
 static void on_durable_here(struct client *client, void *ctx)
 {
     struct durable_wait *wait = ctx;
+    if (client)
+        client->durable_waits--;
     if (client && atomic_load(&wait->failed)) {
         log_line(LOG_WARNING, "client id=%llu closed: its writes did not reach the store",
                  (unsigned long long)client->id);
         client_close_now(client);
-    } else if (client) {
+    } else if (client && client->durable_waits == 0) {
         client_release_hold(client, HOLD_DURABLE);
         loop_mark_flush(client);
     }
@@ -303,13 +318,13 @@ static void on_durable(void *ctx, enum persistence_status status)
     durable_step(wait);
 }
 
-/* Its replies stay here until the store has what it wrote. */
-static void hold_durable(struct client *client)
+void batch_hold_durable(struct client *client)
 {
     struct durable_wait *wait = mem_calloc(1, sizeof(*wait));
     wait->client = client_ref(client);
     atomic_store(&wait->left, 1);
     client->hold |= HOLD_DURABLE;
+    client->durable_waits++;
     for (size_t i = 0; i < client->mark_count; i++) {
         struct write_mark *mark = &client->marks[i];
         if (!mark->held)
@@ -331,7 +346,7 @@ void batch_run(struct loop *loop)
         close_writers(loop);
     for (size_t i = 0; safe && i < loop->writers_count; i++) {
         if (loop->writers[i]->durability == DURABILITY_DURABLE)
-            hold_durable(loop->writers[i]);
+            batch_hold_durable(loop->writers[i]);
     }
     loop->writers_count = 0;
 }

@@ -12,7 +12,9 @@
 
 #include "ops/mem.h"
 #include "ops/table.h"
+#include "server/client-internal.h"
 #include "server/effects.h"
+#include "server/loop-internal.h"
 #include "server/stats.h"
 #include "server/watch.h"
 
@@ -38,6 +40,7 @@ struct blocked {
     struct namespace *ns;
     uint64_t token;
     int protocol;
+    enum durability durability; /* of the client, which cannot change it while it waits */
     bool served;
     struct list_plan plan; /* its destination lies behind the waiters */
     size_t count;
@@ -189,6 +192,7 @@ void blocking_wait(struct exec *x, const struct slice *keys, size_t count,
     blocked->ns = x->ns;
     blocked->token = exec_suspend(x);
     blocked->protocol = x->out->protocol;
+    blocked->durability = client->durability;
     blocked->plan = *plan;
     if (plan->destination.len)
         memcpy((char *)blocked + size, plan->destination.data, plan->destination.len);
@@ -210,20 +214,40 @@ void blocking_wait(struct exec *x, const struct slice *keys, size_t count,
 
 struct late_reply {
     uint64_t token;
+    struct namespace *ns;
+    uint64_t mark; /* behind what was done for the client */
     struct resp_buffer bytes;
 };
 
+static void late_reply_destroy(struct late_reply *reply)
+{
+    resp_buffer_release(&reply->bytes);
+    mem_free(reply);
+}
+
+/* The client is answered as for a write of its own: at its durability, and its WAIT covers it. */
 static void deliver(struct client *client, void *ctx)
 {
     struct late_reply *reply = ctx;
     struct resp_writer *out = client ? client_answer(client, reply->token) : NULL;
     if (out) {
         resp_write_raw(out, reply->bytes.data, reply->bytes.len);
+        client_note_mark(client, reply->ns, reply->mark);
+        if (client->durability == DURABILITY_DURABLE)
+            batch_hold_durable(client);
         finish(client, reply->token);
         stats_count(STAT_UNBLOCKED, 1);
     }
-    resp_buffer_release(&reply->bytes);
-    mem_free(reply);
+    late_reply_destroy(reply);
+}
+
+/* The journal did not take what was done for the client: nobody knows whether it will last. */
+static void withhold(struct client *client, void *ctx)
+{
+    struct late_reply *reply = ctx;
+    if (client && client->wait_token == reply->token)
+        client_close_now(client);
+    late_reply_destroy(reply);
 }
 
 /* The first waiter of a key that holds a list gets what it waited for. */
@@ -240,7 +264,11 @@ static void serve(struct exec *x, struct waiter *waiter, struct slice name)
     x->out = out;
     x->failed = failed;
     blocked->served = true;
-    exec_post(x, blocked->client, deliver, reply);
+    reply->ns = blocked->ns;
+    reply->mark = namespace_mark(blocked->ns);
+    if (blocked->durability >= DURABILITY_WRITTEN)
+        x->loop->harden_fsync = true;
+    exec_post_promise(x, blocked->client, deliver, withhold, reply);
 }
 
 static void serve_key(struct exec *x, struct namespace *ns, struct slice name)

@@ -3,6 +3,7 @@
 #ifndef CAIRN_SERVER_CLIENT_INTERNAL_H
 #define CAIRN_SERVER_CLIENT_INTERNAL_H
 
+#include "ops/mem.h"
 #include "server/client.h"
 
 /* On the loop's thread. Takes fd; NULL: it could not be made ready, and fd is closed. */
@@ -14,6 +15,21 @@ void client_set_authenticated(struct client *client, bool authenticated);
 
 /* Brings the figures that CLIENT LIST prints up to date. */
 void client_note_memory(struct client *client);
+
+/* What the client wrote in ns reaches up to `mark`. */
+static inline void client_note_mark(struct client *client, struct namespace *ns, uint64_t mark)
+{
+    size_t at = 0;
+    while (at < client->mark_count && client->marks[at].ns != ns)
+        at++;
+    if (at == client->mark_count) {
+        client->marks = mem_realloc(client->marks, (at + 1) * sizeof(*client->marks));
+        client->mark_count++;
+        client->marks[at].ns = ns;
+    }
+    client->marks[at].mark = mark;
+    client->marks[at].held = true;
+}
 
 /* Puts a resumed client back to work when nothing holds it any more. */
 void client_release_hold(struct client *client, unsigned hold);

@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "ops/mem.h"
+#include "server/client-internal.h"
 #include "server/config.h"
 #include "server/effects.h"
 #include "server/lazyfree.h"
@@ -235,16 +236,7 @@ static void note_write(struct exec *x, struct namespace *ns)
         if (client->durability >= DURABILITY_WRITTEN)
             loop->harden_fsync = true;
     }
-    size_t at = 0;
-    while (at < client->mark_count && client->marks[at].ns != ns)
-        at++;
-    if (at == client->mark_count) {
-        client->marks = mem_realloc(client->marks, (at + 1) * sizeof(*client->marks));
-        client->mark_count++;
-        client->marks[at].ns = ns;
-    }
-    client->marks[at].mark = namespace_mark(ns);
-    client->marks[at].held = true;
+    client_note_mark(client, ns, namespace_mark(ns));
 }
 
 static bool deletes_by_intent(const struct op *op)
@@ -469,10 +461,17 @@ uint64_t exec_suspend(struct exec *x)
     return client->wait_token;
 }
 
-void exec_post(struct exec *x, struct client_ref to, void (*run)(struct client *client, void *ctx),
-               void *ctx)
+void exec_post_promise(struct exec *x, struct client_ref to,
+                       void (*run)(struct client *client, void *ctx),
+                       void (*withhold)(struct client *client, void *ctx), void *ctx)
 {
     struct loop *loop = x->loop;
     LOOP_ROOM(loop->outbox, loop->outbox_count, loop->outbox_cap);
-    loop->outbox[loop->outbox_count++] = (struct outbox_item){to.loop, {to.id, run, ctx}};
+    loop->outbox[loop->outbox_count++] = (struct outbox_item){to.loop, {to.id, run, ctx}, withhold};
+}
+
+void exec_post(struct exec *x, struct client_ref to, void (*run)(struct client *client, void *ctx),
+               void *ctx)
+{
+    exec_post_promise(x, to, run, NULL, ctx);
 }

@@ -137,10 +137,15 @@ uint64_t exec_suspend(struct exec *x);
 /*
  * loop_post (server/loop.h) that leaves only when what this batch changed is as safe as the journal
  * policy says: everything a command tells other clients goes this way. Order is kept. Also for
- * clients of this very loop.
+ * clients of this very loop. A message (of pub/sub, of MONITOR) leaves even when the journal has
+ * failed, since it tells what memory holds; a promise (the answer to somebody else's command that
+ * this batch has carried out) then runs `withhold` instead.
  */
 void exec_post(struct exec *x, struct client_ref to, void (*run)(struct client *client, void *ctx),
                void *ctx);
+void exec_post_promise(struct exec *x, struct client_ref to,
+                       void (*run)(struct client *client, void *ctx),
+                       void (*withhold)(struct client *client, void *ctx), void *ctx);
 
 /*
  * Runs one command inside another (EXEC): all checks of a command at its time (OOM, MISCONF …),

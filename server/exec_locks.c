@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "ops/mem.h"
+#include "server/config.h"
 #include "server/effects.h"
 #include "server/loop-internal.h"
 #include "server/server.h"
@@ -115,6 +116,11 @@ void exec_unlock_namespaces(struct exec *x)
         effects_after_command(x);
     uint64_t ticket = held->count == 1 ? namespace_seal(held->list[0])
                                        : namespace_seal_together(held->list, (size_t)held->count);
+    for (int i = 0; i < held->count && CONFIG(journal_fsync) == JOURNAL_FSYNC_ALWAYS; i++) {
+        uint64_t newest = namespace_ticket(held->list[i]); /* as batch_seal */
+        if (newest > ticket)
+            ticket = newest;
+    }
     if (ticket > x->loop->ticket)
         x->loop->ticket = ticket;
     unlock_all(held);

@@ -62,6 +62,7 @@ struct outbox_item {
     struct post post;
     /* Of a promise: run instead when it does not hold. NULL: a message, which is true all the same.
      */
+    void (*withhold)(struct client *client, void *ctx);
 };
 
 /* The namespaces this thread holds: its batch's one, or those of exec_lock_namespaces. */

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import resource
+import select
 import shutil
 import subprocess
 import sys
@@ -302,6 +303,110 @@ def fsync_error_always(faults):
 
 def fsync_error_everysec(faults):
     failed_fsync(faults, "everysec")
+
+
+def until_end(connection):
+    """What a connection says up to its end; None: it does not end."""
+    connection.socket.settimeout(10)
+    try:
+        return connection.stream.read()
+    except TimeoutError:
+        return None
+    except ConnectionError:
+        return b""
+
+
+def says(connection, seconds=0.5):
+    """Does the connection say anything in this time?"""
+    return bool(select.select([connection.socket], [], [], seconds)[0])
+
+
+def blocked_clients(connection):
+    return int(re.search(r"blocked_clients:(\d+)", connection.call("INFO", "clients").decode())[1])
+
+
+def block(faults, commands, level="applied"):
+    """Clients that wait, one a command."""
+    asking = resp.Connection(faults.running.port)
+    before = blocked_clients(asking)
+    waiting = []
+    for command in commands:
+        waiting.append(resp.Connection(faults.running.port))
+        waiting[-1].call("CAIRN", "DURABILITY", level)
+        waiting[-1].send(resp.encode(*command))
+    faults.check(wait_for(lambda: blocked_clients(asking) == before + len(commands)), "the clients wait")
+    asking.close()
+    return waiting
+
+
+def writes_resume(faults):
+    faults.check(wait_for(lambda: try_set(faults.running.port) == "OK"), "writes resume")
+
+
+def blocked_fsync_error(faults, threads):
+    """Who served a blocked client and whom it served are told as little: only messages leave."""
+    flag = os.path.join(faults.directory(), "fsync-fails")
+    flags = ("--threads", str(threads), "--journal-fsync", "always", "--sync-interval", "0.2", "--notify-keyspace-events", "KEA")
+    commands = [("BLPOP", "a", "0"), ("BRPOP", "b", "0"), ("BLMOVE", "c", "C", "LEFT", "RIGHT", "0"),
+                ("BRPOPLPUSH", "d", "D", "0"), ("BLMPOP", "0", "1", "e", "LEFT")]
+    pushes = [("RPUSH", command[3] if command[0] == "BLMPOP" else command[1], "1") for command in commands]
+    faults.start(*flags, environment=faults.preload(FAULT_FSYNC=flag))
+    for push in [[("MULTI",), *pushes, ("EXEC",)]] + [[push] for push in pushes]:
+        waiting = block(faults, [command for command in commands if push[0][0] == "MULTI" or push[0][1] in command])
+        listener = resp.Connection(faults.running.port)
+        listener.call("SUBSCRIBE", "__keyevent@0__:rpush")
+        open(flag, "w").close()
+        pusher = resp.Connection(faults.running.port)
+        pusher.send(b"".join(resp.encode(*command) for command in push))
+        seen = until_end(pusher)
+        faults.check(seen is not None and seen.count(b"QUEUED") * 9 + (5 if seen else 0) == len(seen), "the pusher is told nothing", seen)
+        for client in waiting:
+            seen = until_end(client)
+            faults.check(seen == b"", f"who was served by {push[0]} is told nothing", seen)
+        faults.check(listener.read()[0] == b"message", "messages leave")
+        os.unlink(flag)
+        writes_resume(faults)
+    waiting = block(faults, commands)
+    pusher = resp.Connection(faults.running.port)
+    for push, client in zip(pushes, waiting):
+        pusher.call(*push)
+        faults.check(client.read() is not None, "without a fault the answers come")
+
+
+def blocked_fsync_error_one_thread(faults):
+    blocked_fsync_error(faults, 1)
+
+
+def blocked_fsync_error_two_threads(faults):
+    blocked_fsync_error(faults, 2)
+
+
+def blocked_levels(faults):
+    """A blocked client is answered at its own level, whoever serves it."""
+    flag = os.path.join(faults.directory(), "fsync-fails")
+    connection = faults.start("--journal-fsync", "no", "--sync-interval", "0", environment=faults.preload(FAULT_FSYNC=flag))
+    connection.call("SET", "before", "v")
+    connection.call("CAIRN", "SYNC")
+    open(flag, "w").close()
+    applied, = block(faults, [("BLPOP", "a", "0")])
+    faults.check(connection.call("RPUSH", "a", "1") == 1, "the pusher is answered where nobody asked for an fsync")
+    faults.check(applied.read() == [b"a", b"1"], "applied: so is the client")
+    written, = block(faults, [("BLPOP", "w", "0")], "written")
+    connection.send(resp.encode("RPUSH", "w", "1"))
+    seen = until_end(written)
+    faults.check(seen == b"", "written: no answer without the fsync", seen)
+    os.unlink(flag)
+    writes_resume(faults)
+    connection = resp.Connection(faults.running.port)
+    with open(os.path.join(faults.directory(), "store", ".cairn", "swap"), "r+b") as lock:
+        durable, applied = block(faults, [("BLPOP", "d", "0")], "durable") + block(faults, [("BLPOP", "e", "0")])[:1]
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection.call("RPUSH", "d", "1")
+        connection.call("RPUSH", "e", "1")
+        faults.check(applied.read() == [b"e", b"1"] and applied.call("WAIT", "1", "200") == 0, "WAIT waits for what it was served")
+        faults.check(not says(durable), "durable: no answer before the commit")
+    faults.check(durable.read() == [b"d", b"1"], "durable: the answer behind the commit")
+    faults.check(applied.call("WAIT", "1", "20000") == 1, "WAIT is answered behind the commit")
 
 
 def second_server(faults):
@@ -684,7 +789,8 @@ def terminated(faults):
     faults.check(connection.call("DBSIZE") == 100, "all is there")
 
 
-FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, fsync_error_always, fsync_error_everysec, second_server,
+FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, fsync_error_always, fsync_error_everysec,
+          blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
           torn_journal, missing_journal, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, s3_out_of_reach, terminated]
 
