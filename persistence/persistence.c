@@ -19,7 +19,7 @@
 #include "persistence/file.h"
 #include "persistence/identity.h"
 #include "persistence/op_binary.h"
-#include "persistence/probe.h"
+#include "persistence/persistence_probe.h"
 #include "persistence/recovery.h"
 #include "persistence/syncer.h"
 
@@ -566,9 +566,12 @@ static enum persistence_status open_store(struct persistence *p, struct text *er
 {
     if (!is_remote(p->where) && !p->options.shared)
         store_directory_clean(p->where);
+    struct store_lock_options lock = {.ttl_ms = p->options.lock_ttl_ms, .holder = p->incarnation};
     if (store_open(p->where, &p->store, error) != STORE_OK)
         return PERSISTENCE_UNWRITABLE;
-    if (is_remote(p->where) && probe_run(p->store, error) != PROBE_OK)
+    if (p->options.commit_mode == COMMIT_MODE_LOCK)
+        p->store = store_lock_create(p->store, &lock);
+    if (is_remote(p->where) && persistence_probe_at_start(p, p->store, error) != PROBE_OK)
         return PERSISTENCE_UNWRITABLE;
     return PERSISTENCE_OK;
 }

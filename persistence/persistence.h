@@ -12,6 +12,7 @@
 
 #include "persistence/namespace.h"
 #include "persistence/probe.h"
+#include "persistence/store_lock.h"
 #include "persistence/store_s3.h"
 #include "persistence/text.h"
 
@@ -21,6 +22,9 @@ enum journal_fsync { JOURNAL_FSYNC_ALWAYS, JOURNAL_FSYNC_EVERYSEC, JOURNAL_FSYNC
 
 /* applied < written < durable: DESIGN.md section 9. */
 enum durability { DURABILITY_APPLIED, DURABILITY_WRITTEN, DURABILITY_DURABLE };
+
+/* How a head is replaced: by the store's conditional PUT, or alone under a lock object. */
+enum commit_mode { COMMIT_MODE_CAS, COMMIT_MODE_LOCK };
 
 enum persistence_status {
     PERSISTENCE_OK,
@@ -36,6 +40,8 @@ enum persistence_log_level { PERSISTENCE_LOG_NOTICE, PERSISTENCE_LOG_WARNING };
 struct persistence_options {
     const char *store; /* "memory", a directory, or s3://bucket/prefix */
     bool shared;       /* other servers may use the store at the same time */
+    enum commit_mode commit_mode; /* the same for all who use the store, as is … */
+    int64_t lock_ttl_ms;          /* … until a lock that nobody gives back is taken over */
     const char *dir;   /* journal, identity, lock; NULL: the store when that is a directory */
     int64_t sync_interval_ms; /* 0: only on demand and at shutdown */
     enum journal_fsync journal_fsync;
@@ -122,7 +128,8 @@ enum persistence_status persistence_list(struct persistence *p,
                                          void *ctx, struct text *error);
 
 /* Probes the store (probe.h) on a worker. `done` comes on another thread; the sentence is the
- * callee's only until it returns. A memory store passes at once. */
+ * callee's only until it returns: what is wrong, or with PROBE_OK how swaps are done when not by
+ * conditional writes. A memory store passes at once. */
 typedef void persistence_probe_done(void *ctx, enum probe_result result, const char *sentence);
 void persistence_probe(struct persistence *p, persistence_probe_done *done, void *ctx);
 
@@ -155,6 +162,8 @@ struct persistence_stats {
     int64_t oldest_pending_ms; /* age of the oldest op that is not durable; 0 none */
     int64_t journal_bytes, journal_fsyncs;
     int64_t store_puts, store_gets, store_lists, store_removes, store_bytes_out, store_bytes_in;
+    bool locks; /* commit-mode lock: … */
+    struct store_lock_counts lock;
     bool remote; /* an S3 store: s3 holds its requests on the wire */
     struct s3_stats s3;
     bool sync_running;

@@ -313,6 +313,7 @@ void persistence_stats(struct persistence *p, struct persistence_stats *out)
     out->store_removes = counts.removes;
     out->store_bytes_out = counts.bytes_out;
     out->store_bytes_in = counts.bytes_in;
+    out->locks = p->store && store_lock_count(p->store, &out->lock);
     out->remote = p->store && store_s3_stats(p->store, &out->s3);
     snprintf(out->replica, sizeof(out->replica), "%s", p->incarnation);
 }

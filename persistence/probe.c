@@ -23,15 +23,16 @@ struct probe {
     char key[STORE_KEY_MAX];
     char etag[STORE_ETAG_MAX]; /* of what the object is now */
     enum probe_result result;
+    bool locks; /* conditions are not relied upon */
 };
 
 #define LOCK_HINT                                                                                  \
-    "; several servers on such a store would lose each other's writes; it would need "             \
-    "commit-mode lock"
+    "; several servers on such a store would lose each other's writes: it needs commit-mode lock " \
+    "on every server, see docs/s3.md"
 
 static bool refuse(struct probe *probe, const char *what)
 {
-    text_append_format(probe->sentence, "the store %s" LOCK_HINT, what);
+    text_append_format(probe->sentence, "the store %s%s", what, probe->locks ? "" : LOCK_HINT);
     probe->result = PROBE_REFUSED;
     return false;
 }
@@ -314,14 +315,67 @@ static bool check_races(struct probe *probe)
     return ok;
 }
 
+static bool conditions_hold(struct probe *probe)
+{
+    return check_absent_only(probe) && check_match(probe) && check_match_of_missing(probe) &&
+           check_races(probe);
+}
+
 enum probe_result probe_run(struct store *store, struct text *sentence)
 {
     struct probe probe = {.store = store, .sentence = sentence, .result = PROBE_OK};
     new_key(&probe);
-    if (must_be_absent(&probe) && check_absent_only(&probe) && check_match(&probe) &&
-        check_match_of_missing(&probe) && check_races(&probe))
+    if (must_be_absent(&probe) && conditions_hold(&probe))
         assert(probe.result == PROBE_OK);
-    if (probe.result != PROBE_UNREACHABLE)
+    if (probe.result == PROBE_OK || probe.result == PROBE_REFUSED)
         remove_object(&probe);
     return probe.result;
+}
+
+/* --- without conditions --- */
+
+static bool must_put(struct probe *probe, const char *body)
+{
+    struct store_request request;
+    enum store_result result = STORE_UNKNOWN;
+    bool ok = true;
+    for (int i = 0; i < TRIES && (result == STORE_UNKNOWN || result == STORE_TRANSIENT); i++) {
+        prepare(probe, &request, STORE_PUT);
+        request.body = slice_of(body);
+        result = store_wait(probe->store, &request);
+        if (result == STORE_OK)
+            memcpy(probe->etag, request.answer_etag, sizeof(probe->etag));
+        else if (i == TRIES - 1 || (result != STORE_UNKNOWN && result != STORE_TRANSIENT))
+            ok = give_up(probe, &request);
+        store_request_release(&request);
+    }
+    return ok;
+}
+
+static bool check_plain(struct probe *probe)
+{
+    char first[STORE_ETAG_MAX];
+    if (!must_be_absent(probe) || !must_put(probe, "one") ||
+        !must_hold(probe, "one", "does not give back what was put"))
+        return false;
+    memcpy(first, probe->etag, sizeof(first));
+    if (!must_put(probe, "two") || !must_hold(probe, "two", "gives back what was put before"))
+        return false;
+    if (!first[0] || strcmp(first, probe->etag) == 0)
+        return refuse(probe, "gives no ETag that tells one content from another");
+    remove_object(probe);
+    return must_be_absent(probe);
+}
+
+enum probe_result probe_run_for_lock(struct store *store, struct text *sentence)
+{
+    struct probe probe = {.store = store, .sentence = sentence, .result = PROBE_OK, .locks = true};
+    new_key(&probe);
+    if (!check_plain(&probe))
+        return probe.result;
+    new_key(&probe);
+    conditions_hold(&probe);
+    if (probe.result == PROBE_OK || probe.result == PROBE_REFUSED)
+        remove_object(&probe);
+    return probe.result == PROBE_REFUSED ? PROBE_OK : probe.result;
 }

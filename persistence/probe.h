@@ -21,4 +21,11 @@ enum probe_result {
  */
 enum probe_result probe_run(struct store *store, struct text *sentence);
 
+/*
+ * For commit-mode lock: the store must give back what was put last, at once, and tell it by its
+ * ETag. How its conditional writes fail is appended to `sentence` all the same, with PROBE_OK; it
+ * stays empty when they hold.
+ */
+enum probe_result probe_run_for_lock(struct store *store, struct text *sentence);
+
 #endif

@@ -90,11 +90,12 @@ static void answer_probe(struct client *client, void *ctx)
 {
     struct probe *probe = ctx;
     struct resp_writer *out = client ? client_answer(client, probe->token) : NULL;
+    const char *sentence = text_terminated(&probe->sentence);
     if (out) {
         if (probe->result == PROBE_OK)
-            resp_write_ok(out);
+            resp_write_simple(out, sentence[0] ? sentence : "OK");
         else
-            resp_write_error_format(out, "CAIRNERR %s", text_terminated(&probe->sentence));
+            resp_write_error_format(out, "CAIRNERR %s", sentence);
         client_resume(client, probe->token);
     }
     text_release(&probe->sentence);

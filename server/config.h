@@ -23,7 +23,7 @@
     X(daemonize) X(loglevel) X(databases) X(enable_debug_command) X(enable_protected_configs)      \
     X(shared) X(sync_interval) X(durability) X(journal) X(journal_fsync) X(pending_limit) X(inline_limit)    \
     X(chunk_size) X(history) X(workers) X(idle_unload)                                             \
-    X(s3_path_style) X(s3_connect_timeout) X(s3_first_byte_timeout) X(s3_timeout)                  \
+    X(commit_mode) X(lock_ttl) X(s3_path_style) X(s3_connect_timeout) X(s3_first_byte_timeout) X(s3_timeout)                  \
     X(maxmemory) X(maxmemory_policy) X(maxmemory_samples) X(query_buffer_limit)                    \
     X(proto_max_bulk_len)                                                                          \
     X(hash_max_listpack_entries) X(hash_max_listpack_value) X(set_max_intset_entries)              \

@@ -16,6 +16,7 @@ static const char *const durability_words[] = {"applied", "written", "durable", 
 static const char *const policy_words[] = {"noeviction",      "volatile-lru",   "volatile-lfu",
                                            "volatile-random", "volatile-ttl",   "allkeys-lru",
                                            "allkeys-lfu",     "allkeys-random", NULL};
+static const char *const mode_words[] = {"cas", "lock", NULL};
 static const char *const style_words[] = {"auto", "yes", "no", NULL}; /* as enum s3_style */
 static const char *const clients_words[] = {"no", "yes", "clients", NULL};
 
@@ -102,6 +103,8 @@ const struct directive config_directives[] = {
     TIME("history", history, 0, FOREVER_MS, INT64_C(24) * 3600 * 1000, FIXED, NULL, "how long objects that no head names any more are kept"),
     INT("workers", NULL, workers, 1, 64, 2, FIXED, NULL, "threads that load and fold namespaces"),
     TIME("idle-unload", idle_unload, 0, FOREVER_MS, INT64_C(3600) * 1000, FIXED, NULL, "a namespace unused that long leaves memory once it is durable; 0: never"),
+    ENUM("commit-mode", NULL, commit_mode, mode_words, COMMIT_MODE_CAS, FIXED, NULL, "how commits of several servers exclude each other: by the store's conditional writes (cas), or by lock objects, for stores that fail the probe. The same on all servers"),
+    TIME("lock-ttl", lock_ttl, 1000, INT64_C(3600) * 1000, 30000, FIXED, NULL, "commit-mode lock: a lock that has not changed for so long is taken over; every commit waits for a thirtieth of it. The same on all servers"),
     STRING("s3-endpoint", s3_endpoint, "", FIXED, NULL, "http(s)://host:port of an S3 server; empty: AWS_ENDPOINT_URL_S3, else AWS"),
     STRING("s3-region", s3_region, "", FIXED, NULL, "its region; empty: as AWS's tools find it, else us-east-1"),
     ENUM("s3-path-style", NULL, s3_path_style, style_words, S3_STYLE_AUTO, FIXED, NULL, "bucket in the path (yes) or in the host name (no); auto: in the host name on AWS alone"),

@@ -318,6 +318,18 @@ static void print_s3(const struct s3_stats *stats, struct text *out)
     line_text(out, "s3_requests_dollars_a_month", name);
 }
 
+static void print_lock(const struct persistence_stats *stats, struct text *out)
+{
+    line_text(out, "commit_mode", stats->locks ? "lock" : "cas");
+    if (!stats->locks)
+        return;
+    line(out, "lock_taken", stats->lock.taken);
+    line(out, "lock_waits", stats->lock.waits);
+    line(out, "lock_takeovers", stats->lock.takeovers);
+    line(out, "lock_late", stats->lock.late);
+    line(out, "lock_unreleased", stats->lock.unreleased);
+}
+
 static void print_cairn(struct exec *x, struct text *out)
 {
     struct persistence_stats stats;
@@ -351,6 +363,7 @@ static void print_cairn(struct exec *x, struct text *out)
     line(out, "store_removes", stats.store_removes);
     line(out, "store_bytes_out", stats.store_bytes_out);
     line(out, "store_bytes_in", stats.store_bytes_in);
+    print_lock(&stats, out);
     if (stats.remote)
         print_s3(&stats.s3, out);
 }

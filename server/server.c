@@ -131,6 +131,8 @@ static bool open_store(const char *store, const char *dir, struct text *error)
 {
     struct persistence_options options = {
         .shared = CONFIG(shared),
+        .commit_mode = (enum commit_mode)CONFIG(commit_mode),
+        .lock_ttl_ms = CONFIG(lock_ttl),
         .store = store,
         .dir = dir[0] ? dir : NULL,
         .sync_interval_ms = CONFIG(sync_interval),
