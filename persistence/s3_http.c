@@ -90,7 +90,10 @@ static void finish(struct s3_exchange *exchange, CURLcode code, const char *why)
     curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &exchange->status);
     if (curl_easy_getinfo(exchange->easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK)
         exchange->retry_after_s = retry_after;
-    if (exchange->result == S3_HTTP_ANSWERED && has_no_end(exchange)) {
+    if (exchange->result == S3_HTTP_ANSWERED && !exchange->head_whole) {
+        exchange->result = S3_HTTP_BROKEN; /* to libcurl it is an answer without a body */
+        why = "the connection ended within the head of the answer";
+    } else if (exchange->result == S3_HTTP_ANSWERED && has_no_end(exchange)) {
         exchange->result = S3_HTTP_BROKEN;
         why = "the answer has neither length nor end";
     }
@@ -267,7 +270,9 @@ static size_t take_header(char *data, size_t size, size_t count, void *ctx)
     if (line.len > 5 && memcmp(line.data, "HTTP/", 5) == 0) {
         exchange->etag[0] = exchange->bucket_region[0] = '\0';
         exchange->date = 0;
-        exchange->chunked = false;
+        exchange->head_whole = exchange->chunked = false;
+    } else if (line.len && line.len <= 2 && line.data[line.len - 1] == '\n') {
+        exchange->head_whole = true;
     } else if (is_field(line, "etag", &value)) {
         keep_field(value, exchange->etag);
     } else if (is_field(line, "x-amz-bucket-region", &value)) {
@@ -380,7 +385,7 @@ static void clear_answer(struct s3_exchange *exchange)
     exchange->etag[0] = exchange->bucket_region[0] = exchange->error[0] = '\0';
     exchange->retry_after_s = exchange->date = 0;
     exchange->sent = exchange->header_bytes = 0;
-    exchange->chunked = exchange->too_large = false;
+    exchange->head_whole = exchange->chunked = exchange->too_large = false;
 }
 
 void s3_exchange_start(struct s3_http *http, struct s3_exchange *exchange)

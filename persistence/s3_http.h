@@ -63,7 +63,7 @@ struct s3_exchange {
     struct curl_slist *list;
     struct event *patience;
     size_t sent, header_bytes;
-    bool chunked, too_large;
+    bool head_whole, chunked, too_large;
 };
 
 /* `done` comes later, from the loop. */

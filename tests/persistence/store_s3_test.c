@@ -185,6 +185,20 @@ static void a_body_cut_short_is_never_an_object(void **state)
     end(&scene);
 }
 
+/* libcurl by itself takes what there is of it for the whole: an empty object. */
+static void a_head_cut_short_is_never_an_answer(void **state)
+{
+    struct scene scene;
+    (void)state;
+    BEGIN(&scene, {"HTTP/1.1 200 OK\r\nETag: \"e1\"\r\n", 0, true},
+          {"HTTP/1.1 404 Not Found\r\n", 0, true},
+          {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n", 0, true}, {OK_GET, 0, false});
+    assert_int_equal(ask(&scene, STORE_GET, STORE_ALWAYS), STORE_OK);
+    assert_int_equal(http_fake_count(scene.fake), 4);
+    assert_true(slice_equal(text_slice(&scene.request.answer), slice_of("body")));
+    end(&scene);
+}
+
 static void an_answer_beyond_the_limit_is_refused(void **state)
 {
     struct scene scene;
@@ -518,6 +532,7 @@ int main(void)
         cmocka_unit_test(attempts_are_bounded_and_the_last_one_decides),
         cmocka_unit_test(a_pause_the_server_asks_for_is_kept_or_reported),
         cmocka_unit_test(a_body_cut_short_is_never_an_object),
+        cmocka_unit_test(a_head_cut_short_is_never_an_answer),
         cmocka_unit_test(an_answer_beyond_the_limit_is_refused),
         cmocka_unit_test(endless_headers_and_error_bodies_are_cut_off),
         cmocka_unit_test(patience_for_the_first_byte_is_bounded),
