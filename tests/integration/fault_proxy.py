@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import collections
 import json
+import os
 import random
 import socket
 import struct
@@ -295,6 +296,7 @@ class Proxy:
             lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
         while line := await lines.readline():
             self.obey(line.decode().split())
+        os._exit(0)  # whatever is still under way: there is nobody left to miss it
 
 
 def main():

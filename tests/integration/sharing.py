@@ -276,9 +276,10 @@ def settle(servers, checks):
         last = positions[-len(servers):]
         if all(at == last[0] for at in last) and not any(info(s)["pending_ops"] for s in servers):
             print("positions: %s" % last[0])
-            return
+            return True
         time.sleep(0.2)
     checks.check(False, "positions stay apart: %s" % last)
+    return False
 
 
 def let_keys_expire(servers):
@@ -358,10 +359,12 @@ def run_soak(options, top, proxy, checks):
     if proxy:
         proxy.tell("off")
     let_keys_expire(servers)
-    settle(servers, checks)
+    settled = settle(servers, checks)
     report(clients, servers, trouble, faults)
     for name, count in list(trouble.counts.items()) + list((faults or {}).items()):
         checks.check(count > 0, "%s did not happen" % name)
+    if not settled:
+        return
     state = compare_servers(servers, checks)
     soak_ops.compare(checks.check, clients, state)
     failures = [failure for client in clients for failure in client.failures]
