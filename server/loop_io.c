@@ -199,7 +199,8 @@ void io_read_ready(struct loop *loop)
             loop_mark_ready(client);
     }
     loop->ready_count -= n;
-    memmove(loop->ready, loop->ready + n, loop->ready_count * sizeof(struct client *));
+    if (loop->ready_count)
+        memmove(loop->ready, loop->ready + n, loop->ready_count * sizeof(struct client *));
 }
 
 static bool past_output_limit(struct loop *loop, struct client *client, int64_t pending)
