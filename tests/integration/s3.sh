@@ -108,8 +108,7 @@ stop TERM
 start "$work/four"
 check "and the last commit brings it there" "$before" "$(everything)"
 stop TERM
-export AWS_ENDPOINT_URL_S3=$S3_ENDPOINT
-check "export reads the bucket" 44 "$("$CAIRN" --export "$place" 0 2>>"$work/log" | jq -r '.state.hits // .base.state.hits' 2>>"$work/log")"
+check "export reads the bucket" 44 "$("$CAIRN" --export "$place" 0 --s3-endpoint "$S3_ENDPOINT" 2>>"$work/log" | jq -r '.state.hits // .base.state.hits' 2>>"$work/log")"
 
 # A bucket that stalls: served on from memory, committed when it answers again; and if the server
 # goes down before that, the journal has what is missing, whatever of it lands late.
@@ -131,8 +130,18 @@ if [ -f "$work/ceph/rgw.pid" ]; then
     kill -CONT "$gateway"
     start "$work/four"
     check "what was on the wire is applied once" 46 "$(cli get hits)"
+    check "CAIRN VERIFY finds it sound" namespace "$(cli cairn verify | head -n 1)"
+    check "CAIRN HISTORY tells the newest commit first" "$(cli cairn position)" "$(cli cairn history | sed -n 2p)"
     stop TERM
 fi
+
+# verify: the exit status of --verify; what it said is in $work/verify.
+verify() { "$CAIRN" --verify "$place" --s3-endpoint "$S3_ENDPOINT" "$@" >"$work/verify" 2>&1; echo $?; }
+
+check "after all that the bucket verifies" 0 "$(verify --s3-region us-east-1)"
+check "both its namespaces do" 2 "$(grep -c ': sound: position' "$work/verify")"
+check "a directive that is wrong is told" 2 "$(verify --s3-path-style sometimes)"
+check "an endpoint that is not there is no verdict" 2 "$(verify --s3-endpoint http://127.0.0.1:1)"
 
 good=$place
 place=s3://no-such-bucket-$$/x
