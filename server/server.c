@@ -236,10 +236,11 @@ int server_close(void)
                              "journal");
         return 0; /* the store is left as after a crash, which is what NOSAVE asks for */
     }
-    loops_destroy();
-    lazyfree_stop();
+    /* It answers all who wait, by posts to the loops, which have ended but are still there. */
     status = persistence_close(server.persistence);
     server.persistence = NULL;
+    loops_destroy();
+    lazyfree_stop();
     command_table_release();
     if (status != PERSISTENCE_OK)
         log_line(LOG_WARNING, "the last commit failed: what is pending is in the journal alone");

@@ -135,16 +135,17 @@ struct position_wait {
 
 static void wait_on(struct position_wait *wait);
 
+/* Without a client perhaps also without namespaces: on the way down. */
 static void position_here(struct client *client, void *ctx)
 {
     struct position_wait *wait = ctx;
-    uint64_t position = namespace_position(wait->ns);
-    bool over = wait->stopped || position >= wait->position;
-    if (client && client->wait_token == wait->token && !over) {
+    uint64_t position = client ? namespace_position(wait->ns) : 0;
+    bool wanted = client && client->wait_token == wait->token;
+    if (wanted && !wait->stopped && position < wait->position) {
         wait_on(wait);
         return;
     }
-    struct resp_writer *out = client ? client_answer(client, wait->token) : NULL;
+    struct resp_writer *out = wanted ? client_answer(client, wait->token) : NULL;
     if (out) {
         resp_write_integer(out, (long long)position);
         client_resume(client, wait->token);
