@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See identity.h. The file is one line: `cairn-identity 1 <name> <crc32c of all before>`. */
+/*
+ * See identity.h. The file is three pages, each a line with its checksum: the name, and twice the
+ * files of the journal. Pages, since a disk may spoil the whole page that it was writing.
+ */
 #include "persistence/identity.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -12,8 +16,11 @@
 #include "persistence/crc32c.h"
 #include "persistence/file.h"
 
-#define FILE_NAME "identity"
-#define HOST_MAX  40
+#define FILE_NAME     "identity"
+#define HOST_MAX      40
+#define PAGE_SIZE     ((size_t)4096)
+#define SLOTS         2
+#define LINE_MAX_SIZE (2 * COMMIT_REPLICA_SIZE)
 
 static uint64_t random_number(void)
 {
@@ -40,47 +47,198 @@ static void make_name(char out[COMMIT_REPLICA_SIZE])
     snprintf(out + len, COMMIT_REPLICA_SIZE - len, "-%08" PRIx32, (uint32_t)random_number());
 }
 
-static bool parse(struct slice file, char ret_replica[COMMIT_REPLICA_SIZE])
+/* A line with its checksum, filled up with spaces to a page. */
+static void append_page(struct text *file, const char *line, size_t len)
 {
-    char line[2 * COMMIT_REPLICA_SIZE], name[COMMIT_REPLICA_SIZE];
+    size_t begin = file->len;
+    text_append(file, line, len);
+    text_append_format(file, "%08" PRIx32, crc32c(0, line, len));
+    while (file->len - begin < PAGE_SIZE - 1)
+        text_append_char(file, ' ');
+    text_append_char(file, '\n');
+}
+
+static void append_slot(struct text *file, const struct identity_journal *journal)
+{
+    char line[LINE_MAX_SIZE];
+    int len = snprintf(line, sizeof(line), "journal %" PRIu64 " %" PRIu64 " %" PRIu64 " ",
+                       journal->generation, journal->oldest, journal->newest);
+    append_page(file, line, (size_t)len);
+}
+
+/* The line at the beginning of `page` without its checksum, if that is right. */
+static bool take_line(struct slice page, char line[LINE_MAX_SIZE])
+{
+    size_t end = 0, len;
     uint32_t crc;
-    int before = 0, whole = 0;
-    if (file.len >= sizeof(line))
+    while (end < page.len && page.data[end] != '\n')
+        end++;
+    while (end && page.data[end - 1] == ' ')
+        end--;
+    if (end <= 8 || end >= LINE_MAX_SIZE)
         return false;
-    memcpy(line, file.data, file.len);
-    line[file.len] = '\0';
-    if (sscanf(line, "cairn-identity 1 %79s %n%8" SCNx32 "\n%n", name, &before, &crc, &whole) != 2)
+    len = end - 8;
+    memcpy(line, page.data, end);
+    line[end] = '\0';
+    if (sscanf(line + len, "%8" SCNx32, &crc) != 1 || crc32c(0, line, len) != crc)
         return false;
-    if ((size_t)whole != file.len || crc32c(0, line, (size_t)before) != crc ||
-        !commit_replica_valid(slice_of(name)))
-        return false;
-    memcpy(ret_replica, name, sizeof(name));
+    line[len] = '\0';
     return true;
 }
 
-bool identity_open(int directory, char ret_replica[COMMIT_REPLICA_SIZE], struct text *error)
+static bool take_slot(struct slice page, struct identity_journal *journal)
+{
+    char line[LINE_MAX_SIZE];
+    return take_line(page, line) &&
+           sscanf(line, "journal %" SCNu64 " %" SCNu64 " %" SCNu64 " ", &journal->generation,
+                  &journal->oldest, &journal->newest) == 3;
+}
+
+static struct slice page_of(struct slice file, int number)
+{
+    return slice_make(file.data + (size_t)number * PAGE_SIZE, PAGE_SIZE);
+}
+
+/* A slot whose writing a crash has cut short leaves the other one valid, which was the newest. */
+static bool parse_slots(struct slice file, struct identity_journal *journal, int *ret_slot)
+{
+    struct identity_journal found;
+    bool any = false;
+    for (int slot = 0; slot < SLOTS; slot++) {
+        if (!take_slot(page_of(file, 1 + slot), &found))
+            continue;
+        if (any && found.generation < journal->generation)
+            continue;
+        *journal = found;
+        *ret_slot = slot;
+        any = true;
+    }
+    return any;
+}
+
+static bool parse(struct slice file, struct identity *identity, int *ret_version)
+{
+    char line[LINE_MAX_SIZE], name[COMMIT_REPLICA_SIZE];
+    if (!take_line(file, line) || sscanf(line, "cairn-identity %d %79s ", ret_version, name) != 2 ||
+        !commit_replica_valid(slice_of(name)))
+        return false;
+    memcpy(identity->replica, name, sizeof(name));
+    identity->journal = (struct identity_journal){0};
+    identity->slot = 0;
+    if (*ret_version == 1)
+        return true;
+    return *ret_version == 2 && file.len == (1 + SLOTS) * PAGE_SIZE &&
+           parse_slots(file, &identity->journal, &identity->slot);
+}
+
+static int write_new(int directory, const char *replica)
 {
     struct text file = {0};
-    bool landed, ok = false;
-    int code = file_read(directory, FILE_NAME, &file);
-    if (code == 0) {
-        ok = parse(text_slice(&file), ret_replica);
-        if (!ok)
-            text_append_string(error,
-                               ".cairn/identity: byte 0: damaged: it must hold this server's "
-                               "name and its checksum");
-    } else if (code == ENOENT) {
-        make_name(ret_replica);
-        text_append_format(&file, "cairn-identity 1 %s ", ret_replica);
-        text_append_format(&file, "%08" PRIx32 "\n", crc32c(0, file.data, file.len));
-        code =
-            file_replace(directory, FILE_NAME ".new", FILE_NAME, ".", text_slice(&file), &landed);
-        ok = code == 0;
-    }
-    if (code && !ok)
-        text_append_format(error, ".cairn/identity: %s", strerror(code));
+    struct identity_journal none = {0, 0, 0};
+    char line[LINE_MAX_SIZE];
+    bool landed;
+    int len = snprintf(line, sizeof(line), "cairn-identity 2 %s ", replica);
+    append_page(&file, line, (size_t)len);
+    for (int slot = 0; slot < SLOTS; slot++)
+        append_slot(&file, &none);
+    int code =
+        file_replace(directory, FILE_NAME ".new", FILE_NAME, ".", text_slice(&file), &landed);
     text_release(&file);
-    return ok;
+    return code;
+}
+
+static void tell_damage(struct text *error)
+{
+    text_append_string(error, ".cairn/identity: byte 0: damaged: it must hold this server's name, "
+                              "which files of its journal there are, and their checksums");
+}
+
+void identity_init(struct identity *identity)
+{
+    *identity = (struct identity){.fd = -1};
+    pthread_mutex_init(&identity->mutex, NULL);
+}
+
+bool identity_open(int directory, struct identity *identity, struct text *error)
+{
+    struct text file = {0};
+    int version = 0;
+    int code = file_read(directory, FILE_NAME, &file);
+    bool sound = code != 0 || parse(text_slice(&file), identity, &version);
+    text_release(&file);
+    if (!sound) {
+        tell_damage(error);
+        return false;
+    }
+    if (code == ENOENT) {
+        make_name(identity->replica);
+        code = 0;
+    }
+    if (!code && version != 2)
+        code = write_new(directory, identity->replica);
+    if (!code && (identity->fd = openat(directory, FILE_NAME, O_WRONLY | O_CLOEXEC)) < 0)
+        code = errno;
+    if (code)
+        text_append_format(error, ".cairn/identity: %s", strerror(code));
+    return code == 0;
+}
+
+void identity_close(struct identity *identity)
+{
+    if (identity->fd >= 0)
+        close(identity->fd);
+    identity->fd = -1;
+    pthread_mutex_destroy(&identity->mutex);
+}
+
+bool identity_read_journal(int directory, struct identity_journal *ret_journal, struct text *error)
+{
+    struct text file = {0};
+    struct identity identity = {.fd = -1};
+    int version, code = file_read(directory, FILE_NAME, &file);
+    bool sound = code == ENOENT || (code == 0 && parse(text_slice(&file), &identity, &version));
+    *ret_journal = identity.journal;
+    if (!sound && code)
+        text_append_format(error, ".cairn/identity: %s", strerror(code));
+    else if (!sound)
+        tell_damage(error);
+    text_release(&file);
+    return sound;
+}
+
+/* The older slot; after a failure the same one again, since the other is the last that holds. */
+static int write_slot(struct identity *identity, const struct identity_journal *journal)
+{
+    struct text page = {0};
+    int slot = (identity->slot + 1) % SLOTS, error = 0;
+    append_slot(&page, journal);
+    ssize_t wrote = pwrite(identity->fd, page.data, page.len, (off_t)(1 + slot) * PAGE_SIZE);
+    if (wrote != (ssize_t)page.len)
+        error = wrote < 0 ? errno : EIO;
+    else if (fdatasync(identity->fd) < 0)
+        error = errno;
+    text_release(&page);
+    if (error)
+        return error;
+    identity->journal = *journal;
+    identity->slot = slot;
+    return 0;
+}
+
+int identity_note_journal(struct identity *identity, uint64_t oldest, uint64_t newest)
+{
+    int error = 0;
+    pthread_mutex_lock(&identity->mutex);
+    struct identity_journal next = identity->journal;
+    if (oldest > next.oldest)
+        next.oldest = oldest;
+    if (newest > next.newest)
+        next.newest = newest;
+    next.generation++;
+    if (next.oldest != identity->journal.oldest || next.newest != identity->journal.newest)
+        error = write_slot(identity, &next);
+    pthread_mutex_unlock(&identity->mutex);
+    return error;
 }
 
 void identity_incarnation(const char *replica, char out[COMMIT_REPLICA_SIZE])

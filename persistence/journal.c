@@ -28,6 +28,9 @@
 #define RETRY_MS    200
 #define RESERVE     ((size_t)1024 * 1024)
 #define PATIENCE_MS 2000 /* so long may an fsync by the second hold up writes, as in Redis */
+/* Ops that were committed longer ago than this and what the oldest pending op takes leave the
+ * journal: before other servers forget how far this one was committed (replica-expiry). */
+#define ROTATE_MS (INT64_C(24) * 3600 * 1000)
 
 struct block {
     struct block *next;
@@ -53,7 +56,9 @@ struct journal {
     int directory;
     char incarnation[COMMIT_REPLICA_SIZE];
     enum journal_fsync policy;
+    struct identity *identity;
     uint64_t rotate_bytes;
+    int64_t rotate_ms;
     void (*trouble)(void *ctx, const char *sentence);
     void *ctx;
 
@@ -63,8 +68,11 @@ struct journal {
 
     int fd;              /* the leader's to change, with the mutex */
     uint64_t file_start; /* the leader's: the first record of the file that is written to */
-    off_t reserved;      /* the leader's: up to here the file has zeros ahead of its records */
-    bool scarce;         /* the leader's: there was no room for them in this file */
+    int64_t file_began;
+    uint64_t next;  /* the leader's: number of the next file … */
+    uint64_t noted; /* … and of the one that the identity may know already */
+    off_t reserved; /* the leader's: up to here the file has zeros ahead of its records */
+    bool scarce;    /* the leader's: there was no room for them in this file */
     struct journal_file *files; /* of this incarnation; the last is written to */
     size_t file_count;
     uint64_t *old; /* files of earlier incarnations, rising */
@@ -227,33 +235,51 @@ static int write_header(struct journal *journal, int fd, uint64_t sequence, uint
     return error ? error : file_sync_directory(journal->directory, ".");
 }
 
-static uint64_t next_sequence(const struct journal *journal)
+static int note_files(struct journal *journal, uint64_t oldest, uint64_t newest)
 {
-    if (journal->file_count)
-        return journal->files[journal->file_count - 1].sequence + 1;
-    return journal->old_count ? journal->old[journal->old_count - 1] + 1 : 1;
+    return journal->identity ? identity_note_journal(journal->identity, oldest, newest) : 0;
 }
 
-/* Makes the next file, for records from `start` on. */
+/* The oldest file that is needed when `sequence` is the newest. */
+static uint64_t oldest_needed(struct journal *journal, uint64_t sequence)
+{
+    pthread_mutex_lock(&journal->mutex);
+    uint64_t oldest = journal->old_count    ? journal->old[0]
+                      : journal->file_count ? journal->files[0].sequence
+                                            : sequence;
+    pthread_mutex_unlock(&journal->mutex);
+    return oldest;
+}
+
+/* Makes the next file, for records from `start` on. It is on disk before it is said to be there,
+ * and said to be there before anything is written to it. */
 static int open_next(struct journal *journal, uint64_t start)
 {
     char name[JOURNAL_NAME_SIZE];
-    uint64_t sequence = next_sequence(journal);
+    uint64_t sequence = journal->next;
     journal_file_name(sequence, name);
-    int fd = openat(journal->directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    int fd = openat(journal->directory, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return errno;
     int error = write_header(journal, fd, sequence, start);
+    /* Once it may be noted it stays, whatever fails, and is taken up at the next try. */
+    if (error && journal->noted != sequence)
+        unlinkat(journal->directory, name, 0);
+    if (!error) {
+        journal->noted = sequence;
+        error = note_files(journal, oldest_needed(journal, sequence), sequence);
+    }
     if (error) {
         close(fd);
-        unlinkat(journal->directory, name, 0);
         return error;
     }
     if (journal->fd >= 0)
         close(journal->fd);
     pthread_mutex_lock(&journal->mutex);
     journal->fd = fd;
+    journal->next = sequence + 1;
     journal->file_start = start;
+    journal->file_began = monotonic_ms();
     journal->reserved = 0;
     journal->scarce = false;
     journal->files =
@@ -507,7 +533,8 @@ static bool rotation_due(const struct journal *journal)
 {
     uint64_t in_file = journal->end - journal->files[journal->file_count - 1].start;
     bool idle = journal->released == journal->end && in_file > journal->rotate_bytes / 16;
-    return in_file > journal->rotate_bytes || idle;
+    bool aged = in_file && monotonic_ms() - journal->file_began >= journal->rotate_ms;
+    return in_file > journal->rotate_bytes || idle || aged;
 }
 
 /* A file is whole and on disk before the next one is made. */
@@ -526,8 +553,9 @@ static void rotate(struct journal *journal)
 }
 
 /*
- * Removes files that end before `released`, the oldest first, so that no gap can remain; none in
- * trouble, when the next file may have nothing on disk yet.
+ * Removes files that end before `released`, the oldest first, so that no gap can remain, each after
+ * it is noted that it may be gone; none in trouble, when the next file may have nothing on disk
+ * yet.
  */
 static void remove_released(struct journal *journal)
 {
@@ -535,9 +563,12 @@ static void remove_released(struct journal *journal)
     pthread_mutex_lock(&journal->mutex);
     while (journal->file_count > 1 && journal->files[1].start <= journal->released &&
            journal->old_count == 0 && !journal->failed && !journal->suspect) {
-        journal_file_name(journal->files[0].sequence, name);
+        uint64_t sequence = journal->files[0].sequence;
+        journal_file_name(sequence, name);
         pthread_mutex_unlock(&journal->mutex);
-        int failed = unlinkat(journal->directory, name, 0);
+        int failed = note_files(journal, sequence + 1, 0);
+        if (!failed)
+            failed = unlinkat(journal->directory, name, 0);
         pthread_mutex_lock(&journal->mutex);
         if (failed)
             break;
@@ -620,7 +651,10 @@ struct journal *journal_create(const struct journal_options *options,
     pthread_condattr_t monotonic;
     journal->directory = options->directory;
     journal->policy = options->fsync;
+    journal->identity = options->identity;
     journal->rotate_bytes = options->rotate_bytes;
+    journal->rotate_ms = options->rotate_ms ? options->rotate_ms : ROTATE_MS;
+    journal->next = scan->next ? scan->next : 1;
     journal->trouble = options->trouble;
     journal->ctx = options->ctx;
     journal->fd = -1;
@@ -649,7 +683,7 @@ struct journal *journal_create(const struct journal_options *options,
 static bool remove_all(struct journal *journal)
 {
     char name[JOURNAL_NAME_SIZE];
-    bool ok = journal_release_old(journal);
+    bool ok = journal_release_old(journal) && note_files(journal, journal->next, 0) == 0;
     for (size_t i = 0; ok && i < journal->file_count; i++) {
         journal_file_name(journal->files[i].sequence, name);
         ok = unlinkat(journal->directory, name, 0) == 0;
@@ -731,6 +765,12 @@ void journal_release(struct journal *journal, uint64_t ticket)
 bool journal_release_old(struct journal *journal)
 {
     char name[JOURNAL_NAME_SIZE];
+    pthread_mutex_lock(&journal->mutex);
+    bool any = journal->old_count > 0;
+    uint64_t first = journal->files[0].sequence;
+    pthread_mutex_unlock(&journal->mutex);
+    if (any && note_files(journal, first, 0))
+        return false;
     pthread_mutex_lock(&journal->mutex);
     size_t gone = 0;
     for (; gone < journal->old_count; gone++) {

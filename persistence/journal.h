@@ -16,6 +16,7 @@
 
 #include "ops/slice.h"
 #include "persistence/commit.h"
+#include "persistence/identity.h"
 #include "persistence/persistence.h"
 #include "persistence/text.h"
 
@@ -62,6 +63,7 @@ enum journal_verdict journal_parse(struct slice file, uint64_t stop, journal_vis
 struct journal_scan {
     uint64_t *sequences; /* rising, without gap; owned */
     size_t count;
+    uint64_t next; /* a number that no file has had, as far as is known */
     char cut[256]; /* what was cut off the end, a sentence; empty: nothing */
 };
 
@@ -70,17 +72,25 @@ void journal_scan_release(struct journal_scan *scan);
 /*
  * Reads all files of `directory` (the one of the server's own files) in order. A torn end of the
  * last one is cut off, on disk too when `repair`. False: damage, a missing file, or unreadable.
+ * Which files must be there, the identity in the same directory says: one that it does not need any
+ * more is not looked at (and removed when `repair`).
  */
 bool journal_read(int directory, bool repair, journal_visit *visit, void *ctx,
                   struct journal_scan *ret_scan, struct text *error);
+
+/* Removes the files of `scan`, whose ops are all committed, where no journal is written. */
+bool journal_remove(int directory, struct identity *identity, const struct journal_scan *scan,
+                    struct text *error);
 
 /* journal.c: what is written. */
 
 struct journal_options {
     int directory; /* borrowed */
     const char *incarnation;
+    struct identity *identity; /* borrowed; is told which files there are. NULL: nobody is */
     enum journal_fsync fsync;
-    uint64_t rotate_bytes; /* a file longer than this is followed by another */
+    uint64_t rotate_bytes; /* a file longer than this is followed by another … */
+    int64_t rotate_ms;     /* … and one with records that is older; 0: a day */
     /* A sentence when the journal cannot write, NULL when it can again. Without any lock. */
     void (*trouble)(void *ctx, const char *sentence);
     void *ctx;

@@ -268,14 +268,47 @@ static bool list_files(int directory, struct journal_scan *scan, struct text *er
     }
     if (scan->count)
         qsort(scan->sequences, scan->count, sizeof(uint64_t), compare_sequences);
-    for (size_t i = 1; i < scan->count; i++) {
-        if (scan->sequences[i] == scan->sequences[i - 1] + 1)
-            continue;
-        text_append_format(
-            error, "journal-%" PRIu64 ".log is missing, though journal-%" PRIu64 ".log is there",
-            scan->sequences[i - 1] + 1, scan->sequences[i]);
-        return false;
+    return true;
+}
+
+/* What a crash has kept from being removed goes: its ops are committed. */
+static void drop_unneeded(int directory, bool repair, const struct identity_journal *expected,
+                          struct journal_scan *scan)
+{
+    char name[JOURNAL_NAME_SIZE];
+    size_t gone = 0;
+    while (gone < scan->count && scan->sequences[gone] < expected->oldest) {
+        journal_file_name(scan->sequences[gone++], name);
+        if (repair)
+            unlinkat(directory, name, 0);
     }
+    scan->count -= gone;
+    if (gone)
+        memmove(scan->sequences, scan->sequences + gone, scan->count * sizeof(uint64_t));
+}
+
+static bool tell_missing(uint64_t missing, struct text *error)
+{
+    text_append_format(error,
+                       "journal-%" PRIu64 ".log is missing, though it may hold ops that are not "
+                       "in the store. Put it back, or, to do without them, remove .cairn/identity "
+                       "and what is left of the journal",
+                       missing);
+    return false;
+}
+
+/* A file beyond the newest that was noted is one that a crash left without records. */
+static bool check_missing(const struct identity_journal *expected, struct journal_scan *scan,
+                          struct text *error)
+{
+    bool known = expected->generation > 0;
+    uint64_t due = known ? expected->oldest : scan->count ? scan->sequences[0] : 1;
+    for (size_t i = 0; i < scan->count; i++, due++)
+        if (scan->sequences[i] != due)
+            return tell_missing(due, error);
+    if (known && due <= expected->newest)
+        return tell_missing(due, error);
+    scan->next = due;
     return true;
 }
 
@@ -315,6 +348,22 @@ static uint64_t find_stop(int directory, const struct journal_scan *scan, size_t
     return stop;
 }
 
+bool journal_remove(int directory, struct identity *identity, const struct journal_scan *scan,
+                    struct text *error)
+{
+    char name[JOURNAL_NAME_SIZE] = "identity";
+    int code = identity_note_journal(identity, scan->next, scan->next - 1);
+    for (size_t i = 0; i < scan->count && !code; i++) {
+        journal_file_name(scan->sequences[i], name);
+        code = unlinkat(directory, name, 0) < 0 ? errno : 0;
+    }
+    if (!code)
+        code = file_sync_directory(directory, ".");
+    if (code)
+        text_append_format(error, ".cairn/%s: %s", name, strerror(code));
+    return code == 0;
+}
+
 struct file_walk {
     int directory;
     bool repair;
@@ -335,8 +384,10 @@ static bool cut_last(struct file_walk *walk, const char *name, uint64_t good, si
              "%s: the last %" PRIu64 " bytes, from byte %" PRIu64
              " on, were never completed and are left out",
              name, (uint64_t)len - good, good);
-    if (good == 0)
+    if (good == 0) {
         walk->scan->count--;
+        walk->scan->next--;
+    }
     return true;
 }
 
@@ -381,13 +432,14 @@ static bool read_one(struct file_walk *walk, size_t index, struct text *file, st
 }
 
 /* A crash right after a new file was made may leave it without its header. */
-static bool drop_headless(struct file_walk *walk, struct text *error)
+static bool drop_headless(struct file_walk *walk, uint64_t noted, struct text *error)
 {
     char name[JOURNAL_NAME_SIZE];
     struct text file = {0};
     struct journal_file_header header;
     if (walk->scan->count == 0)
         return true;
+    bool complete = walk->scan->sequences[walk->scan->count - 1] <= noted;
     journal_file_name(walk->scan->sequences[walk->scan->count - 1], name);
     int code = file_read(walk->directory, name, &file);
     bool ok = code == 0;
@@ -395,8 +447,14 @@ static bool drop_headless(struct file_walk *walk, struct text *error)
         text_append_format(error, "%s: %s", name, strerror(code));
     } else {
         struct text ignored = {0};
-        if (parse_header(text_slice(&file), &header, &ignored) == JOURNAL_TORN)
+        bool torn = parse_header(text_slice(&file), &header, &ignored) == JOURNAL_TORN;
+        if (torn && complete) {
+            text_append_format(error, "%s: byte 0: its header was there, and is not any more",
+                               name);
+            ok = false;
+        } else if (torn) {
             ok = cut_last(walk, name, 0, file.len, error);
+        }
         text_release(&ignored);
     }
     text_release(&file);
@@ -413,9 +471,15 @@ bool journal_read(int directory, bool repair, journal_visit *visit, void *ctx,
                   struct journal_scan *ret_scan, struct text *error)
 {
     struct file_walk walk = {directory, repair, visit, ctx, ret_scan};
+    struct identity_journal expected;
     struct text file = {0};
     *ret_scan = (struct journal_scan){0};
-    bool ok = list_files(directory, ret_scan, error) && drop_headless(&walk, error);
+    bool ok = identity_read_journal(directory, &expected, error) &&
+              list_files(directory, ret_scan, error);
+    if (ok)
+        drop_unneeded(directory, repair, &expected, ret_scan);
+    ok = ok && check_missing(&expected, ret_scan, error) &&
+         drop_headless(&walk, expected.newest, error);
     for (size_t i = 0; ok && i < ret_scan->count; i++) {
         text_clear(&file);
         ok = read_one(&walk, i, &file, error);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "persistence/identity.h"
 #include "persistence/journal.h"
 #include "persistence/loader.h"
 #include "persistence/namespace.h"
@@ -108,6 +109,7 @@ struct persistence {
     char replica[COMMIT_REPLICA_SIZE], incarnation[COMMIT_REPLICA_SIZE];
     struct store *store; /* for cloning, and for the thread that opens and closes */
     int own;             /* the .cairn directory of `dir` */
+    struct identity identity;
     int lock, store_lock;
     struct journal *journal;
     struct workers *workers;

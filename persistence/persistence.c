@@ -401,6 +401,7 @@ static enum persistence_status open_journal(struct persistence *p, const struct 
     struct journal_options options = {
         .directory = p->own,
         .incarnation = p->incarnation,
+        .identity = &p->identity,
         .fsync = p->options.journal_fsync,
         .rotate_bytes = JOURNAL_ROTATE_BYTES,
         .trouble = journal_troubled,
@@ -537,15 +538,8 @@ static enum persistence_status retire_journal(struct persistence *p,
         text_append_format(error, "the journal's ops cannot be committed: %s", why);
         return status;
     }
-    for (size_t i = 0; i < scan->count; i++) {
-        char name[64];
-        snprintf(name, sizeof(name), "journal-%llu.log", (unsigned long long)scan->sequences[i]);
-        if (unlinkat(p->own, name, 0) < 0) {
-            text_append_format(error, ".cairn/%s: %s", name, strerror(errno));
-            return PERSISTENCE_UNWRITABLE;
-        }
-    }
-    return file_sync_directory(p->own, ".") ? PERSISTENCE_UNWRITABLE : PERSISTENCE_OK;
+    return journal_remove(p->own, &p->identity, scan, error) ? PERSISTENCE_OK
+                                                             : PERSISTENCE_UNWRITABLE;
 }
 
 static enum persistence_status start_threads(struct persistence *p, struct text *error)
@@ -582,8 +576,9 @@ static enum persistence_status open_directory(struct persistence *p, struct text
     enum persistence_status status = lock_all(p, error);
     if (status != PERSISTENCE_OK)
         return status;
-    if (!identity_open(p->own, p->replica, error))
+    if (!identity_open(p->own, &p->identity, error))
         return PERSISTENCE_CORRUPT;
+    memcpy(p->replica, p->identity.replica, sizeof(p->replica));
     identity_incarnation(p->replica, p->incarnation);
     status = open_store(p, error);
     if (status == PERSISTENCE_OK)
@@ -610,6 +605,7 @@ static struct persistence *create(const struct persistence_options *options)
     p->options.store = p->where;
     p->options.dir = p->dir;
     p->own = p->lock = p->store_lock = -1;
+    identity_init(&p->identity);
     pthread_mutex_init(&p->registry, NULL);
     pthread_mutex_init(&p->troubles, NULL);
     snprintf(p->incarnation, sizeof(p->incarnation), "memory/0");
@@ -657,6 +653,7 @@ enum persistence_status persistence_close(struct persistence *p)
     mem_free(p->ordered);
     store_close(p->store);
     close_fd(p->own);
+    identity_close(&p->identity);
     close_fd(p->lock);
     close_fd(p->store_lock);
     pthread_mutex_destroy(&p->registry);

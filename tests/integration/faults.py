@@ -591,6 +591,30 @@ def missing_journal(faults):
     faults.check(connection.call("DBSIZE") == 3, "put back, all is there")
 
 
+def missing_oldest_journal(faults):
+    """The oldest file of three goes, the newest, all of them: what is left is not taken for the whole."""
+    for number in range(3):
+        connection = faults.start("--sync-interval", "0")
+        connection.call("SET", f"k{number}", "v")
+        faults.kill()
+    files = journal_files(faults)
+    faults.check(len(files) == 3, "each start continues in a file of its own", files)
+    for gone in (files[:1], files[2:], files):
+        for path in gone:
+            os.rename(path, path + ".away")
+        said = faults.refused_start()
+        faults.check(f"{os.path.basename(gone[0])} is missing" in said, "the refusal names the file", said)
+        for path in gone:
+            os.rename(path + ".away", path)
+    connection = faults.start()
+    faults.check(connection.call("DBSIZE") == 3, "put back, all is there")
+    connection.call("CAIRN", "SYNC")
+    faults.check(wait_for(lambda: len(journal_files(faults)) == 1), "what is committed goes", journal_files(faults))
+    faults.kill()
+    connection = faults.start()
+    faults.check(connection.call("DBSIZE") == 3, "files that went by themselves are not missing")
+
+
 def lost_head(faults):
     """The journal knows that the namespace had commits, the store has lost its head."""
     connection = faults.start("--sync-interval", "0")
@@ -792,7 +816,7 @@ def terminated(faults):
 FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, fsync_error_always, fsync_error_everysec,
           blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
-          torn_journal, missing_journal, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, s3_out_of_reach, terminated]
+          torn_journal, missing_journal, missing_oldest_journal, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, s3_out_of_reach, terminated]
 
 
 def build_shim(faults):
