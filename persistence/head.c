@@ -87,10 +87,19 @@ static void encode_base(const struct head_base *base, struct text *out)
 static void encode_replicas(const struct head *head, struct text *out)
 {
     text_append_string(out, ",\n\"replicas\":{");
-    for (size_t i = 0; i < head->replica_count; i++)
-        text_append_format(out, "%s\n\"%s\":{\"op\":%llu}", i ? "," : "", head->replicas[i].name,
-                           (unsigned long long)head->replicas[i].op);
+    for (size_t i = 0; i < head->replica_count; i++) {
+        const struct head_replica *replica = &head->replicas[i];
+        text_append_format(out, "%s\n\"%s\":{\"op\":%llu", i ? "," : "", replica->name,
+                           (unsigned long long)replica->op);
+        if (replica->position)
+            text_append_format(out, ",\"position\":%llu", (unsigned long long)replica->position);
+        if (replica->time)
+            text_append_format(out, ",\"time\":%lld", (long long)replica->time);
+        text_append_char(out, '}');
+    }
     text_append_string(out, head->replica_count ? "\n}" : "}");
+    if (head->expired)
+        text_append_format(out, ",\n\"expired\":%llu", (unsigned long long)head->expired);
 }
 
 void head_encode(const struct head *head, struct text *out)
@@ -268,15 +277,67 @@ static void read_tail(struct json_reader *reader, struct head *head)
             head->tail_count++;
 }
 
+/* Where `name` is, or where it would be. */
+static size_t replica_place(const struct head *head, struct slice name, bool *ret_found)
+{
+    size_t low = 0, high = head->replica_count;
+    *ret_found = false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = slice_compare(slice_of(head->replicas[middle].name), name);
+        if (order == 0) {
+            *ret_found = true;
+            return middle;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* None of that name may be there yet. */
+static struct head_replica *add_replica(struct head *head, struct slice name)
+{
+    bool found;
+    size_t place = replica_place(head, name, &found), size = sizeof(*head->replicas);
+    assert(commit_replica_valid(name) && !found);
+    head->replicas = mem_realloc(head->replicas, (head->replica_count + 1) * size);
+    struct head_replica *replica = &head->replicas[place];
+    memmove(replica + 1, replica, (head->replica_count - place) * size);
+    head->replica_count++;
+    *replica = (struct head_replica){.op = 0};
+    memcpy(replica->name, name.data, name.len);
+    return replica;
+}
+
+enum { REPLICA_OP = 1, REPLICA_POSITION = 2, REPLICA_TIME = 4 };
+
+/* Those of before there were positions and times have only `op`. */
+static bool read_replica(struct json_reader *reader, struct head_replica *replica)
+{
+    static const char *const names[] = {"op", "position", "time"};
+    unsigned seen = 0, bit;
+    if (!json_expect_object(reader))
+        return false;
+    while (next_member(reader, names, 3, &seen, &bit)) {
+        if (bit == REPLICA_OP)
+            commit_read_number(reader, &replica->op);
+        else if (bit == REPLICA_POSITION)
+            commit_read_number(reader, &replica->position);
+        else if (bit == REPLICA_TIME)
+            json_expect_int64(reader, &replica->time);
+    }
+    return expect_members(reader, seen & REPLICA_OP, REPLICA_OP);
+}
+
 static void read_replicas(struct json_reader *reader, struct head *head)
 {
-    static const char *const names[] = {"op"};
     struct slice name;
-    uint64_t op = 0;
     if (!json_expect_object(reader))
         return;
     while (json_next_name(reader, &name)) {
-        unsigned seen = 0, bit;
         if (!commit_replica_valid(name)) {
             json_reader_fail(reader, "not the name of a replica");
             return;
@@ -284,11 +345,8 @@ static void read_replicas(struct json_reader *reader, struct head *head)
         size_t count = head->replica_count;
         if (count && slice_compare(slice_of(head->replicas[count - 1].name), name) >= 0)
             json_reader_fail(reader, "replicas are not in rising order");
-        if (!json_reader_failed(reader) && json_expect_object(reader))
-            while (next_member(reader, names, 1, &seen, &bit))
-                commit_read_number(reader, &op);
-        if (expect_members(reader, seen, 1))
-            head_set_replica(head, name, op);
+        if (json_reader_failed(reader) || !read_replica(reader, add_replica(head, name)))
+            return;
     }
 }
 
@@ -313,6 +371,7 @@ enum {
     HEAD_REPLICAS = 1 << 6,
     HEAD_SUM = 1 << 7,
     HEAD_ALL = (1 << 8) - 1,
+    HEAD_EXPIRED = 1 << 8, /* not always there */
 };
 
 static void read_member(struct json_reader *reader, unsigned bit, struct slice namespace,
@@ -329,19 +388,20 @@ static void read_member(struct json_reader *reader, unsigned bit, struct slice n
     case HEAD_TAIL: read_tail(reader, head); break;
     case HEAD_REPLICAS: read_replicas(reader, head); break;
     case HEAD_SUM: json_skip_value(reader, NULL); break;
+    case HEAD_EXPIRED: commit_read_number(reader, &head->expired); break;
     }
 }
 
 static void read_head(struct json_reader *reader, struct slice namespace, struct head *head)
 {
-    static const char *const names[] = {"format", "namespace", "position", "hash",
-                                        "base",   "tail",      "replicas", "sum"};
+    static const char *const names[] = {"format", "namespace", "position", "hash",   "base",
+                                        "tail",   "replicas",  "sum",      "expired"};
     unsigned seen = 0, bit;
     if (!json_expect_object(reader))
         return;
-    while (next_member(reader, names, 8, &seen, &bit))
+    while (next_member(reader, names, 9, &seen, &bit))
         read_member(reader, bit, namespace, head);
-    if (expect_members(reader, seen, HEAD_ALL))
+    if (expect_members(reader, seen & HEAD_ALL, HEAD_ALL))
         json_expect_end(reader);
 }
 
@@ -406,53 +466,32 @@ void head_append(struct head *head, struct commit *commit, uint64_t last_op)
     commit_chain(head->hash, text_slice(&commit->text), head->hash);
     head_set_replica(head, slice_of(commit->replica), last_op);
     head->position++;
+    head_replica(head, slice_of(commit->replica))->position = head->position;
     *tail_room(head) = *commit;
     head->tail_count++;
     *commit = (struct commit){0};
 }
 
-/* Where `name` is, or where it would be. */
-static size_t replica_place(const struct head *head, struct slice name, bool *ret_found)
+struct head_replica *head_replica(const struct head *head, struct slice name)
 {
-    size_t low = 0, high = head->replica_count;
-    *ret_found = false;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = slice_compare(slice_of(head->replicas[middle].name), name);
-        if (order == 0) {
-            *ret_found = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    bool found;
+    size_t place = replica_place(head, name, &found);
+    return found ? &head->replicas[place] : NULL;
 }
 
 uint64_t head_replica_op(const struct head *head, struct slice name)
 {
-    bool found;
-    size_t place = replica_place(head, name, &found);
-    return found ? head->replicas[place].op : 0;
+    const struct head_replica *replica = head_replica(head, name);
+    return replica ? replica->op : 0;
 }
 
 void head_set_replica(struct head *head, struct slice name, uint64_t op)
 {
-    bool found;
-    size_t place = replica_place(head, name, &found);
-    assert(commit_replica_valid(name) && op <= COMMIT_NUMBER_MAX);
-    if (!found) {
-        size_t size = sizeof(*head->replicas);
-        head->replicas = mem_realloc(head->replicas, (head->replica_count + 1) * size);
-        memmove(head->replicas + place + 1, head->replicas + place,
-                (head->replica_count - place) * size);
-        head->replica_count++;
-        memcpy(head->replicas[place].name, name.data, name.len);
-        head->replicas[place].name[name.len] = '\0';
-    }
-    head->replicas[place].op = op;
+    struct head_replica *replica = head_replica(head, name);
+    assert(op <= COMMIT_NUMBER_MAX);
+    if (!replica)
+        replica = add_replica(head, name);
+    replica->op = op;
 }
 
 void head_drop_replica(struct head *head, struct slice name)
@@ -464,6 +503,17 @@ void head_drop_replica(struct head *head, struct slice name)
     head->replica_count--;
     memmove(head->replicas + place, head->replicas + place + 1,
             (head->replica_count - place) * sizeof(*head->replicas));
+}
+
+void head_expire_replica(struct head *head, struct slice name)
+{
+    const struct head_replica *replica = head_replica(head, name);
+    if (!replica)
+        return;
+    uint64_t last = replica->position ? replica->position : head->base.position;
+    if (last > head->expired)
+        head->expired = last;
+    head_drop_replica(head, name);
 }
 
 bool head_rebase(struct head *head, struct head_base *base)

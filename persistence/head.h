@@ -27,7 +27,9 @@ struct head_base {
 
 struct head_replica {
     char name[COMMIT_REPLICA_SIZE];
-    uint64_t op; /* number of its last op that is committed */
+    uint64_t op;       /* number of its last op that is committed */
+    uint64_t position; /* of its last commit; 0: not known */
+    int64_t time;      /* its writer's clock at that commit; 0: not known */
 };
 
 struct head {
@@ -40,6 +42,8 @@ struct head {
     size_t tail_cap;
     struct head_replica *replicas; /* sorted by name */
     size_t replica_count;
+    /* No commit of a replica whose entry has expired lies above this position; 0: none has. */
+    uint64_t expired;
 };
 
 /* An empty namespace at position 0. */
@@ -66,14 +70,20 @@ size_t head_tail_bytes(const struct head *head);
 
 /*
  * Appends a sealed commit whose position is head->position + 1; takes its text and leaves `commit`
- * empty. The replica's entry becomes `last_op` (first + count - 1, or more where ops were merged).
+ * empty. The replica's entry becomes `last_op` (first + count - 1, or more where ops were merged),
+ * its time is the caller's to set.
  */
 void head_append(struct head *head, struct commit *commit, uint64_t last_op);
 
+/* NULL: no entry. Borrowed until entries come or go. */
+struct head_replica *head_replica(const struct head *head, struct slice name);
 /* 0: no entry. */
 uint64_t head_replica_op(const struct head *head, struct slice name);
 void head_set_replica(struct head *head, struct slice name, uint64_t op);
 void head_drop_replica(struct head *head, struct slice name);
+/* The same for one that never came back: `expired` rises to its last commit, which must be in the
+ * base, not in the tail. */
+void head_expire_replica(struct head *head, struct slice name);
 
 /*
  * Puts `base` (which it takes) in the place of the present one and drops the tail up to its

@@ -128,7 +128,7 @@ struct persistence {
     _Atomic int overfull;
     _Atomic bool writable;
 
-    _Atomic int64_t pending_limit, sync_interval_ms;
+    _Atomic int64_t pending_limit, sync_interval_ms, replica_expiry_ms;
     _Atomic int64_t last_sync_ms, syncs, syncs_failed, folds;
     _Atomic bool last_sync_ok;
     _Atomic int asking;             /* namespaces that wait for an answer of the store */

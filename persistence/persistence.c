@@ -221,6 +221,7 @@ void persistence_install(struct namespace *ns, struct loaded *loaded)
         .merge_limit = MERGE_LIMIT,
         .tail_keep = ns->shared ? TAIL_KEEP : 0,
         .random = random_word,
+        .replica_expiry_ms = &p->replica_expiry_ms,
         .make_uuid = uuid7_make,
     };
     if (!ns->agent.core)
@@ -319,6 +320,11 @@ void persistence_set_journal_fsync(struct persistence *p, enum journal_fsync pol
 {
     if (p->journal)
         journal_set_fsync(p->journal, policy);
+}
+
+void persistence_set_replica_expiry(struct persistence *p, int64_t ms)
+{
+    atomic_store(&p->replica_expiry_ms, ms);
 }
 
 void persistence_set_pending_limit(struct persistence *p, int64_t bytes)
@@ -458,6 +464,12 @@ static enum persistence_status recover_one(struct persistence *p, struct recover
         loaded_release(&loaded);
         return PERSISTENCE_CORRUPT;
     }
+    if (item->orphans)
+        persistence_log(p, PERSISTENCE_LOG_WARNING,
+                        "namespace %s: %llu ops of the journal, of which nobody knows whether they "
+                        "are committed, are %s (journal-orphans)",
+                        ns->name, (unsigned long long)item->orphans,
+                        item->choice == JOURNAL_ORPHANS_DROP ? "discarded" : "applied again");
     persistence_install(ns, &loaded);
     if (ns->shared)
         run_recovered(ns, item->batches);
@@ -483,7 +495,7 @@ static enum persistence_status recover_one(struct persistence *p, struct recover
 static enum persistence_status recover(struct persistence *p, struct journal_scan *scan,
                                        struct text *error)
 {
-    struct recovery recovery = {0};
+    struct recovery recovery = {.choice = p->options.journal_orphans};
     enum persistence_status status = PERSISTENCE_OK;
     if (!journal_read(p->own, true, recovery_collect, &recovery, scan, error))
         status = PERSISTENCE_CORRUPT;
@@ -612,6 +624,7 @@ static struct persistence *create(const struct persistence_options *options)
     p->writable = true;
     p->last_sync_ok = true;
     p->pending_limit = options->pending_limit;
+    p->replica_expiry_ms = options->replica_expiry_ms;
     p->sync_interval_ms = options->sync_interval_ms;
     p->last_sync_ms = persistence_now(p);
     return p;

@@ -20,6 +20,9 @@ struct persistence;
 
 enum journal_fsync { JOURNAL_FSYNC_ALWAYS, JOURNAL_FSYNC_EVERYSEC, JOURNAL_FSYNC_NO };
 
+/* What becomes of ops of the journal of which nobody knows any more whether they are committed. */
+enum journal_orphans { JOURNAL_ORPHANS_REFUSE, JOURNAL_ORPHANS_REPLAY, JOURNAL_ORPHANS_DROP };
+
 /* applied < written < durable: DESIGN.md section 9. */
 enum durability { DURABILITY_APPLIED, DURABILITY_WRITTEN, DURABILITY_DURABLE };
 
@@ -45,14 +48,16 @@ struct persistence_options {
     const char *dir;   /* journal, identity, lock; NULL: the store when that is a directory */
     int64_t sync_interval_ms; /* 0: only on demand and at shutdown */
     enum journal_fsync journal_fsync;
-    bool journal;           /* false: no journal (memory store, or configured off) */
-    int64_t pending_limit;  /* bytes of pending ops of a namespace that start a sync at once;
-                               at four times that writes are refused */
-    int64_t inline_limit;   /* bytes: base and tail of a head, each (64 KiB) */
-    int64_t chunk_size;     /* bytes: aim for chunks (4 MiB) */
-    int64_t history_ms;     /* how long folded segments and chunks stay (24 h) */
-    int workers;            /* threads for loading and folding */
-    int64_t idle_unload_ms; /* a namespace unused that long and durable leaves memory; 0 never */
+    bool journal; /* false: no journal (memory store, or configured off) */
+    enum journal_orphans journal_orphans;
+    int64_t replica_expiry_ms; /* a replica's entry without a commit for so long goes; 0: never */
+    int64_t pending_limit;     /* bytes of pending ops of a namespace that start a sync at once;
+                                  at four times that writes are refused */
+    int64_t inline_limit;      /* bytes: base and tail of a head, each (64 KiB) */
+    int64_t chunk_size;        /* bytes: aim for chunks (4 MiB) */
+    int64_t history_ms;        /* how long folded segments and chunks stay (24 h) */
+    int workers;               /* threads for loading and folding */
+    int64_t idle_unload_ms;    /* a namespace unused that long and durable leaves memory; 0 never */
     struct keyspace_hooks (*hooks)(void *attachment); /* for each keyspace made */
     void *(*attach)(void *ctx, struct namespace *ns); /* makes the server's per-namespace data */
     void (*detach)(void *ctx, void *attachment);
@@ -80,6 +85,7 @@ enum persistence_status persistence_close(struct persistence *p);
 void persistence_set_sync_interval(struct persistence *p, int64_t ms);
 void persistence_set_journal_fsync(struct persistence *p, enum journal_fsync policy);
 void persistence_set_pending_limit(struct persistence *p, int64_t bytes);
+void persistence_set_replica_expiry(struct persistence *p, int64_t ms);
 
 /* Finds or makes the namespace object (not loaded by this); lives until persistence_close. The
  * name is valid. Any thread; takes a short lock of its own: remember the pointer. */

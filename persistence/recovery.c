@@ -35,7 +35,7 @@ static struct recovered *find(struct recovery *recovery, struct slice name)
         recovery->items = mem_realloc(recovery->items, (recovery->count ? 2 * recovery->count : 1) *
                                                            sizeof(*recovery->items));
     struct recovered *item = &recovery->items[recovery->count++];
-    *item = (struct recovered){0};
+    *item = (struct recovered){.choice = recovery->choice};
     memcpy(item->namespace, name.data, name.len);
     return item;
 }
@@ -47,6 +47,8 @@ static void append_batch(struct recovered *item, const struct journal_file_heade
     memcpy(batch->replica, header->incarnation, sizeof(batch->replica));
     batch->first = section->first;
     batch->count = section->count;
+    batch->known = section->position;
+    batch->file = header->sequence;
     text_append_slice(&batch->ops, section->ops);
     if (item->last)
         item->last->next = batch;
@@ -112,6 +114,46 @@ static bool batch_apply(struct sync_batch *batch, struct loaded *loaded)
     return ok && at == batch->ops.len;
 }
 
+/*
+ * May the batch be committed, though the head has no entry of its incarnation? A commit of it lies
+ * above the position that was known when it was recorded; of expired entries none lies above
+ * `expired`. So what is recent is certain, whatever has expired, and however the clocks go.
+ */
+static bool is_orphan(const struct sync_batch *batch, const struct head *head)
+{
+    return head->expired > batch->known && !head_replica(head, slice_of(batch->replica));
+}
+
+static bool check_orphans(struct recovered *item, const struct head *head, struct text *error)
+{
+    const struct sync_batch *first = NULL;
+    item->orphans = 0;
+    for (struct sync_batch *batch = item->batches; batch; batch = batch->next)
+        if (is_orphan(batch, head)) {
+            first = first ? first : batch;
+            item->orphans += batch->count;
+        }
+    if (!first || item->choice != JOURNAL_ORPHANS_REFUSE)
+        return true;
+    text_append_format(error,
+                       "namespace %s: journal-%" PRIu64 ".log has %" PRIu64
+                       " ops that may be committed or not: the entry of %s has expired "
+                       "(replica-expiry). Choose once: --journal-orphans replay applies them "
+                       "again, --journal-orphans drop discards them",
+                       item->namespace, first->file, item->orphans, first->replica);
+    return false;
+}
+
+/* How far the incarnation of `batch`, the first of it, is committed. */
+static uint64_t committed_before(const struct sync_batch *batch, const struct head *head)
+{
+    const struct head_replica *entry = head_replica(head, slice_of(batch->replica));
+    if (entry)
+        return entry->op;
+    /* An entry that has expired meanwhile covered what the journal no longer has. */
+    return head->expired ? batch->first - 1 : 0;
+}
+
 /* Drops what is committed. False: numbers are missing between head and journal. */
 static bool drop_committed(struct recovered *item, const struct head *head, struct text *error)
 {
@@ -122,8 +164,10 @@ static bool drop_committed(struct recovered *item, const struct head *head, stru
         struct sync_batch *batch = *at;
         if (strcmp(replica, batch->replica) != 0) {
             memcpy(replica, batch->replica, sizeof(replica));
-            done = head_replica_op(head, slice_of(replica));
+            done = committed_before(batch, head);
         }
+        if (item->choice == JOURNAL_ORPHANS_DROP && is_orphan(batch, head))
+            done = batch->first + batch->count - 1;
         if (batch->first + batch->count - 1 <= done) {
             *at = batch->next;
             sync_batch_destroy(batch);
@@ -157,7 +201,7 @@ bool recovery_settle(struct recovered *recovered, const struct head *head, struc
                            recovered->namespace, head->position, recovered->position);
         return false;
     }
-    return drop_committed(recovered, head, error);
+    return check_orphans(recovered, head, error) && drop_committed(recovered, head, error);
 }
 
 bool recovery_apply(struct recovered *recovered, struct loaded *loaded, struct text *error)

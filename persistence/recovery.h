@@ -15,11 +15,18 @@ struct recovered {
     uint64_t position;          /* the newest that any record has seen */
     struct sync_batch *batches; /* in order */
     struct sync_batch *last;
+    /*
+     * What to do with orphans: ops that may or may not be committed, since the head's entry of
+     * their incarnation has expired. `orphans` is how many there were.
+     */
+    enum journal_orphans choice;
+    uint64_t orphans;
 };
 
 struct recovery {
     struct recovered *items;
     size_t count;
+    enum journal_orphans choice; /* for each item */
 };
 
 void recovery_release(struct recovery *recovery);
@@ -29,7 +36,8 @@ journal_visit recovery_collect;
 
 /*
  * Leaves of `recovered` what is not committed according to `head`. False, with a sentence, when
- * journal and store do not fit together.
+ * journal and store do not fit together, or when there are orphans and nobody chose. Orphans that
+ * are replayed keep their name and number, so that a crash in between does not double them.
  */
 bool recovery_settle(struct recovered *recovered, const struct head *head, struct text *error);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The state of a sync core, for sync_core.c (sending) and sync_receive.c (receiving) alone. */
+/* The state of a sync core, for sync_core.c (sending), sync_receive.c (receiving) and
+ * sync_replicas.c (entries of replicas) alone. */
 #ifndef CAIRN_PERSISTENCE_SYNC_CORE_INTERNAL_H
 #define CAIRN_PERSISTENCE_SYNC_CORE_INTERNAL_H
 
@@ -64,8 +65,15 @@ void sync_core_fail(struct sync_core *core, int64_t now, enum store_result resul
 void sync_core_succeed(struct sync_core *core);
 void sync_core_be_stuck(struct sync_core *core, enum store_result result, const char *why);
 void sync_core_remember(struct sync_core *core, const char *etag);
-bool sync_core_settle_queue(struct sync_core *core, const struct head *head);
+void sync_core_finish_batch(struct sync_core *core);
 void sync_core_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE]);
+
+/* sync_replicas.c */
+/* What of the queue is in `head`, just read, leaves it. NULL, or a sentence: that cannot be told.
+ */
+const char *sync_core_settle_queue(struct sync_core *core, const struct head *head);
+/* Drops entries from the candidate that nobody needs any more. */
+void sync_core_drop_entries(struct sync_core *core, int64_t now);
 
 /* sync_receive.c */
 /* Takes `head`, just read, after which the core gathers its commits, rests, or wants a reload. */

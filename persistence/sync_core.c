@@ -202,7 +202,7 @@ static void start_segment(struct sync_core *core, struct sync_batch *batch, int6
     core->phase = PHASE_SEGMENT;
 }
 
-static void append_commit(struct sync_core *core, const struct sync_batch *batch)
+static void append_commit(struct sync_core *core, const struct sync_batch *batch, int64_t now)
 {
     struct commit commit = {.position = core->head.position + 1,
                             .time = batch->time,
@@ -217,26 +217,8 @@ static void append_commit(struct sync_core *core, const struct sync_batch *batch
     else
         commit_seal_inline(&commit, text_slice(&batch->json));
     head_append(&core->head, &commit, batch->first + batch->count - 1);
-}
-
-static bool is_queued(const struct sync_core *core, const char *replica)
-{
-    for (const struct sync_batch *batch = core->queue; batch; batch = batch->next)
-        if (strcmp(batch->replica, replica) == 0)
-            return true;
-    return false;
-}
-
-static void drop_dead_replicas(struct sync_core *core)
-{
-    size_t len = strlen(core->settings.replica);
-    for (size_t i = core->head.replica_count; i-- > 0;) {
-        char name[COMMIT_REPLICA_SIZE];
-        memcpy(name, core->head.replicas[i].name, sizeof(name));
-        if (strncmp(name, core->settings.replica, len) == 0 && name[len] == '/' &&
-            strcmp(name, core->settings.incarnation) != 0 && !is_queued(core, name))
-            head_drop_replica(&core->head, slice_of(name));
-    }
+    /* Not the batch's time: that may be old when it leaves at last. */
+    head_replica(&core->head, slice_of(batch->replica))->time = now;
 }
 
 static void start_swap(struct sync_core *core, struct sync_batch *batch, int64_t now)
@@ -253,10 +235,9 @@ static void start_swap(struct sync_core *core, struct sync_batch *batch, int64_t
             return;
     }
     if (batch)
-        append_commit(core, batch);
+        append_commit(core, batch, now);
     core->placed = batch != NULL;
-    if (core->drop_dead)
-        drop_dead_replicas(core);
+    sync_core_drop_entries(core, now);
     text_clear(&core->body);
     head_encode(&core->head, &core->body);
     core->phase = PHASE_SWAP;
@@ -375,6 +356,8 @@ enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_r
                  core->queue->segment);
         return SYNC_PUT;
     }
+    if (core->placed)
+        core->queue->sent = true;
     request_head(core, ret_request);
     ret_request->condition = core->etag[0] ? STORE_IF_MATCH : STORE_IF_ABSENT;
     memcpy(ret_request->etag, core->etag, sizeof(ret_request->etag));
@@ -428,7 +411,7 @@ void sync_core_fail(struct sync_core *core, int64_t now, enum store_result resul
     snprintf(core->error, sizeof(core->error), "%s", error);
 }
 
-static void finish_batch(struct sync_core *core)
+void sync_core_finish_batch(struct sync_core *core)
 {
     struct sync_batch *batch = core->queue;
     core->queue = batch->next;
@@ -447,7 +430,7 @@ static void finish_swap(struct sync_core *core, const char *etag)
     if (core->placed && core->settings.shared)
         sync_core_note_own(core);
     if (core->placed)
-        finish_batch(core);
+        sync_core_finish_batch(core);
     if (core->base_placed)
         core->folds++;
     core->placed = core->base_placed = false;
@@ -485,32 +468,18 @@ static bool is_own(const struct sync_core *core, const struct head *head)
     return true;
 }
 
-/* What of the queue is in `head` leaves it. A late commit of an earlier incarnation may have
- * landed that ends in the midst of a batch. */
-bool sync_core_settle_queue(struct sync_core *core, const struct head *head)
-{
-    while (core->queue) {
-        struct sync_batch *batch = core->queue;
-        uint64_t done = head_replica_op(head, slice_of(batch->replica));
-        if (done < batch->first)
-            return true;
-        if (done < batch->first + batch->count - 1)
-            return sync_batch_skip(batch, done + 1 - batch->first);
-        finish_batch(core);
-    }
-    return true;
-}
-
 /* `head`, just read, is taken, if it is what our own swaps have made of it. */
 static void reconcile(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
     uint64_t before = core->position;
     bool base_landed = core->base_placed && head->base.position > core->base_position;
-    if (!is_own(core, head) || !sync_core_settle_queue(core, head)) {
+    const char *why =
+        is_own(core, head)
+            ? sync_core_settle_queue(core, head)
+            : "it was changed by another writer, and this server does not share its store";
+    if (why) {
         head_release(head);
-        sync_core_be_stuck(
-            core, STORE_PRECONDITION,
-            "it was changed by another writer, and this server does not share its store");
+        sync_core_be_stuck(core, STORE_PRECONDITION, why);
         return;
     }
     head_release(&core->head);

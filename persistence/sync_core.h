@@ -45,6 +45,9 @@ struct sync_batch {
     /* What it was in parts: batches that joined it, ops and bytes of it that were committed before.
      */
     uint64_t joined, gone_count, gone_bytes;
+    bool sent; /* a swap with it was handed out: it may have landed, or may land yet */
+    /* From a journal: the namespace's position when its first op was recorded, and the file. */
+    uint64_t known, file;
 };
 
 void sync_batch_destroy(struct sync_batch *batch);
@@ -62,6 +65,9 @@ struct sync_settings {
     size_t tail_keep;        /* newest commits that a fold leaves in the tail for those behind */
     uint64_t (*random)(void *ctx);
     void *ctx;
+    /* Entries of replicas without a commit for so long go; 0 or NULL: never. Borrowed, may change
+     * at any time. */
+    const _Atomic int64_t *replica_expiry_ms;
     /* A new object's name; randomness comes in here. */
     void (*make_uuid)(int64_t now_ms, char out[UUID_TEXT_SIZE]);
 };

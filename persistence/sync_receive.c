@@ -96,8 +96,9 @@ static bool is_queued(const struct sync_core *core, const struct commit *commit)
 static void install(struct sync_core *core)
 {
     bool base_landed = core->base_placed && core->incoming.base.position > core->base_position;
-    if (!sync_core_settle_queue(core, &core->incoming)) {
-        sync_core_be_stuck(core, STORE_INVALID, "pending ops cannot be read");
+    const char *why = sync_core_settle_queue(core, &core->incoming);
+    if (why) {
+        sync_core_be_stuck(core, STORE_INVALID, why);
         return;
     }
     pass_on(core);
@@ -195,9 +196,11 @@ void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_re
 void sync_core_reload(struct sync_core *core, struct head *head, const char *etag)
 {
     assert(core->phase == PHASE_RELOAD);
-    if (head->position < core->position || !sync_core_settle_queue(core, head)) {
+    const char *why = head->position < core->position ? "it is older than what has been seen of it"
+                                                      : sync_core_settle_queue(core, head);
+    if (why) {
         head_release(head);
-        sync_core_be_stuck(core, STORE_PRECONDITION, "it is older than what has been seen of it");
+        sync_core_be_stuck(core, STORE_PRECONDITION, why);
         return;
     }
     head_release(&core->head);

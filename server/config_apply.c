@@ -70,6 +70,12 @@ void apply_pending_limit(void)
         persistence_set_pending_limit(server.persistence, CONFIG(pending_limit));
 }
 
+void apply_replica_expiry(void)
+{
+    if (server.persistence)
+        persistence_set_replica_expiry(server.persistence, CONFIG(replica_expiry));
+}
+
 /* The figure that writes are measured by is taken anew, so that the limit holds at once. */
 void apply_maxmemory(void)
 {

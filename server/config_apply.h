@@ -10,6 +10,7 @@ void apply_password(void);
 void apply_sync_interval(void);
 void apply_journal_fsync(void);
 void apply_pending_limit(void);
+void apply_replica_expiry(void);
 void apply_maxmemory(void);
 void apply_request_limits(void);
 void apply_value_limits(void);

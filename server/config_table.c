@@ -12,6 +12,7 @@
 static const char *const level_words[] = {"debug", "verbose", "notice", "warning", NULL};
 static const char *const debug_words[] = {"no", "yes", "local", NULL};
 static const char *const fsync_words[] = {"always", "everysec", "no", NULL};
+static const char *const orphans_words[] = {"refuse", "replay", "drop", NULL};
 static const char *const durability_words[] = {"applied", "written", "durable", NULL};
 static const char *const policy_words[] = {"noeviction",      "volatile-lru",   "volatile-lfu",
                                            "volatile-random", "volatile-ttl",   "allkeys-lru",
@@ -97,6 +98,8 @@ const struct directive config_directives[] = {
     ENUM("durability", NULL, durability, durability_words, DURABILITY_APPLIED, 0, NULL, "what an answer promises to new connections: applied in memory, written to the journal's disk, durable in the store"),
     BOOL("journal", journal, 1, FIXED, NULL, "keeps ops that are not yet in the store in a local journal"),
     ENUM("journal-fsync", "appendfsync", journal_fsync, fsync_words, JOURNAL_FSYNC_EVERYSEC, 0, apply_journal_fsync, "when the journal is brought to disk: before answers leave, every second, or as the system likes"),
+    ENUM("journal-orphans", NULL, journal_orphans, orphans_words, JOURNAL_ORPHANS_REFUSE, FIXED, NULL, "ops of an old journal that may be committed or not (see replica-expiry): refuse to start, replay them, or drop them"),
+    TIME("replica-expiry", replica_expiry, 0, FOREVER_MS, INT64_C(30) * 24 * 3600 * 1000, 0, apply_replica_expiry, "a server that has not committed for so long is forgotten in the head; 0: never. The same on all servers"),
     MEMORY("pending-limit", pending_limit, 4096, INT64_MAX, 64 * MB, 0, apply_pending_limit, "ops of a namespace that wait for the store: past this a sync starts at once, past four times this writes are refused"),
     MEMORY("inline-limit", inline_limit, 0, 64 * MB, 65536, FIXED, NULL, "base and tail of a namespace stay inside its head up to this size each"),
     MEMORY("chunk-size", chunk_size, 4096, 1024 * MB, 4 * MB, FIXED, NULL, "aim for the size of a chunk of a large namespace"),

@@ -137,6 +137,8 @@ static bool open_store(const char *store, const char *dir, struct text *error)
         .dir = dir[0] ? dir : NULL,
         .sync_interval_ms = CONFIG(sync_interval),
         .journal_fsync = (enum journal_fsync)CONFIG(journal_fsync),
+        .journal_orphans = (enum journal_orphans)CONFIG(journal_orphans),
+        .replica_expiry_ms = CONFIG(replica_expiry),
         .journal = CONFIG(journal) && strcmp(store, "memory") != 0,
         .pending_limit = CONFIG(pending_limit),
         .inline_limit = CONFIG(inline_limit),

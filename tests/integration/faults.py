@@ -615,6 +615,48 @@ def missing_oldest_journal(faults):
     faults.check(connection.call("DBSIZE") == 3, "files that went by themselves are not missing")
 
 
+def journal_orphans(faults):
+    """A server dies, and comes back after the others have forgotten how far it was committed."""
+    place = os.path.join(faults.directory(), "store")
+    mine, other = (["--shared", "yes", "--sync-interval", "0", "--inline-limit", "1kb", "--dir", os.path.join(faults.directory(), name)]
+                   for name in ("mine", "other"))
+    connection = faults.start(*mine, "--journal-fsync", "always")
+    connection.call_many([("INCR", "n")] * 5)
+    connection.call("CAIRN", "SYNC")
+    connection.call_many([("INCR", "n")] * 2)
+    faults.kill()
+    shutil.copytree(os.path.join(faults.directory(), "mine"), os.path.join(faults.directory(), "kept"))
+    connection = faults.start(*other)
+    name = next(iter(json.loads(bytes_of(os.path.join(place, "0.json")))["replicas"]))
+    connection.call("CONFIG", "SET", "replica-expiry", "100ms")
+
+    def forgotten():
+        connection.call("SET", "filler", os.urandom(200).hex())
+        connection.call("CAIRN", "SYNC")
+        return name not in json.loads(bytes_of(os.path.join(place, "0.json")))["replicas"]
+
+    faults.check(wait_for(forgotten), "the entry goes")
+    faults.check(faults.running.terminate() == 0, "the other server ends")
+    said = faults.refused_start(*mine)
+    faults.check("namespace 0: journal-1.log has 7 ops" in said and name in said and "--journal-orphans replay" in said,
+                 "the refusal names namespace, journal, and the choice", said)
+    connection = faults.start(*mine, "--journal-orphans", "drop")
+    faults.check(connection.call("GET", "n") == b"5" and "7 ops of the journal" in faults.running.last_log_lines(20), "dropped, and told")
+    faults.check(faults.running.terminate() == 0, "it ends")
+    connection = faults.start(*mine)
+    faults.check(connection.call("GET", "n") == b"5", "the next start asks nothing")
+    faults.check(faults.running.terminate() == 0, "it ends")
+    shutil.rmtree(mine[-1])
+    shutil.copytree(os.path.join(faults.directory(), "kept"), mine[-1])
+    faults.refused_start(*mine)
+    connection = faults.start(*mine, "--journal-orphans", "replay")
+    faults.check(connection.call("GET", "n") == b"12", "replayed: what was committed comes again")
+    connection.call("CAIRN", "SYNC")
+    faults.kill()
+    connection = faults.start(*mine)
+    faults.check(connection.call("GET", "n") == b"12", "once, over a crash")
+
+
 def lost_head(faults):
     """The journal knows that the namespace had commits, the store has lost its head."""
     connection = faults.start("--sync-interval", "0")
@@ -816,7 +858,7 @@ def terminated(faults):
 FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, fsync_error_always, fsync_error_everysec,
           blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
-          torn_journal, missing_journal, missing_oldest_journal, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, s3_out_of_reach, terminated]
+          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, s3_out_of_reach, terminated]
 
 
 def build_shim(faults):

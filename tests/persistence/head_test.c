@@ -64,6 +64,7 @@ static void assert_round_trip(const struct head *head)
     assert_int_equal(read.tail_count, head->tail_count);
     assert_int_equal(read.base.chunk_count, head->base.chunk_count);
     assert_int_equal(read.replica_count, head->replica_count);
+    assert_int_equal(read.expired, head->expired);
     encode(&read, &again);
     assert_true(slice_equal(text_slice(&out), text_slice(&again)));
     head_release(&read);
@@ -104,7 +105,7 @@ static void the_text_is_as_documented(void **state)
         "\"tail\":[\n"
         "{\"position\":1,\"replica\":\"b/1\",\"time\":5,\"first\":1,\"ops\":[\n"
         "{\"op\":\"NamespaceClear\"}\n]}\n],\n"
-        "\"replicas\":{\n\"a/1\":{\"op\":12},\n\"b/1\":{\"op\":1}\n},\n"
+        "\"replicas\":{\n\"a/1\":{\"op\":12},\n\"b/1\":{\"op\":1,\"position\":1}\n},\n"
         "\"sum\":\"";
     struct text filled = {0};
     text_append_format(&filled, expected, head.hash, commit_hash_zero);
@@ -248,6 +249,36 @@ static void replicas_are_kept_sorted(void **state)
     head_release(&head);
 }
 
+static void an_entry_that_expires_leaves_how_far_it_reached(void **state)
+{
+    (void)state;
+    struct text out = {0};
+    struct head head;
+    head_init(&head, slice_of("git"));
+    head.position = head.base.position = 9;
+    for (unsigned i = 0; i < 3; i++) {
+        char name[16];
+        sprintf(name, "r/%u", i);
+        head_set_replica(&head, slice_of(name), 10);
+        head_replica(&head, slice_of(name))->position = i ? i + 3 : 0;
+        head_replica(&head, slice_of(name))->time = NOW;
+    }
+    head_expire_replica(&head, slice_of("r/2"));
+    assert_int_equal(head.expired, 5);
+    head_expire_replica(&head, slice_of("r/1"));
+    head_expire_replica(&head, slice_of("nobody"));
+    assert_int_equal(head.expired, 5);
+    encode(&head, &out);
+    assert_non_null(
+        strstr(text_terminated(&out),
+               "\"replicas\":{\n\"r/0\":{\"op\":10,\"time\":1795212345678}\n},\n\"expired\":5,\n"));
+    /* One of before positions were kept may have committed anything that is folded. */
+    head_expire_replica(&head, slice_of("r/0"));
+    assert_int_equal(head.expired, 9);
+    head_release(&head);
+    text_release(&out);
+}
+
 static void only_a_newer_base_of_the_same_chain_is_taken(void **state)
 {
     (void)state;
@@ -289,6 +320,7 @@ int main(void)
         cmocka_unit_test(sums_alone_do_not_make_a_head),
         cmocka_unit_test(the_chain_covers_every_entry_and_their_order),
         cmocka_unit_test(replicas_are_kept_sorted),
+        cmocka_unit_test(an_entry_that_expires_leaves_how_far_it_reached),
         cmocka_unit_test(only_a_newer_base_of_the_same_chain_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

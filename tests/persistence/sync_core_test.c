@@ -365,6 +365,197 @@ static void another_writer_is_noticed(void **state)
     world_close(&world);
 }
 
+/* --- entries that expire --- */
+
+#define DAY   (INT64_C(24) * 3600 * 1000)
+#define TODAY (INT64_C(1795000000000))
+
+static const _Atomic int64_t thirty_days = 30 * DAY;
+
+static uint64_t no_random(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+static struct sync_core *make_core(bool shared)
+{
+    struct sync_settings settings = {.inline_limit = 3000,
+                                     .tail_max = 20,
+                                     .backoff_max_ms = 1000,
+                                     .replica = "me",
+                                     .incarnation = "me/9",
+                                     .shared = shared,
+                                     .replica_expiry_ms = &thirty_days,
+                                     .random = no_random,
+                                     .make_uuid = count_uuid};
+    return sync_core_create(slice_of(NAME), &settings);
+}
+
+static struct sync_batch *one_op(const char *replica, uint64_t first)
+{
+    struct sync_batch *batch = mem_calloc(1, sizeof(*batch));
+    struct op op = {
+        .kind = OP_INT_ADD, .key = slice_of("k"), .time = TODAY, .int_add = {.delta = 1}};
+    snprintf(batch->replica, sizeof(batch->replica), "%s", replica);
+    batch->first = first;
+    batch->count = 1;
+    batch->time = TODAY - 100 * DAY; /* it has waited long */
+    op_binary_encode(&batch->ops, &op);
+    return batch;
+}
+
+static void folded_head(struct head *head, uint64_t position)
+{
+    head_init(head, slice_of(NAME));
+    head->position = head->base.position = position;
+}
+
+static void add_entry(struct head *head, const char *name, uint64_t position, int64_t time)
+{
+    head_set_replica(head, slice_of(name), 5);
+    head_replica(head, slice_of(name))->position = position;
+    head_replica(head, slice_of(name))->time = time;
+}
+
+static void commit_one(struct head *head, const char *replica)
+{
+    struct commit commit = {.position = head->position + 1, .time = 5, .first = 6, .count = 1};
+    snprintf(commit.replica, sizeof(commit.replica), "%s", replica);
+    commit_seal_inline(&commit, slice_of("[\n{\"op\":\"NamespaceClear\"}\n]"));
+    head_append(head, &commit, 6);
+}
+
+/* The head that the core wants to put next. */
+static void take_candidate(struct sync_core *core, int64_t now, struct head *ret_head)
+{
+    struct sync_request wanted;
+    struct text error = {0};
+    assert_int_equal(sync_core_next(core, now, &wanted), SYNC_PUT);
+    if (!head_decode(wanted.body, slice_of(NAME), ret_head, &error))
+        fail_msg("%s", text_terminated(&error));
+}
+
+static void entries_of_replicas_that_never_came_back_expire(void **state)
+{
+    static const struct {
+        const char *name;
+        uint64_t position;
+        int64_t age; /* -1: its time is not known */
+        bool kept;
+    } entries[] = {
+        {"gone/1", 7, 30 * DAY, false},  {"gone/2", 3, 300 * DAY, false},
+        {"here/1", 8, 29 * DAY, true},   {"before/1", 0, -1, true},
+        {"me/1", 1, 400 * DAY, true},    {"me/2", 2, 400 * DAY, true},
+        {"me/9", 2, 400 * DAY, true},    {"meagre/1", 2, 31 * DAY, false},
+        {"ahead/1", 9, -31 * DAY, true},
+    };
+    size_t count = sizeof(entries) / sizeof(entries[0]), kept = 0;
+    struct head head, next;
+    (void)state;
+    folded_head(&head, 10);
+    for (size_t i = 0; i < count; i++)
+        add_entry(&head, entries[i].name, entries[i].position,
+                  entries[i].age == -1 ? 0 : TODAY - entries[i].age);
+    struct sync_core *core = make_core(false);
+    sync_core_adopt(core, &head, "e");
+    sync_core_push(core, one_op("me/2", 6)); /* of an incarnation before, from the journal */
+    take_candidate(core, TODAY, &next);
+    for (size_t i = 0; i < count; i++) {
+        kept += entries[i].kept;
+        if (entries[i].kept != (head_replica(&next, slice_of(entries[i].name)) != NULL))
+            fail_msg("%s must be %s", entries[i].name, entries[i].kept ? "kept" : "gone");
+    }
+    assert_int_equal(next.replica_count, kept);
+    assert_int_equal(next.expired, 7);
+    assert_true(head_replica(&next, slice_of("before/1"))->time == TODAY);
+    /* The time is that of the commit, not of its ops. */
+    assert_true(head_replica(&next, slice_of("me/2"))->time == TODAY);
+    assert_int_equal(head_replica(&next, slice_of("me/2"))->position, 11);
+    head_release(&next);
+    sync_core_destroy(core);
+}
+
+static void an_entry_stays_while_the_tail_has_a_commit_of_it(void **state)
+{
+    struct head head, next;
+    (void)state;
+    folded_head(&head, 10);
+    add_entry(&head, "gone/1", 9, 0);
+    add_entry(&head, "gone/2", 9, 0);
+    commit_one(&head, "gone/1");
+    commit_one(&head, "gone/2");
+    head_replica(&head, slice_of("gone/1"))->time = TODAY - 31 * DAY;
+    head_replica(&head, slice_of("gone/2"))->time = TODAY - 31 * DAY;
+    head_replica(&head, slice_of("gone/2"))->position = 0; /* as before positions were kept */
+    struct sync_core *core = make_core(false);
+    sync_core_adopt(core, &head, "e");
+    sync_core_push(core, one_op("me/9", 1));
+    take_candidate(core, TODAY, &next);
+    assert_non_null(head_replica(&next, slice_of("gone/1")));
+    assert_non_null(head_replica(&next, slice_of("gone/2")));
+    assert_int_equal(next.expired, 0);
+    head_release(&next);
+    sync_core_destroy(core);
+}
+
+/*
+ * A server that was cut off, amid a commit or not, for so long that its entry may have expired.
+ * Returns what it wants to do once it has seen the head again.
+ */
+static enum sync_want come_back(bool sent, uint64_t expired, bool entry,
+                                struct sync_core **ret_core)
+{
+    struct sync_request wanted;
+    struct head head;
+    struct text body = {0};
+    folded_head(&head, 10);
+    struct sync_core *core = make_core(true);
+    sync_core_adopt(core, &head, "e");
+    if (!sent)
+        sync_core_poll(core);
+    else
+        sync_core_push(core, one_op("me/9", 6));
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), sent ? SYNC_PUT : SYNC_GET);
+    if (sent) {
+        sync_core_answer(core, TODAY, STORE_TRANSIENT, "", (struct slice){0}, "out of reach");
+        assert_int_equal(sync_core_next(core, TODAY + 40 * DAY, &wanted), SYNC_PUT);
+        sync_core_answer(core, TODAY + 40 * DAY, STORE_PRECONDITION, "", (struct slice){0}, "no");
+        assert_int_equal(sync_core_next(core, TODAY + 41 * DAY, &wanted), SYNC_GET);
+    } else {
+        sync_core_push(core, one_op("me/9", 6));
+    }
+    folded_head(&head, 20);
+    head.expired = expired;
+    if (entry)
+        add_entry(&head, "me/9", 0, TODAY);
+    head_encode(&head, &body);
+    sync_core_answer(core, TODAY + 41 * DAY, STORE_OK, "f", text_slice(&body), "");
+    text_release(&body);
+    assert_int_equal(sync_core_next(core, TODAY + 41 * DAY, &wanted), SYNC_RELOAD);
+    sync_core_reload(core, &head, "f");
+    *ret_core = core;
+    return sync_core_next(core, TODAY + 41 * DAY, &wanted);
+}
+
+static void a_server_cut_off_for_too_long_does_not_guess(void **state)
+{
+    struct sync_core *core;
+    (void)state;
+    assert_int_equal(come_back(true, 11, false, &core), SYNC_STUCK);
+    assert_non_null(strstr(sync_core_error(core), "--journal-orphans replay or drop"));
+    sync_core_destroy(core);
+    /* What has expired was known here already. */
+    assert_int_equal(come_back(true, 10, false, &core), SYNC_PUT);
+    sync_core_destroy(core);
+    /* Its entry is there, and says that the op is not committed. */
+    assert_int_equal(come_back(true, 11, true, &core), SYNC_PUT);
+    sync_core_destroy(core);
+    /* What was never sent is not committed. */
+    assert_int_equal(come_back(false, 11, false, &core), SYNC_PUT);
+    sync_core_destroy(core);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +564,9 @@ int main(void)
         cmocka_unit_test(nothing_is_lost_or_doubled_over_crashes),
         cmocka_unit_test(entries_of_dead_incarnations_are_dropped),
         cmocka_unit_test(another_writer_is_noticed),
+        cmocka_unit_test(entries_of_replicas_that_never_came_back_expire),
+        cmocka_unit_test(an_entry_stays_while_the_tail_has_a_commit_of_it),
+        cmocka_unit_test(a_server_cut_off_for_too_long_does_not_guess),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
