@@ -23,6 +23,7 @@ enum flaw {
     NOT_IMPLEMENTED, /* 501 */
     REFUSES_AND_WRITES,
     ANSWERS_OPEN,  /* no flaw: UNKNOWN although done, now and then */
+    SAME_ETAG,     /* whatever the content */
     HIDES_ABSENCE, /* 403 instead of 404 */
     ALLOWS_NOTHING,
     OUT_OF_REACH,
@@ -62,6 +63,7 @@ static enum store_condition bend(struct flawed *flawed, const struct store_reque
     case NOT_IMPLEMENTED:
     case REFUSES_AND_WRITES:
     case ANSWERS_OPEN:
+    case SAME_ETAG:
     case HIDES_ABSENCE:
     case ALLOWS_NOTHING:
     case OUT_OF_REACH: break;
@@ -101,7 +103,8 @@ static enum store_result spoil(struct flawed *flawed, const struct store_request
     case IGNORES_BOTH:
     case LETS_SEVERAL_MATCH:
     case LETS_SEVERAL_CREATE:
-    case MAKES_MISSING: break;
+    case MAKES_MISSING:
+    case SAME_ETAG: break;
     }
     return result;
 }
@@ -124,6 +127,8 @@ static void flawed_submit(struct store *store, struct store_request *request)
     result = spoil(flawed, request, result);
     request->answer = inner.answer;
     memcpy(request->answer_etag, inner.answer_etag, sizeof(request->answer_etag));
+    if (flawed->flaw == SAME_ETAG && inner.answer_etag[0])
+        strcpy(request->answer_etag, "same");
     store_answer(request, result, result == STORE_OK ? NULL : "%s", store_result_name(result));
 }
 
@@ -207,6 +212,50 @@ static void trouble_that_says_nothing_of_swaps_is_told_apart(void **state)
     assert_probed(OUT_OF_REACH, PROBE_UNREACHABLE, "out of reach");
 }
 
+/* What is wrong with conditions is told and no reason to refuse. */
+static void assert_passes_for_lock(enum flaw flaw, const char *words)
+{
+    struct text sentence = {0};
+    struct store *store = flawed_open(flaw);
+    assert_int_equal(probe_run_for_lock(store, &sentence), PROBE_OK);
+    if (words)
+        assert_non_null(strstr(text_terminated(&sentence), words));
+    else
+        assert_int_equal(sentence.len, 0);
+    assert_null(strstr(text_terminated(&sentence), "commit-mode"));
+    store_close(store);
+    text_release(&sentence);
+}
+
+static void assert_refused_for_lock(enum flaw flaw, const char *words)
+{
+    struct text sentence = {0};
+    struct store *store = flawed_open(flaw);
+    assert_int_not_equal(probe_run_for_lock(store, &sentence), PROBE_OK);
+    assert_non_null(strstr(text_terminated(&sentence), words));
+    store_close(store);
+    text_release(&sentence);
+}
+
+static void locks_need_no_conditions(void **state)
+{
+    (void)state;
+    assert_passes_for_lock(FLAWLESS, NULL);
+    assert_passes_for_lock(IGNORES_BOTH, "ignores If-None-Match");
+    assert_passes_for_lock(IGNORES_MATCH, "ignores If-Match");
+    assert_passes_for_lock(NOT_IMPLEMENTED, "does not know conditional writes");
+    assert_passes_for_lock(LETS_SEVERAL_MATCH, "several racers");
+}
+
+static void locks_need_a_store_that_tells_contents_apart(void **state)
+{
+    (void)state;
+    assert_refused_for_lock(SAME_ETAG, "no ETag that tells");
+    assert_refused_for_lock(HIDES_ABSENCE, "s3:ListBucket");
+    assert_refused_for_lock(ALLOWS_NOTHING, "access denied");
+    assert_refused_for_lock(OUT_OF_REACH, "out of reach");
+}
+
 static void nothing_stays_behind(void **state)
 {
     struct text sentence = {0};
@@ -214,6 +263,7 @@ static void nothing_stays_behind(void **state)
     struct store_request list = {.verb = STORE_LIST};
     (void)state;
     assert_int_equal(probe_run(store, &sentence), PROBE_OK);
+    assert_int_equal(probe_run_for_lock(store, &sentence), PROBE_OK);
     assert_int_equal(store_wait(store, &list), STORE_OK);
     assert_int_equal(list.item_count, 0);
     store_request_release(&list);
@@ -229,6 +279,8 @@ int main(void)
         cmocka_unit_test(ignored_conditions_are_refused),
         cmocka_unit_test(several_winners_are_refused),
         cmocka_unit_test(trouble_that_says_nothing_of_swaps_is_told_apart),
+        cmocka_unit_test(locks_need_no_conditions),
+        cmocka_unit_test(locks_need_a_store_that_tells_contents_apart),
         cmocka_unit_test(nothing_stays_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,6 +127,49 @@ static void a_swap_on_a_dying_connection_is_not_sent_anew(void **state)
     end(&scene);
 }
 
+/* What must not come late is sent once, and its outcome is told, whatever it is. */
+static void a_request_with_a_time_limit_goes_out_once(void **state)
+{
+    static const struct {
+        enum store_verb verb;
+        struct http_fake_reply reply;
+        enum store_result expected;
+    } rows[] = {
+        {STORE_PUT, {OK_PUT, 0, false}, STORE_OK},
+        {STORE_PUT, {BUSY, 0, false}, STORE_UNKNOWN},
+        {STORE_PUT, {NULL, 0, true}, STORE_UNKNOWN},
+        {STORE_PUT, {OK_PUT, 3000, false}, STORE_UNKNOWN},
+        {STORE_PUT, {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0, false}, STORE_UNKNOWN},
+        {STORE_REMOVE, {BUSY, 0, false}, STORE_UNKNOWN},
+        {STORE_REMOVE, {NULL, 0, true}, STORE_UNKNOWN},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct scene scene;
+        begin(&scene, &rows[i].reply, 1);
+        scene.request = (struct store_request){
+            .verb = rows[i].verb, .key = "a.lock", .within_ms = 500, .body = slice_of("body")};
+        assert_int_equal(store_wait(scene.store, &scene.request), rows[i].expected);
+        assert_int_equal(http_fake_count(scene.fake), 1);
+        end(&scene);
+    }
+}
+
+static void what_comes_too_late_is_not_sent(void **state)
+{
+    struct scene scene;
+    (void)state;
+    BEGIN(&scene,
+          {"HTTP/1.1 503 Slow Down\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", 0, false});
+    assert_int_equal(ask(&scene, STORE_PUT, STORE_IF_ABSENT), STORE_UNKNOWN);
+    store_request_release(&scene.request);
+    scene.request = (struct store_request){
+        .verb = STORE_PUT, .key = "a.lock", .within_ms = 50, .body = slice_of("body")};
+    assert_int_equal(store_wait(scene.store, &scene.request), STORE_TRANSIENT);
+    assert_int_equal(http_fake_count(scene.fake), 1);
+    end(&scene);
+}
+
 static void other_requests_are_sent_anew(void **state)
 {
     struct scene scene;
@@ -528,6 +571,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_swap_goes_out_once_whatever_comes_back),
         cmocka_unit_test(a_swap_on_a_dying_connection_is_not_sent_anew),
+        cmocka_unit_test(a_request_with_a_time_limit_goes_out_once),
+        cmocka_unit_test(what_comes_too_late_is_not_sent),
         cmocka_unit_test(other_requests_are_sent_anew),
         cmocka_unit_test(attempts_are_bounded_and_the_last_one_decides),
         cmocka_unit_test(a_pause_the_server_asks_for_is_kept_or_reported),
