@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "ops/mem.h"
@@ -31,16 +32,33 @@ static const struct command *const families[] = {
 };
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 
-/* The first eight characters in lower case: enough to tell nearly all names apart. */
-static inline uint64_t name_word(const char *name, size_t len)
+static inline uint64_t load(const char *at, size_t len)
 {
     uint64_t word = 0;
-    for (size_t i = 0; i < len && i < 8; i++) {
-        unsigned char c = (unsigned char)name[i];
-        c = (unsigned char)(c + ((unsigned)(c - 'A') < 26) * 32);
-        word |= (uint64_t)c << 8 * i;
-    }
+    memcpy(&word, at, len);
     return word;
+}
+
+/* Eight characters at once, of which 'A' to 'Z' get the bit that makes them small. */
+static inline uint64_t lower(uint64_t word)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t low = word & 0x7f * each;
+    uint64_t from_a = low + (0x80 - 'A') * each, past_z = low + (0x7f - 'Z') * each;
+    return word | ((from_a ^ past_z) & ~word & 0x80 * each) >> 2;
+}
+
+/* The first eight characters in lower case: enough to tell nearly all names apart. Loads of fixed
+ * sizes that overlap cost less than a loop. */
+static inline uint64_t name_word(const char *name, size_t len)
+{
+    if (len >= 8)
+        return lower(load(name, 8));
+    if (len >= 4)
+        return lower(load(name, 4) | load(name + len - 4, 4) << 8 * (len - 4));
+    if (len >= 2)
+        return lower(load(name, 2) | load(name + len - 2, 2) << 8 * (len - 2));
+    return len ? lower(load(name, 1)) : 0;
 }
 
 static inline uint32_t name_slot(uint64_t word, size_t len)
