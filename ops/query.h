@@ -59,9 +59,9 @@ enum answer_status {
 /* Bytes and iterators are borrowed: good until the next op on the same keyspace. */
 struct answer {
     enum answer_status status;
-    int64_t number;     /* also the item count of an iterator */
-    struct slice bytes; /* may point into `scratch`: do not copy the struct around */
-    struct value_iter iter;
+    int64_t number;         /* also the item count of an iterator */
+    struct slice bytes;     /* may point into `scratch`: do not copy the struct around */
+    struct value_iter iter; /* iter.entry is the key's, whatever was asked; NULL: no such key */
     char scratch[24];
 };
 

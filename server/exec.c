@@ -178,19 +178,28 @@ struct read_op exec_read_op(struct exec *x, enum read_op_kind kind, int key_inde
         .kind = kind, .key = x->argv[key_index], .hash = hash_of(x, key_index), .time = x->now};
 }
 
-static void count_lookup(struct exec *x, struct slice key, bool found)
+void exec_count_lookup(struct exec *x, bool found)
 {
-    if (!(x->command->flags & CMD_READONLY))
-        return;
     stats_bump(&x->loop->stats.counters[found ? STAT_KEYSPACE_HITS : STAT_KEYSPACE_MISSES], 1);
+}
+
+void exec_note_lookup(struct exec *x, struct slice key, bool found)
+{
+    exec_count_lookup(x, found);
     if (!found && CONFIG(notify_keyspace_events) & NOTIFY_MISS)
         effects_notify(x, x->ns, 'm', "keymiss", key);
+}
+
+static inline void note_lookup_of_read(struct exec *x, struct slice key, bool found)
+{
+    if (x->command->flags & CMD_READONLY)
+        exec_note_lookup(x, key, found);
 }
 
 bool exec_query(struct exec *x, const struct read_op *op, struct answer *answer)
 {
     query(x->keys, op, answer);
-    count_lookup(x, op->key, answer->status != ANSWER_MISSING);
+    note_lookup_of_read(x, op->key, answer->iter.entry != NULL);
     if (answer->status != ANSWER_WRONG_TYPE)
         return true;
     exec_wrong_type(x);
@@ -202,14 +211,14 @@ struct entry *exec_find(struct exec *x, struct slice key)
     bool first = x->command->first_key > 0 && x->command->first_key < x->argc &&
                  x->argv[x->command->first_key].data == key.data;
     struct entry *entry = keyspace_find(x->keys, key, first ? x->hash : 0, x->now);
-    count_lookup(x, key, entry != NULL);
+    note_lookup_of_read(x, key, entry != NULL);
     return entry;
 }
 
 bool exec_find_type(struct exec *x, int key_index, enum value_type type, struct entry **entry)
 {
     *entry = keyspace_find(x->keys, x->argv[key_index], hash_of(x, key_index), x->now);
-    count_lookup(x, x->argv[key_index], *entry != NULL);
+    note_lookup_of_read(x, x->argv[key_index], *entry != NULL);
     if (!*entry || entry_type(*entry) == type)
         return true;
     exec_wrong_type(x);

@@ -71,6 +71,13 @@ struct read_op exec_read_op(struct exec *x, enum read_op_kind kind, int key_inde
 bool exec_query(struct exec *x, const struct read_op *op, struct answer *answer);
 /* The live entry of a key or NULL; exec_find_type answers WRONGTYPE and returns false. */
 struct entry *exec_find(struct exec *x, struct slice key);
+/*
+ * For keyspace_hits and keyspace_misses. The three above do it for commands that only read; those
+ * that also write say what Redis counts: what they read to answer, not what they look up to change.
+ * exec_note_lookup tells of a miss with an event too.
+ */
+void exec_note_lookup(struct exec *x, struct slice key, bool found);
+void exec_count_lookup(struct exec *x, bool found);
 bool exec_find_type(struct exec *x, int key_index, enum value_type type, struct entry **entry);
 
 /*

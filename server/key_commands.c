@@ -197,6 +197,7 @@ static void copy_command(struct exec *x)
     if (!exec_lock_namespaces(x, (struct namespace *[]){x->ns, to}, 2))
         return;
     struct entry *entry = find_in(x, x->ns, x->argv[1]);
+    exec_note_lookup(x, x->argv[1], entry != NULL);
     if (entry && (replace || !find_in(x, to, x->argv[2]))) {
         int64_t expires = entry_expires(entry);
         copied = put(x, to, x->argv[2], entry_copy(entry, x->argv[2], expires), expires,

@@ -9,6 +9,7 @@
 
 #include "ops/mem.h"
 #include "server/arguments.h"
+#include "server/command.h"
 
 struct sources {
     const struct entry **sets; /* NULL: no such key */
@@ -27,7 +28,10 @@ static bool sources_init(struct sources *sources, struct exec *x, int first, int
     *sources = (struct sources){mem_alloc((size_t)count * sizeof(*sources->sets)), 0, 0};
     for (int i = 0; i < count; i++) {
         struct entry *entry;
-        if (!exec_find_type(x, first + i, VALUE_SET, &entry))
+        bool fits = exec_find_type(x, first + i, VALUE_SET, &entry);
+        if (x->command->flags & CMD_WRITE)
+            exec_note_lookup(x, x->argv[first + i], entry != NULL);
+        if (!fits)
             return false;
         sources->sets[sources->count++] = entry;
         sources->missing += !entry;

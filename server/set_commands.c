@@ -142,6 +142,7 @@ static void add_to_bag(void *ctx, struct slice member, struct slice none)
 static void pop_count(struct exec *x, const struct entry *set, size_t count)
 {
     struct slice_bag bag = {0};
+    size_t size = set ? value_len(set) : 0;
     if (set && count)
         random_items_subset(set, count, add_to_bag, &bag);
     struct slice_list members = slice_bag_list(&bag);
@@ -150,6 +151,8 @@ static void pop_count(struct exec *x, const struct entry *set, size_t count)
         write_slice(x, members.items[i]);
     if (members.count)
         pop_members(x, members);
+    if (set && count >= size)
+        exec_count_lookup(x, true); /* as Redis, which then answers with SUNION */
     slice_bag_release(&bag);
 }
 

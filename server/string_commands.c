@@ -20,10 +20,12 @@ static bool write_string(struct exec *x)
 {
     struct answer answer;
     struct read_op op = exec_read_op(x, READ_OP_SCALAR_GET, 1);
-    if (!exec_query(x, &op, &answer))
-        return false;
-    write_answer(x, &answer);
-    return true;
+    bool ok = exec_query(x, &op, &answer);
+    if (x->command->flags & CMD_WRITE)
+        exec_note_lookup(x, x->argv[1], answer.iter.entry != NULL);
+    if (ok)
+        write_answer(x, &answer);
+    return ok;
 }
 
 static void get_command(struct exec *x)
@@ -183,6 +185,7 @@ static void mget_command(struct exec *x)
         struct answer answer;
         struct read_op op = exec_read_op(x, READ_OP_SCALAR_GET, i);
         query(x->keys, &op, &answer);
+        exec_note_lookup(x, x->argv[i], answer.iter.entry != NULL);
         write_answer(x, &answer);
     }
 }

@@ -321,6 +321,68 @@ def save_is_a_sync(pair):
     connection.close()
 
 
+# Here the two must not differ: what counts as a hit or a miss, and what is an event.
+LOOKUPS = """
+    GET s | GET no | GETEX s | GETEX no | GETEX s PERSIST | GETEX s EX 100 | GETDEL s | GETDEL no | GETSET s x | GETSET no x |
+    SET s x GET | SET no x GET | SET no x NX GET | SET s x | SET s x NX | SETNX no 1 | SETNX s 1 | MGET s no n | MGET s h | STRLEN s |
+    STRLEN no | GETRANGE s 0 1 | SUBSTR s 0 1 | APPEND s x | SETRANGE s 1 x | INCR n | INCR no | INCRBYFLOAT n 1 | LCS s n | LCS s no |
+    MSETNX s 1 no 2 | MSETNX no 1 no2 2 | EXISTS s no | EXISTS s s | TYPE s | TYPE no | TTL s | TTL no | PTTL s | EXPIRETIME s |
+    PEXPIRETIME no | EXPIRE s 100 | EXPIRE no 100 | PERSIST s | PERSIST no | DEL s | DEL no | UNLINK s | TOUCH s no |
+    OBJECT ENCODING s | OBJECT ENCODING no | OBJECT REFCOUNT s | OBJECT IDLETIME s | OBJECT FREQ s | MEMORY USAGE s | MEMORY USAGE no |
+    RENAME s x | RENAME no x | RENAMENX s x | RENAMENX s n | COPY s x | COPY no x | COPY s n | COPY s n REPLACE | MOVE s 1 |
+    MOVE no 1 | RANDOMKEY | KEYS * | SCAN 0 | DBSIZE | HGET h f | HGET h no | HGET no f | HMGET h f g | HMGET no f | HGETALL h |
+    HGETALL no | HKEYS h | HVALS no | HLEN h | HLEN no | HEXISTS h f | HSTRLEN h f | HSTRLEN no f | HSCAN h 0 | HSCAN no 0 |
+    HRANDFIELD h | HRANDFIELD no | HRANDFIELD h 2 | HSET h f 2 | HSETNX h f 2 | HDEL h f | HDEL no f | HINCRBY h f 1 |
+    HINCRBYFLOAT h f 1 | LRANGE l 0 -1 | LRANGE no 0 -1 | LLEN l | LLEN no | LINDEX l 0 | LINDEX no 0 | LPOS l 1 | LPOS no 1 |
+    LPUSH l 1 | LPUSHX no 1 | LPOP l | LPOP no | LPOP l 2 | RPOP l | LSET l 0 x | LSET no 0 x | LREM l 1 1 | LREM no 1 1 |
+    LTRIM l 0 -1 | LTRIM no 0 -1 | LINSERT l BEFORE 1 0 | LINSERT no BEFORE 1 0 | LMOVE l l2 LEFT RIGHT | LMOVE no l2 LEFT RIGHT |
+    RPOPLPUSH l l2 | RPOPLPUSH no l2 | LMPOP 2 no l LEFT | BLPOP no l 1 | BRPOP l 1 | BLMPOP 1 1 l LEFT | BLMOVE l l2 LEFT LEFT 1 |
+    SMEMBERS t | SMEMBERS no | SISMEMBER t a | SISMEMBER no a | SMISMEMBER t a z | SMISMEMBER no a | SCARD t | SCARD no |
+    SRANDMEMBER t | SRANDMEMBER no | SRANDMEMBER t 2 | SRANDMEMBER t -2 | SSCAN t 0 | SSCAN no 0 | SADD t z | SREM t a | SREM no a |
+    SPOP t | SPOP no | SPOP t 1 | SPOP t 5 | SMOVE t u a | SMOVE no u a | SMOVE t no a | SINTER t u | SINTER t no u | SINTER no t u |
+    SUNION t u no | SDIFF t u | SDIFF no t | SINTERCARD 2 t u | SINTERCARD 2 t no | SINTERSTORE x t u | SINTERSTORE x t no |
+    SUNIONSTORE x t u | SUNIONSTORE x no | SDIFFSTORE x t u | SDIFFSTORE x no t | GET h | LLEN s | SINTER t s u | STRLEN h | HGET s f |
+    GETEX h | GETDEL h | SET h x GET | DEBUG OBJECT s | WATCH s | WATCH no | HSTRLEN h no | HRANDFIELD h -2 | HRANDFIELD no 2 |
+    SRANDMEMBER no 2 | HMGET no f g | GETRANGE no 0 1 | LINDEX s 0 | LPOS s 1 | SMISMEMBER s a | OBJECT HELP | PTTL no |
+    EXPIRETIME no
+    """
+
+
+def lookups_of(running):
+    connection, listener = resp.Connection(running.port), resp.Connection(running.port)
+    connection.call("CONFIG", "SET", "notify-keyspace-events", "Em")
+    listener.call("SUBSCRIBE", "__keyevent@0__:keymiss")
+    seen = {}
+    for line in LOOKUPS.split("|"):
+        connection.call("FLUSHALL")
+        connection.call_many([command.split() for command in ("SET s v", "SET n 1", "HSET h f 1", "SADD t a b", "SADD u b c", "RPUSH l 1 2 3")])
+        before = hits_and_misses(connection)
+        connection.send(resp.encode(*line.split()))
+        connection.read()
+        counts = [after - b for after, b in zip(hits_and_misses(connection), before)]
+        connection.call("UNWATCH")
+        connection.call("PUBLISH", "__keyevent@0__:keymiss", "the last")
+        while listener.read()[2] != b"the last":
+            counts.append("keymiss")
+        seen[" ".join(line.split())] = counts
+    connection.call("CONFIG", "SET", "notify-keyspace-events", "")
+    connection.call("FLUSHALL")
+    connection.close()
+    listener.close()
+    return seen
+
+
+def hits_and_misses(connection):
+    stats = connection.call("INFO", "stats").decode()
+    return [int(re.search(rf"keyspace_{what}:(\d+)", stats)[1]) for what in ("hits", "misses")]
+
+
+def lookups_are_counted_alike(pair):
+    redis, cairn = lookups_of(pair.redis), lookups_of(pair.cairn)
+    for line, counts in redis.items():
+        pair.check(f"lookups ({line})", f"cairn, against {counts} of redis,", cairn[line] == counts, cairn[line])
+
+
 def one_sleeper(pair):
     """DEBUG SLEEP holds the whole of Redis; in cairn another namespace on another thread goes on."""
     for who, running in pair.both():
@@ -355,7 +417,7 @@ def main():
     try:
         last_answers(pair, wanted)
         if not wanted:
-            for check in (commands_of_later, events, no_access_times, save_is_a_sync, one_sleeper, swapdb_copies):
+            for check in (commands_of_later, events, no_access_times, save_is_a_sync, lookups_are_counted_alike, one_sleeper, swapdb_copies):
                 check(pair)
     finally:
         pair.close()
