@@ -43,8 +43,6 @@ enum persistence_log_level { PERSISTENCE_LOG_NOTICE, PERSISTENCE_LOG_WARNING };
 struct persistence_options {
     const char *store; /* "memory", a directory, or s3://bucket/prefix */
     bool shared;       /* other servers may use the store at the same time */
-    enum commit_mode commit_mode; /* the same for all who use the store, as is … */
-    int64_t lock_ttl_ms;          /* … until a lock that nobody gives back is taken over */
     const char *dir;   /* journal, identity, lock; NULL: the store when that is a directory */
     int64_t sync_interval_ms; /* 0: only on demand and at shutdown */
     enum journal_fsync journal_fsync;
@@ -58,6 +56,9 @@ struct persistence_options {
     int64_t history_ms;        /* how long folded segments and chunks stay (24 h) */
     int workers;               /* threads for loading and folding */
     int64_t idle_unload_ms;    /* a namespace unused that long and durable leaves memory; 0 never */
+    /* The same for all who use the store. The time is that after which a lock is taken over. */
+    enum commit_mode commit_mode;
+    int64_t lock_ttl_ms;
     struct keyspace_hooks (*hooks)(void *attachment); /* for each keyspace made */
     void *(*attach)(void *ctx, struct namespace *ns); /* makes the server's per-namespace data */
     void (*detach)(void *ctx, void *attachment);
@@ -168,12 +169,13 @@ struct persistence_stats {
     int64_t oldest_pending_ms; /* age of the oldest op that is not durable; 0 none */
     int64_t journal_bytes, journal_fsyncs;
     int64_t store_puts, store_gets, store_lists, store_removes, store_bytes_out, store_bytes_in;
-    bool locks; /* commit-mode lock: … */
-    struct store_lock_counts lock;
     bool remote; /* an S3 store: s3 holds its requests on the wire */
     struct s3_stats s3;
     bool sync_running;
     char replica[96]; /* name/nonce of this incarnation */
+    /* commit-mode lock, and what became of its locks. */
+    bool locks;
+    struct store_lock_counts lock;
 };
 void persistence_stats(struct persistence *p, struct persistence_stats *out);
 

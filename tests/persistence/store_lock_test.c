@@ -539,6 +539,39 @@ static void an_open_outcome_keeps_the_lock(void **state)
     plain_world_destroy(scene.world);
 }
 
+/* Its removal would free the lock of whoever has it by then. */
+static void a_holder_that_is_told_late_frees_nothing(void **state)
+{
+    struct scene scene;
+    struct racer first, second;
+    char lock[BODY_MAX], etag[STORE_ETAG_MAX], now[STORE_ETAG_MAX];
+    (void)state;
+    scene_init(&scene, &quick);
+    racer_init(&scene, &first, 0);
+    racer_init(&scene, &second, 1);
+    start(&scene, &first, KEY, "");
+    assert_true(run_until_sent(&scene, &first, 5)); /* the put of the object */
+    plain_node_stop(first.node, 2 * TTL);
+    plain_world_pass(scene.world, 100);
+    read_shelf(&scene, LOCK, lock, etag);
+    start_on_newest(&scene, &second);
+    do {
+        assert_true(plain_world_step(scene.world));
+        read_shelf(&scene, LOCK, lock, now);
+    } while (strcmp(now, etag) == 0); /* taken over */
+    plain_node_stop(second.node, TTL);
+    assert_int_equal(finish(&scene, &first), STORE_OK);
+    plain_world_pass(scene.world, 100);
+    read_shelf(&scene, LOCK, lock, etag);
+    assert_string_equal(etag, now);
+    assert_int_equal(counts_of(&first).unreleased, 1);
+    assert_int_equal(finish(&scene, &second), STORE_OK);
+    assert_int_equal(scene.overwritten, 0);
+    racer_release(&first);
+    racer_release(&second);
+    plain_world_destroy(scene.world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -556,6 +589,7 @@ int main(void)
         cmocka_unit_test(a_holder_that_comes_back_late_puts_nothing),
         cmocka_unit_test(a_late_holder_puts_only_under_a_new_lock),
         cmocka_unit_test(an_open_outcome_keeps_the_lock),
+        cmocka_unit_test(a_holder_that_is_told_late_frees_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
