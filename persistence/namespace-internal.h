@@ -61,6 +61,7 @@ struct agent {
     int64_t tidy_at; /* 0: not planned */
     struct strays strays;
     int64_t last_used;
+    uint64_t arriving; /* the position being taken in */
 };
 
 struct namespace
@@ -140,6 +141,8 @@ struct namespace *namespace_create(struct persistence *owner, struct slice name,
 void namespace_destroy(struct namespace *ns);
 void namespace_set_state(struct namespace *ns, enum namespace_state state);
 struct keyspace_hooks namespace_hooks(struct namespace *ns);
+/* Somebody waits for what other servers may write. It is locked. */
+bool namespace_awaited(const struct namespace *ns);
 
 /* persistence.c; any thread */
 int64_t persistence_now(struct persistence *p);

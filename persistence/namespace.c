@@ -116,6 +116,12 @@ struct keyspace_hooks namespace_hooks(struct namespace *ns)
     return options->hooks ? options->hooks(ns->attachment) : (struct keyspace_hooks){0};
 }
 
+bool namespace_awaited(const struct namespace *ns)
+{
+    struct persistence_options *options = &ns->owner->options;
+    return options->awaited && options->awaited(ns->attachment);
+}
+
 void namespace_record(struct namespace *ns, const struct op *op)
 {
     if (!ns->records)

@@ -208,6 +208,21 @@ static void on_arrived(void *ctx, const struct op *op, const struct outcome *out
         ns->owner->options.arrived(ns->attachment, op, outcome);
 }
 
+static void on_expired(void *ctx, struct slice key)
+{
+    struct namespace *ns = ctx;
+    if (ns->owner->options.expired)
+        ns->owner->options.expired(ns->attachment, key);
+}
+
+static void on_differs(void *ctx, const struct op *op, const struct rebase_answer *was,
+                       const struct rebase_answer *is)
+{
+    struct namespace *ns = ctx;
+    if (ns->owner->options.differs)
+        ns->owner->options.differs(ns->attachment, op, was, is, ns->agent.arriving);
+}
+
 void persistence_install(struct namespace *ns, struct loaded *loaded)
 {
     struct persistence *p = ns->owner;
@@ -232,7 +247,7 @@ void persistence_install(struct namespace *ns, struct loaded *loaded)
     namespace_lock_aside(ns);
     ns->keyspace = loaded->keyspace;
     if (ns->shared) {
-        struct rebase_hooks hooks = {ns, on_arrived, NULL};
+        struct rebase_hooks hooks = {ns, on_arrived, on_expired, on_differs};
         ns->rebase = rebase_create(ns->keyspace, loaded->clock, &hooks);
         rebase_begin(ns->rebase, slice_of(p->incarnation), ns->pending.recorded + 1);
     }

@@ -17,6 +17,7 @@
 #include "persistence/text.h"
 
 struct persistence;
+struct rebase_answer;
 
 enum journal_fsync { JOURNAL_FSYNC_ALWAYS, JOURNAL_FSYNC_EVERYSEC, JOURNAL_FSYNC_NO };
 
@@ -62,9 +63,18 @@ struct persistence_options {
     struct keyspace_hooks (*hooks)(void *attachment); /* for each keyspace made */
     void *(*attach)(void *ctx, struct namespace *ns); /* makes the server's per-namespace data */
     void (*detach)(void *ctx, void *attachment);
-    /* Another server changed a key (`op` NULL: perhaps every key). On the syncer's thread, with the
-     * namespace locked; must not touch the keyspace. May be NULL. */
+    /*
+     * What other servers do, as struct rebase_hooks has it; `arrived` with `op` NULL: perhaps every
+     * key was changed. `position`: where our op stands in the shared order, or the newest known
+     * while it is pending. With the namespace locked; must not touch the keyspace. On the syncer's
+     * thread, but for `expired`, which local ops call on their own. Each may be NULL.
+     */
     void (*arrived)(void *attachment, const struct op *op, const struct outcome *outcome);
+    void (*expired)(void *attachment, struct slice key);
+    void (*differs)(void *attachment, const struct op *op, const struct rebase_answer *was,
+                    const struct rebase_answer *is, uint64_t position);
+    /* Somebody waits for what others may do: the namespace stays loaded. It is locked. */
+    bool (*awaited)(void *attachment);
     void (*log)(void *ctx, enum persistence_log_level level, const char *line);
     int64_t (*now_ms)(void *ctx); /* wall clock that never goes back */
     void *ctx;

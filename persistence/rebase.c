@@ -15,6 +15,8 @@
 #include "persistence/op_binary.h"
 
 #define DIGEST_BEGIN UINT64_C(0xcbf29ce484222325)
+/* Of an answer's detail this much is kept to be told later; a digest tells longer ones apart. */
+#define DETAIL_MAX 256
 
 /* An incarnation whose ops are pending. */
 struct origin {
@@ -30,6 +32,7 @@ struct held_key {
     struct held_key *lifted_next;
     struct held *first, *last;
     uint64_t hash;
+    uint64_t touched; /* the round in which others last changed it */
     char bytes[];
 };
 
@@ -40,14 +43,20 @@ struct held {
     const struct origin *origin;
     struct inverse *undo;
     uint64_t number;
-    uint64_t told;  /* digest of the answer */
     int64_t time;   /* not before that of the op before */
     int64_t ran_at; /* effective */
     size_t memory;
-    bool timed;   /* what it does depends on when it runs */
-    bool differs; /* that its answer changed has been told */
+    bool timed;            /* what it does depends on when it runs */
+    bool differs;          /* that its answer changed has been told */
+    bool created, removed; /* when it last ran */
+    /* The answer its client got, and a digest of it. */
+    bool whole;
+    uint8_t status;
+    uint16_t detail_len;
+    int64_t answer;
+    uint64_t told;
     size_t len;
-    char bytes[]; /* op_binary */
+    char bytes[]; /* op_binary, then the answer's detail */
 };
 
 struct rebase_garbage {
@@ -64,12 +73,14 @@ struct rebase {
     struct table keys;
     struct held_key *lifted;
     bool all_lifted;
+    uint64_t round, all_touched; /* rebase_finish ends a round */
     struct origin *origins;
     const struct origin *origin; /* of the ops that come */
     uint64_t next;
     uint64_t differing;
     struct op_scratch scratch;
-    struct text encoded;
+    struct text encoded, popped;
+    bool popped_whole;
     struct rebase_garbage *garbage;
 };
 
@@ -84,6 +95,7 @@ struct rebase *rebase_create(struct keyspace *ks, int64_t clock, const struct re
 {
     struct rebase *r = mem_calloc(1, sizeof(*r));
     r->ks = ks;
+    r->round = 1;
     set_clock(r, clock);
     if (hooks)
         r->hooks = *hooks;
@@ -135,6 +147,7 @@ void rebase_destroy(struct rebase *r)
     table_release(&r->keys, mem_free);
     op_scratch_release(&r->scratch);
     text_release(&r->encoded);
+    text_release(&r->popped);
     rebase_garbage_free(r->garbage);
     mem_free(r);
 }
@@ -170,6 +183,27 @@ static bool is_live(const struct entry *entry, int64_t time)
     return entry && (!entry_expires(entry) || entry_expires(entry) > time);
 }
 
+bool rebase_answer_item(struct slice *detail, struct slice *item)
+{
+    size_t len;
+    if (detail->len == 0)
+        return false;
+    memcpy(&len, detail->data, sizeof(len));
+    *item = slice_make(detail->data + sizeof(len), len);
+    *detail = slice_make(item->data + len, detail->len - sizeof(len) - len);
+    return true;
+}
+
+static void keep_popped(struct rebase *r, struct slice item)
+{
+    if (r->popped.len + sizeof(item.len) + item.len > DETAIL_MAX)
+        r->popped_whole = false;
+    if (!r->popped_whole)
+        return;
+    text_append(&r->popped, &item.len, sizeof(item.len));
+    text_append_slice(&r->popped, item);
+}
+
 /* What ListPop is about to take: its answer, which the outcome does not hold. */
 static uint64_t mix_popped(struct rebase *r, const struct op *op)
 {
@@ -178,6 +212,8 @@ static uint64_t mix_popped(struct rebase *r, const struct op *op)
     uint64_t digest = DIGEST_BEGIN;
     struct value_iter it;
     struct slice item, none;
+    text_clear(&r->popped);
+    r->popped_whole = true;
     if (!is_live(entry, op->time) || entry_type(entry) != VALUE_LIST || pop->count <= 0)
         return digest;
     size_t len = value_len(entry), count = len;
@@ -188,6 +224,7 @@ static uint64_t mix_popped(struct rebase *r, const struct op *op)
     while (value_iter_next(&it, &item, &none)) {
         digest = mix(digest, &item.len, sizeof(item.len));
         digest = mix(digest, item.data, item.len);
+        keep_popped(r, item);
     }
     return digest;
 }
@@ -201,25 +238,56 @@ static uint64_t mix_outcome(uint64_t digest, const struct op *op, const struct o
     return mix(digest, out->text.data, out->text.len);
 }
 
+/* Its detail is borrowed from the outcome, or from `r` until the next ListPop. */
+static struct rebase_answer answer_of(const struct rebase *r, const struct op *op,
+                                      const struct outcome *out)
+{
+    struct rebase_answer answer = {.status = out->status, .number = out->number, .whole = true};
+    answer.detail = op->kind == OP_LIST_POP ? text_slice(&r->popped) : out->text;
+    if (op->kind == OP_LIST_POP ? !r->popped_whole : out->text.len > DETAIL_MAX) {
+        answer.whole = false;
+        answer.detail = slice_make(NULL, 0);
+    }
+    return answer;
+}
+
 /* --- applying ours --- */
+
+/* Of a value that is set; not above 0: none. */
+static int64_t value_deadline(const struct op *op)
+{
+    if (op->kind == OP_SCALAR_SET)
+        return op->scalar_set.expires;
+    if (op->kind == OP_INT_SET)
+        return op->int_set.expires;
+    return op->kind == OP_KEY_PUT ? op->key_put.expires : 0;
+}
 
 static bool op_has_deadline(const struct op *op)
 {
-    if (op->kind == OP_SCALAR_SET)
-        return op->scalar_set.expires > 0;
-    if (op->kind == OP_INT_SET)
-        return op->int_set.expires > 0;
-    if (op->kind == OP_KEY_PUT)
-        return op->key_put.expires > 0;
-    return op->kind == OP_KEY_EXPIRE_AT;
+    return value_deadline(op) > 0 || op->kind == OP_KEY_EXPIRE_AT;
 }
 
-static bool key_has_deadline(struct rebase *r, const struct op *op)
+/* A value was set too late, where none was before. */
+static bool expired_at_once(const struct op *op, const struct outcome *out)
+{
+    int64_t deadline = value_deadline(op);
+    return deadline > 0 && deadline <= op->time && out->status == OUTCOME_OK && !out->removed;
+}
+
+/* The deadline of the op's key, which may have passed; 0: none. */
+static int64_t key_deadline(struct rebase *r, const struct op *op)
 {
     if (!keyspace_expires(r->ks) || op->kind == OP_NAMESPACE_CLEAR)
-        return false;
+        return 0;
     const struct entry *entry = keyspace_find(r->ks, op->key, op->hash, INT64_MIN);
-    return entry && entry_expires(entry);
+    return entry ? entry_expires(entry) : 0;
+}
+
+static void tell_expired(struct rebase *r, struct slice key)
+{
+    if (r->hooks.expired)
+        r->hooks.expired(r->hooks.ctx, key);
 }
 
 static int64_t later(int64_t a, int64_t b)
@@ -229,8 +297,10 @@ static int64_t later(int64_t a, int64_t b)
 
 struct run {
     struct inverse *undo;
+    struct rebase_answer answer;
     uint64_t digest;
     bool timed;
+    bool replaced_expired; /* made a key anew that had been there past its deadline */
 };
 
 /* Applies at op->time, and finds out what has to be known of it. */
@@ -239,11 +309,14 @@ static struct run run_op(struct rebase *r, struct op *op, struct outcome *out)
     struct run run = {.digest = DIGEST_BEGIN};
     if (op->kind != OP_NAMESPACE_CLEAR && !op->hash)
         op->hash = key_hash(op->key);
-    run.timed = op_has_deadline(op) || key_has_deadline(r, op);
+    int64_t deadline = key_deadline(r, op);
+    run.timed = op_has_deadline(op) || deadline;
     if (op->kind == OP_LIST_POP)
         run.digest = mix_popped(r, op);
     apply(r->ks, op, out, &run.undo);
     run.digest = mix_outcome(run.digest, op, out);
+    run.answer = answer_of(r, op, out);
+    run.replaced_expired = out->created && deadline && deadline <= op->time;
     return run;
 }
 
@@ -255,20 +328,40 @@ static void held_ran(struct rebase *r, struct held *held, const struct run *run,
     held->undo = run->undo;
     held->timed = run->timed;
     held->ran_at = time;
-    held->memory = sizeof(*held) + held->len + inverse_memory(run->undo);
+    held->memory = sizeof(*held) + held->len + held->detail_len + inverse_memory(run->undo);
     r->memory += held->memory;
     r->timed += held->timed;
 }
 
 static void tell_difference(struct rebase *r, struct held *held, const struct op *op,
-                            const struct outcome *out, uint64_t digest)
+                            const struct rebase_answer *answer, uint64_t digest)
 {
     if (digest == held->told || held->differs)
         return;
+    struct rebase_answer was = {(enum outcome_status)held->status, held->answer,
+                                slice_make(held->bytes + held->len, held->detail_len), held->whole};
     held->differs = true;
     r->differing++;
     if (r->hooks.differs)
-        r->hooks.differs(r->hooks.ctx, op, out);
+        r->hooks.differs(r->hooks.ctx, op, &was, answer);
+}
+
+/* Whoever follows the key has last been told what others did to it, or nothing. */
+static void tell_again(struct rebase *r, struct held *held, const struct op *op,
+                       const struct outcome *out)
+{
+    bool touched = r->all_touched == r->round || (held->key && held->key->touched == r->round);
+    bool made = out->created && (touched || !held->created);
+    bool gone = out->removed && (touched || !held->removed);
+    bool expired = expired_at_once(op, out) && (touched || held->created);
+    if ((made || gone) && r->hooks.arrived)
+        r->hooks.arrived(r->hooks.ctx, op, out);
+    if (expired)
+        tell_expired(r, op->key);
+    if ((made || gone || expired) && held->key)
+        held->key->touched = r->round; /* what follows must be told, too */
+    held->created = out->created;
+    held->removed = out->removed;
 }
 
 static void decode(struct rebase *r, const struct held *held, struct op *op)
@@ -286,7 +379,8 @@ static void run_again(struct rebase *r, struct held *held)
     decode(r, held, &op);
     op.time = later(held->time, r->clock);
     struct run run = run_op(r, &op, &out);
-    tell_difference(r, held, &op, &out, run.digest);
+    tell_difference(r, held, &op, &run.answer, run.digest);
+    tell_again(r, held, &op, &out);
     held_ran(r, held, &run, op.time);
     op_release(&op);
 }
@@ -361,15 +455,30 @@ static void drop_first(struct rebase *r)
     mem_free(held);
 }
 
-static void keep(struct rebase *r, const struct op *op, const struct run *run)
+static void keep_answer(struct held *held, const struct run *run, const struct outcome *out)
 {
-    struct held *held = mem_calloc(1, sizeof(*held) + r->encoded.len);
+    struct slice detail = run->answer.detail;
+    held->told = run->digest;
+    held->status = (uint8_t)run->answer.status;
+    held->answer = run->answer.number;
+    held->whole = run->answer.whole;
+    held->detail_len = (uint16_t)detail.len;
+    if (detail.len)
+        memcpy(held->bytes + held->len, detail.data, detail.len);
+    held->created = out->created;
+    held->removed = out->removed;
+}
+
+static void keep(struct rebase *r, const struct op *op, const struct run *run,
+                 const struct outcome *out)
+{
+    struct held *held = mem_calloc(1, sizeof(*held) + r->encoded.len + run->answer.detail.len);
     assert(r->origin && !r->lifted && !r->all_lifted);
     held->len = r->encoded.len;
     memcpy(held->bytes, r->encoded.data, held->len);
+    keep_answer(held, run, out);
     held->origin = r->origin;
     held->number = r->next++;
-    held->told = run->digest;
     held->time = op->time;
     if (op->kind != OP_NAMESPACE_CLEAR)
         held->key = need_key(r, op->key, op->hash);
@@ -390,14 +499,16 @@ bool rebase_run(struct rebase *r, struct op *op, struct outcome *out)
     struct run run = run_new(r, op, out);
     assert(out->changed || !run.undo);
     if (out->changed)
-        keep(r, op, &run);
+        keep(r, op, &run, out);
+    if (run.replaced_expired)
+        tell_expired(r, op->key);
     return out->changed;
 }
 
 void rebase_run_recorded(struct rebase *r, struct op *op, struct outcome *out)
 {
     struct run run = run_new(r, op, out);
-    keep(r, op, &run);
+    keep(r, op, &run, out);
 }
 
 /* --- lifting --- */
@@ -473,13 +584,22 @@ void rebase_finish(struct rebase *r)
             run_again_key(r, key);
         drop_key_if_free(r, key);
     }
+    r->round++;
 }
 
 /* --- commits --- */
 
-static void apply_committed(struct rebase *r, struct op *op, struct outcome *out)
+/* `key`: what pending ops there are on the op's key, or NULL. */
+static void apply_committed(struct rebase *r, struct op *op, struct held_key *key,
+                            struct outcome *out)
 {
     struct inverse *undo = NULL;
+    int64_t deadline = key_deadline(r, op);
+    if (deadline && deadline <= op->time) {
+        tell_expired(r, op->key);
+        if (key)
+            key->touched = r->round;
+    }
     /* With an inverse, clearing does not free all keys here and now. */
     apply(r->ks, op, out, op->kind == OP_NAMESPACE_CLEAR ? &undo : NULL);
     discard(r, undo);
@@ -493,8 +613,10 @@ static void run_for_good(struct rebase *r, struct held *held)
     decode(r, held, &op);
     op.time = r->clock;
     uint64_t digest = op.kind == OP_LIST_POP ? mix_popped(r, &op) : DIGEST_BEGIN;
-    apply_committed(r, &op, &out);
-    tell_difference(r, held, &op, &out, mix_outcome(digest, &op, &out));
+    apply_committed(r, &op, held->key, &out);
+    struct rebase_answer answer = answer_of(r, &op, &out);
+    tell_difference(r, held, &op, &answer, mix_outcome(digest, &op, &out));
+    tell_again(r, held, &op, &out);
     op_release(&op);
 }
 
@@ -515,6 +637,7 @@ bool rebase_ours(struct rebase *r, struct slice replica, uint64_t number)
 void rebase_theirs(struct rebase *r, struct op *op)
 {
     struct outcome out;
+    struct held_key *key = NULL;
     op->time = later(r->clock, op->time);
     set_clock(r, op->time);
     if (op->kind == OP_NAMESPACE_CLEAR) {
@@ -522,11 +645,20 @@ void rebase_theirs(struct rebase *r, struct op *op)
     } else {
         if (!op->hash)
             op->hash = key_hash(op->key);
-        lift_key(r, find_key(r, op->key, op->hash));
+        key = find_key(r, op->key, op->hash);
+        lift_key(r, key);
     }
-    apply_committed(r, op, &out);
-    if (out.changed && r->hooks.arrived)
+    apply_committed(r, op, key, &out);
+    if (!out.changed)
+        return;
+    if (op->kind == OP_NAMESPACE_CLEAR)
+        r->all_touched = r->round;
+    else if (key)
+        key->touched = r->round;
+    if (r->hooks.arrived)
         r->hooks.arrived(r->hooks.ctx, op, &out);
+    if (expired_at_once(op, &out))
+        tell_expired(r, op->key);
 }
 
 void rebase_restart(struct rebase *r, struct keyspace *ks, int64_t clock, const struct head *head)

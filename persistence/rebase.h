@@ -22,13 +22,33 @@
 #include "ops/apply.h"
 #include "persistence/head.h"
 
+/* What a client is told of an op. */
+struct rebase_answer {
+    enum outcome_status status;
+    int64_t number; /* as in struct outcome */
+    /* FloatAdd, FloatMapAdd: the new value. ListPop: the items, for rebase_answer_item. */
+    struct slice detail;
+    bool whole; /* false: that was too long to keep, and is left out */
+};
+
+/* Takes the next item off a ListPop's `detail`; false: there is none. */
+bool rebase_answer_item(struct slice *detail, struct slice *item);
+
 /* Called with the lock held; must not touch the keyspace. NULL members: nothing. */
 struct rebase_hooks {
     void *ctx;
-    /* An op of another replica was applied and changed something. */
+    /*
+     * An op of another replica was applied and changed something; or one of ours, applied again,
+     * made or removed its key after such a change, or where it did not before. So the last call for
+     * a key, those for ops that rebase_run applied included, tells whether it is there.
+     */
     void (*arrived)(void *ctx, const struct op *op, const struct outcome *out);
+    /* A key is gone by its deadline. Comes before an op that met it so, after one that left it so.
+     */
+    void (*expired)(void *ctx, struct slice key);
     /* An op of ours, applied again, gives another answer than its client was told; once per op. */
-    void (*differs)(void *ctx, const struct op *op, const struct outcome *out);
+    void (*differs)(void *ctx, const struct op *op, const struct rebase_answer *was,
+                    const struct rebase_answer *is);
 };
 
 struct rebase;

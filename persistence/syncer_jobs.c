@@ -383,7 +383,7 @@ void agent_unload(struct namespace *ns)
         agent->reloading || agent->waits || agent->watch)
         return;
     namespace_lock_aside(ns);
-    if (ns->used || ns->pending.log.ops) {
+    if (ns->used || ns->pending.log.ops || namespace_awaited(ns)) {
         ns->used = false;
         agent->last_used = now;
     } else if (now - agent->last_used >= p->options.idle_unload_ms) {

@@ -51,8 +51,8 @@ void agent_take_arrivals(struct namespace *ns)
     if (!arrival)
         return;
     namespace_lock_aside(ns);
-    uint64_t before = rebase_differing(ns->rebase);
     while (arrival) {
+        ns->agent.arriving = arrival->position;
         if (!take_arrival(ns, arrival))
             give_up(ns, arrival->position);
         sync_arrival_destroy(arrival);
@@ -61,14 +61,9 @@ void agent_take_arrivals(struct namespace *ns)
     rebase_finish(ns->rebase);
     if (rebase_clock(ns->rebase) > ns->clock)
         ns->clock = rebase_clock(ns->rebase);
-    uint64_t differing = rebase_differing(ns->rebase) - before;
     struct rebase_garbage *garbage = rebase_take_garbage(ns->rebase);
     namespace_unlock(ns);
     rebase_garbage_free(garbage);
-    if (differing)
-        persistence_log(ns->owner, PERSISTENCE_LOG_NOTICE,
-                        "namespace %s: %" PRIu64 " answers changed when others' commits came first",
-                        ns->name, differing);
 }
 
 /* --- loading anew --- */
@@ -90,6 +85,7 @@ static void put_under(struct namespace *ns, struct loaded *loaded)
 {
     namespace_lock_aside(ns);
     struct keyspace *old = ns->keyspace;
+    ns->agent.arriving = loaded->head.position;
     rebase_restart(ns->rebase, loaded->keyspace, loaded->clock, &loaded->head);
     ns->keyspace = loaded->keyspace;
     if (ns->owner->options.arrived)
