@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include "ops/mem.h"
+#include "server/arrivals.h"
 #include "server/client-internal.h"
 #include "server/clock.h"
 #include "server/config.h"
@@ -87,20 +88,6 @@ static void see_clients(struct loop *loop, int64_t now)
     loop->cron_at = client;
 }
 
-/* Other servers' ops may be what somebody here is blocked for. The namespace is locked. */
-static void serve_arrivals(struct exec *x, struct namespace *ns)
-{
-    struct ns_state *state = ns_state_of(ns);
-    if (!state->arrived)
-        return;
-    state->arrived = false;
-    x->ns = ns;
-    x->keys = namespace_keyspace(ns);
-    effects_look_again(x, ns);
-    if (x->serve)
-        effects_after_command(x);
-}
-
 /* One bounded look at one namespace; true: much of it was expired, look again. */
 static bool expire_some(struct loop *loop, struct namespace *ns)
 {
@@ -117,7 +104,6 @@ static bool expire_some(struct loop *loop, struct namespace *ns)
             loop->x.keys = keys;
             dropped = keyspace_expire(keys, loop->x.now, EXPIRE_EFFORT, &looked);
         }
-        serve_arrivals(&loop->x, ns);
         garbage = keyspace_take_garbage(keys);
         again = dropped * 10 > looked && dropped > 0;
         uint64_t ticket = namespace_seal(ns);
@@ -166,6 +152,7 @@ static void on_tick(int fd, short what, void *arg)
     if (loop->index == 0) {
         sample_process(now);
         pause_tick(loop, now);
+        arrivals_tick(now);
     }
     if (loop->client_count)
         see_clients(loop, now);

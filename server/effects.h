@@ -2,8 +2,8 @@
 /*
  * What must follow from a change: WATCH, keyspace notifications, blocked clients; and the hooks by
  * which the request path calls the families that keep state in a client. All calls come on a loop's
- * thread. The first group is called with the namespace's lock held and must be cheap when nobody
- * watches, listens or waits.
+ * thread, but for what arrivals.c does. The first group is called with the namespace's lock held
+ * and must be cheap when nobody watches, listens or waits.
  */
 #ifndef CAIRN_SERVER_EFFECTS_H
 #define CAIRN_SERVER_EFFECTS_H
@@ -15,8 +15,9 @@
 #include "server/ns_state.h"
 
 /*
- * x->client may be NULL in these five (active expiry has no connection), ns is locked. Posts go
- * through exec_post.
+ * x->client may be NULL in these (active expiry has no connection), ns is locked. Posts go through
+ * exec_post; those of effects_key_changed and the notifications straight to the loops where `x` is
+ * NULL: on a thread that is no loop's, of what is durable already.
  */
 /* A key was changed, made or removed (by whatever: op, expiry): marks its watchers. */
 void effects_key_changed(struct exec *x, struct namespace *ns, struct slice key);
@@ -25,6 +26,9 @@ void watch_mark_all(struct namespace *ns);
 /* A notification, if notify-keyspace-events asks for its class (letters as there). */
 void effects_notify(struct exec *x, struct namespace *ns, char event_class, const char *event,
                     struct slice key);
+/* All that the command behind an op would notify of: for ops that arrive from other servers. */
+void effects_notify_op(struct exec *x, struct namespace *ns, const struct op *op,
+                       const struct outcome *outcome);
 /* A key now holds a value of a type somebody may wait for: remembers it when someone does, and sets
  * x->serve; serving comes in effects_after_command. */
 void effects_key_ready(struct exec *x, struct namespace *ns, struct slice key,

@@ -357,6 +357,8 @@ static void print_cairn(struct exec *x, struct text *out)
     line(out, "syncs", stats.syncs);
     line(out, "syncs_failed", stats.syncs_failed);
     line(out, "folds", stats.folds);
+    line(out, "arrived_ops", stats_sum(STAT_ARRIVED_OPS));
+    line(out, "changed_answers", stats_sum(STAT_CHANGED_ANSWERS));
     line(out, "store_puts", stats.store_puts);
     line(out, "store_gets", stats.store_gets);
     line(out, "store_lists", stats.store_lists);

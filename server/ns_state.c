@@ -3,9 +3,8 @@
 #include "server/ns_state.h"
 
 #include "ops/mem.h"
-#include "server/effects.h"
-#include "server/config.h"
-#include "server/loop-internal.h"
+#include "server/arrivals.h"
+#include "server/loop.h"
 
 void *ns_state_attach(void *ctx, struct namespace *ns)
 {
@@ -21,31 +20,11 @@ void ns_state_detach(void *ctx, void *attachment)
     mem_free(attachment);
 }
 
-/* Outside the loops' threads (loading, folding) nobody watches or listens yet. */
+/* While a keyspace is loaded nobody watches it or listens; of ops that arrive rebase.h tells. */
 static void on_expired(void *ctx, struct slice key)
 {
-    struct ns_state *state = ctx;
-    struct loop *loop = loop_current();
-    if (!loop)
-        return;
-    stats_bump(&loop->stats.counters[STAT_EXPIRED_KEYS], 1);
-    if (state->watches)
-        effects_key_changed(&loop->x, state->ns, key);
-    if (CONFIG(notify_keyspace_events))
-        effects_notify(&loop->x, state->ns, 'x', "expired", key);
-}
-
-void ns_state_arrived(void *attachment, const struct op *op, const struct outcome *outcome)
-{
-    struct ns_state *state = attachment;
-    (void)outcome;
-    state->arrived = state->blocked != NULL;
-    if (!state->watches)
-        return;
-    if (op && op->kind != OP_NAMESPACE_CLEAR)
-        effects_key_changed(NULL, state->ns, op->key);
-    else
-        watch_mark_all(state->ns);
+    if (loop_current())
+        arrivals_expired(ctx, key);
 }
 
 struct keyspace_hooks ns_state_hooks(void *attachment)

@@ -18,7 +18,7 @@ struct ns_state {
     struct namespace *ns;
     struct watch_table *watches;   /* NULL: nobody watches any key here */
     struct blocked_table *blocked; /* NULL: nobody is blocked here */
-    bool arrived;                  /* others changed keys since the blocked were looked at */
+    bool arrived;                  /* others changed keys; a loop is called to serve the blocked */
     _Atomic int64_t cleared;       /* times it was flushed */
 };
 
@@ -27,12 +27,9 @@ static inline struct ns_state *ns_state_of(const struct namespace *ns)
     return (struct ns_state *)namespace_attachment(ns);
 }
 
-/* persistence_options.attach, detach and hooks. */
+/* persistence_options.attach, detach and hooks; arrivals.h has the others. */
 struct keyspace_hooks ns_state_hooks(void *attachment);
 void *ns_state_attach(void *ctx, struct namespace *ns);
 void ns_state_detach(void *ctx, void *attachment);
-/* persistence_options.arrived: marks watchers; who is blocked is looked at by the next cron beat.
- */
-void ns_state_arrived(void *attachment, const struct op *op, const struct outcome *outcome);
 
 #endif

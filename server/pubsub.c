@@ -12,6 +12,7 @@
 #include "server/effects.h"
 #include "server/exec.h"
 #include "server/glob.h"
+#include "server/loop.h"
 #include "server/stats.h"
 
 /* A name with at least one listener. */
@@ -61,6 +62,11 @@ size_t pubsub_channels(void)
 size_t pubsub_patterns(void)
 {
     return names_with_listeners(PUBSUB_PATTERN);
+}
+
+bool pubsub_any_listener(void)
+{
+    return pubsub_channels() || pubsub_patterns();
 }
 
 static void channel_join(enum pubsub_kind kind, struct slice name, struct client_ref listener)
@@ -254,7 +260,10 @@ static size_t post_all(struct exec *x, const struct channel *to, enum pubsub_kin
     struct message *m = message_create(kind, pattern, channel, payload);
     atomic_fetch_add(&m->refs, to->count);
     for (size_t i = 0; i < to->count; i++)
-        exec_post(x, to->listeners[i], deliver, m);
+        if (x)
+            exec_post(x, to->listeners[i], deliver, m);
+        else
+            loop_post_client(to->listeners[i], deliver, m);
     message_release(m);
     return to->count;
 }
@@ -278,6 +287,20 @@ size_t pubsub_publish(struct exec *x, enum pubsub_kind kind, struct slice channe
     pthread_mutex_unlock(&mutex);
     stats_count(STAT_PUBSUB_MESSAGES, (int64_t)receivers);
     return receivers;
+}
+
+bool pubsub_heard(struct slice channel)
+{
+    struct table_iter it = {0};
+    const struct channel *pattern;
+    if (!pubsub_any_listener())
+        return false;
+    pthread_mutex_lock(&mutex);
+    bool heard = table_find(&channels[PUBSUB_CHANNEL], channel, key_hash(channel));
+    while (!heard && (pattern = table_next(&channels[PUBSUB_PATTERN], &it)))
+        heard = glob_match(slice_make(pattern->name, pattern->name_len), channel, false);
+    pthread_mutex_unlock(&mutex);
+    return heard;
 }
 
 void pubsub_names(enum pubsub_kind kind, struct slice pattern,

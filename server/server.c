@@ -14,6 +14,7 @@
 
 #include "ops/keyspace.h"
 #include "ops/mem.h"
+#include "server/arrivals.h"
 #include "server/clock.h"
 #include "server/command.h"
 #include "server/config-internal.h"
@@ -149,7 +150,10 @@ static bool open_store(const char *store, const char *dir, struct text *error)
         .hooks = ns_state_hooks,
         .attach = ns_state_attach,
         .detach = ns_state_detach,
-        .arrived = ns_state_arrived,
+        .arrived = arrivals_op,
+        .expired = arrivals_expired,
+        .differs = arrivals_differ,
+        .awaited = arrivals_awaited,
         .log = log_for_persistence,
         .now_ms = now_for_persistence,
     };

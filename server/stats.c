@@ -30,6 +30,7 @@ static size_t error_count;
 
 static struct sample samples[SAMPLES];
 static size_t sample_at;
+static _Atomic int64_t elsewhere[STAT_COUNT]; /* what threads that are no loop's have counted */
 static int64_t sampled_ms, sampled_commands, sampled_input, sampled_output;
 
 void stats_init(struct loop_stats *stats)
@@ -49,11 +50,13 @@ void stats_count(enum stats_counter stat, int64_t by)
     struct loop *loop = loop_current();
     if (loop)
         stats_bump(&loop->stats.counters[stat], by);
+    else
+        atomic_fetch_add_explicit(&elsewhere[stat], by, memory_order_relaxed);
 }
 
 static int64_t sum_raw(enum stats_counter stat)
 {
-    int64_t sum = 0;
+    int64_t sum = atomic_load_explicit(&elsewhere[stat], memory_order_relaxed);
     for (int i = 0; i < loop_count(); i++)
         sum += atomic_load_explicit(&loop_at(i)->stats.counters[stat], memory_order_relaxed);
     return sum;

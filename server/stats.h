@@ -19,7 +19,7 @@
     X(EXPIRED_KEYS) X(EVICTED_KEYS) X(KEYSPACE_HITS) X(KEYSPACE_MISSES) X(ERROR_REPLIES)        \
     X(ACTIVE_EXPIRE_US) X(EXPIRE_CYCLES_CUT) X(READS) X(WRITES) X(TURNS) X(BATCHES)             \
     X(QUERY_LIMIT_CLOSED) X(OUTPUT_LIMIT_CLOSED) X(UNBLOCKED) X(PUBSUB_MESSAGES)                \
-    X(DENIED)
+    X(DENIED) X(ARRIVED_OPS) X(CHANGED_ANSWERS)
 /* clang-format on */
 
 enum stats_counter {
@@ -48,7 +48,7 @@ static inline void stats_bump(_Atomic int64_t *counter, int64_t by)
     atomic_store_explicit(counter, value + by, memory_order_relaxed);
 }
 
-/* Counts in the calling loop's set; nothing on other threads. */
+/* Counts in the calling loop's set, or in that of all other threads. */
 void stats_count(enum stats_counter stat, int64_t by);
 
 /* Sums over all loops since the last reset. Any thread. */

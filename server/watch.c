@@ -26,6 +26,7 @@ struct watch_table {
 struct watch_item {
     struct namespace *ns;
     struct slice key; /* own copy */
+    bool live;        /* the key was there when it was first watched */
 };
 
 struct watch {
@@ -65,7 +66,7 @@ static bool watches_already(const struct client *client, const struct namespace 
     return false;
 }
 
-static void remember(struct client *client, struct namespace *ns, struct slice key)
+static void remember(struct client *client, struct namespace *ns, struct slice key, bool live)
 {
     if (!client->watched)
         client->watched = mem_calloc(1, sizeof(*client->watched));
@@ -77,7 +78,7 @@ static void remember(struct client *client, struct namespace *ns, struct slice k
     char *copy = mem_alloc(key.len);
     if (key.len)
         memcpy(copy, key.data, key.len);
-    watch->items[watch->count++] = (struct watch_item){ns, slice_make(copy, key.len)};
+    watch->items[watch->count++] = (struct watch_item){ns, slice_make(copy, key.len), live};
 }
 
 void watch_key(struct exec *x, struct slice key)
@@ -85,7 +86,7 @@ void watch_key(struct exec *x, struct slice key)
     if (watches_already(x->client, x->ns, key))
         return;
     /* A key whose deadline has passed is dropped here, so that its removal is no change later. */
-    exec_find(x, key);
+    bool live = exec_find(x, key) != NULL;
     struct ns_state *state = ns_state_of(x->ns);
     struct watched_key *watched = find_watched(state, key);
     if (!watched)
@@ -95,7 +96,7 @@ void watch_key(struct exec *x, struct slice key)
         watched->clients = mem_realloc(watched->clients, watched->cap * sizeof(*watched->clients));
     }
     watched->clients[watched->count++] = x->client;
-    remember(x->client, x->ns, key);
+    remember(x->client, x->ns, key, live);
 }
 
 static void forget(struct client *client, const struct watch_item *item)
@@ -138,14 +139,18 @@ void watch_clear(struct client *client, bool locked)
     client->watched = NULL;
 }
 
-/* Looking a key up drops it when its deadline has passed, and dropping marks its watchers. */
+/*
+ * Looking a key up drops it when its deadline has passed, and dropping marks its watchers; but
+ * where other servers write too it may only count as absent. A key that somebody removed is marked.
+ */
 void watch_expire(struct exec *x)
 {
     const struct watch *watch = x->client->watched;
     for (size_t i = 0; watch && i < watch->count; i++) {
         struct watch_item item = watch->items[i];
-        if (namespace_state(item.ns) == NAMESPACE_READY)
-            keyspace_find(namespace_keyspace(item.ns), item.key, 0, x->now);
+        if (namespace_state(item.ns) == NAMESPACE_READY &&
+            !keyspace_find(namespace_keyspace(item.ns), item.key, 0, x->now) && item.live)
+            client_flag_set(x->client, CLIENT_DIRTY_CAS);
     }
 }
 
