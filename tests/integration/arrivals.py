@@ -40,6 +40,8 @@ class Pair:
             if not one.wait_ready():
                 sys.exit(one.last_log_lines())
         self.a, self.b = self.connect(0), self.connect(1)
+        for connection in (self.a, self.b):  # loads the namespace
+            connection.call("GET", "none")
 
     def connect(self, which, timeout=PATIENCE):
         connection = resp.Connection(self.servers[which].port, timeout=timeout)
@@ -159,7 +161,6 @@ def commands_are_told_as_on_the_server_that_ran_them(pair):
     for which, connection in enumerate((pair.a, pair.b)):
         connection.call("CONFIG", "SET", "notify-keyspace-events", "KEAn")
         listeners.append(pair.listen(which, "__key*__:*"))
-    pair.b.call("GET", "s")  # loads the namespace
     for line in COMMANDS.strip().splitlines():
         pair.a.call(*line.split())
         pair.a_to_b()
@@ -172,7 +173,6 @@ def commands_are_told_as_on_the_server_that_ran_them(pair):
 def commands_with_one_op_are_told_by_the_op(pair):
     pair.b.call("CONFIG", "SET", "notify-keyspace-events", "EAn")
     listener = pair.listen(1, "__key*__:*")
-    pair.b.call("GET", "s")
     for line, events in (("SADD s a", ["new", "sadd"]), ("SPOP s", ["srem", "del"]),
                          ("RPUSH l a", ["new", "rpush"]), ("RENAME l m", ["del", "new", "restore"]),
                          ("COPY m c", ["new", "restore"]), ("SUNIONSTORE d none", []),
@@ -201,7 +201,6 @@ def messages_carry_the_namespace_and_the_key(pair):
 def messages_come_in_the_order_of_the_commits(pair):
     pair.b.call("CONFIG", "SET", "notify-keyspace-events", "E$")
     listener = pair.listen(1, "__key*__:*")
-    pair.b.call("GET", "k")
     keys = [b"k%d" % i for i in range(2000)]
     pair.a.call_many([("SET", key, "v") for key in keys])
     pair.a_to_b()
@@ -210,7 +209,6 @@ def messages_come_in_the_order_of_the_commits(pair):
 
 def nothing_is_told_that_is_not_asked_for(pair):
     listener = pair.listen(1, "*")
-    pair.b.call("GET", "k")
     pair.a.call("SET", "k", "v")
     pair.a_to_b()
     pair.b.call("CONFIG", "SET", "notify-keyspace-events", "Kl")
@@ -238,7 +236,6 @@ def a_key_whose_deadline_an_arrival_meets_expires(pair):
     pair.b.call("CONFIG", "SET", "notify-keyspace-events", "ExK$")
     listener = pair.listen(1, "__keyevent*__:*")
     pair.b.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
-    pair.b.call("GET", "k")
     pair.a.call("SET", "k", "v", "PX", "30")
     pair.a_to_b()
     assert message(listener) == (b"__keyevent@0__:set", b"k")
