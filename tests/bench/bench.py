@@ -7,7 +7,7 @@
   KEYS=1000000    the key space
   SECONDS_PER_CELL=0.8
   ONLY=GET,SET    only these operations
-  PARTS=speed,persistence,memory
+  PARTS=speed,threads,persistence,shared,memory
   SERVER=build/cairn-server     what stands in cairn's column; SERVER=redis-server shows the noise
   CAIRN_THREADS=1 its threads
   BUILD=build     the report is left in $BUILD/bench/report.txt
@@ -16,6 +16,10 @@ Servers run on core 0 and redis-benchmark on core 1, with 50 connections. Throug
 processor time per request is what the server's threads ran, by /proc, over the number of requests. Ratios are
 cairn's throughput over redis-server's (more is better), redis-server's processor time over cairn's (more is
 better) and cairn's throughput over the responder's. Absolute figures differ from machine to machine.
+
+In the part `threads` nothing is pinned and two redis-benchmarks of 25 connections each run at the same time; the
+figures of Valkey and pogocache are those of PERFORMANCE.md. The part `shared` compares cairn with itself, a
+directory store with and without --shared yes.
 """
 import csv
 import os
@@ -33,7 +37,7 @@ QUICK = os.environ.get("QUICK") == "1"
 ROUNDS = int(os.environ.get("ROUNDS", "1" if QUICK else "5"))
 KEYS = int(os.environ.get("KEYS", "100000" if QUICK else "1000000"))
 CELL_SECONDS = float(os.environ.get("SECONDS_PER_CELL", "0.3" if QUICK else "0.8"))
-PARTS = os.environ.get("PARTS", "speed,persistence,memory").split(",")
+PARTS = os.environ.get("PARTS", "speed,threads,persistence,shared,memory").split(",")
 BUILD = os.environ.get("BUILD", "build")
 SERVER = os.environ.get("SERVER", os.path.join(BUILD, "cairn-server"))
 SERVER_IS_REDIS = os.path.basename(SERVER).startswith("redis-server")
@@ -79,15 +83,17 @@ def pinned(core, command):
 
 
 class Server:
-    """A running server and what /proc says of it. kind is redis, cairn or responder; persistence is off, everysec
-    or always."""
+    """A running server and what /proc says of it. kind is redis, cairn, two (cairn with two threads), shared (cairn,
+    ready to share its store) or responder; persistence is off, everysec or always."""
 
-    def __init__(self, kind, persistence="off", size=16):
+    def __init__(self, kind, persistence="off", size=16, pin=True):
         self.kind = kind
+        self.pin = pin
         self.port = free_port()
         self.directory = tempfile.mkdtemp(prefix="cairn-bench-", dir=os.path.join(BUILD, "bench"))
         self.log = open(os.path.join(self.directory, "log"), "wb")
-        self.line = pinned(0, self.command(persistence, size))
+        line = self.command(persistence, size)
+        self.line = pinned(0, line) if pin else line
         self.start()
 
     def start(self):
@@ -110,7 +116,10 @@ class Server:
         store = os.path.join(self.directory, "store")
         os.mkdir(store)
         keep = ["--store", "memory"] if persistence == "off" else ["--store", store, "--journal-fsync", persistence]
-        return [SERVER] + common + keep + ["--threads", os.environ.get("CAIRN_THREADS", "1")]
+        if self.kind == "shared":
+            keep += ["--shared", "yes"]
+        threads = "2" if self.kind == "two" else os.environ.get("CAIRN_THREADS", "1")
+        return [SERVER] + common + keep + ["--threads", threads]
 
     def wait_ready(self):
         for _ in range(300):
@@ -157,22 +166,29 @@ class Server:
             sys.exit(f"loading {self.kind} failed: {done.stdout.decode().strip()[-300:]}")
 
     def benchmark(self, command, requests, pipeline):
-        """(requests a second, processor seconds per request)"""
-        line = ["redis-benchmark", "-p", str(self.port), "--csv", "-n", str(requests), "-P", str(pipeline),
-                "-c", str(CONNECTIONS), "-r", str(KEYS)] + command
+        """(requests a second, processor seconds per request); by two load generators when the server is not pinned."""
+        count = 1 if self.pin else 2
+        line = ["redis-benchmark", "-p", str(self.port), "--csv", "-n", str(requests // count), "-P", str(pipeline),
+                "-c", str(CONNECTIONS // count), "-r", str(KEYS)] + command
         before = self.processor_seconds()
-        done = subprocess.run(pinned(1, line), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False)
-        used = self.processor_seconds() - before
-        rows = [row for row in csv.reader(done.stdout.decode().splitlines()) if len(row) > 2 and row[0] != "test"]
-        if done.returncode or not rows:
-            sys.exit(f"{shlex.join(line)} failed: {done.stderr.decode()[-300:]}")
-        return float(rows[-1][1]), used / requests
+        running = [subprocess.Popen(pinned(1, line) if self.pin else line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                   for _ in range(count)]
+        rate = sum(benchmark_rate(process) for process in running)
+        return rate, (self.processor_seconds() - before) / requests
 
     def stop(self):
         self.process.kill()
         self.process.wait()
         self.log.close()
         shutil.rmtree(self.directory)
+
+
+def benchmark_rate(process):
+    out, errors = process.communicate(timeout=300)
+    rows = [row for row in csv.reader(out.decode().splitlines()) if len(row) > 2 and row[0] != "test"]
+    if process.returncode or not rows:
+        sys.exit(f"{shlex.join(process.args)} failed: {errors.decode()[-300:]}")
+    return float(rows[-1][1])
 
 
 def encode(*words):
@@ -290,6 +306,59 @@ def speed(report):
     return cells
 
 
+# Throughput over redis-server's, (Valkey 8, pogocache 1.3), of PERFORMANCE.md: one thread.
+OTHERS = {("GET", 16): (1.12, 1.48), ("GET", 128): (1.24, 1.55), ("SET", 16): (1.09, 1.50), ("SET", 128): (1.08, 1.71),
+          ("INCR", 16): (0.96, 1.03), ("INCR", 128): (1.03, 1.04), ("HSET", 16): (0.97, None), ("SADD", 16): (1.21, None)}
+
+
+def threads(report):
+    known = operations()
+    rows = [((name, pipeline, 16), known[name], pipeline) for pipeline in PIPELINES
+            for name in ("GET", "SET", "INCR", "HSET", "SADD") if name in known]
+    requests = write_requests("keys", key_space())
+    servers = [Server(kind, pin=False) for kind in ("redis", "cairn", "two")]
+    cells, rates = Cells(), {}
+    for server in servers:
+        server.load(requests)
+    for _ in range(ROUNDS):
+        measure_round(servers, rows, cells, rates)
+    for server in servers:
+        server.stop()
+    os.unlink(requests)
+    report.line(f"Two threads, two load generators, nothing pinned, medians of {ROUNDS} rounds")
+    report.line(f"{'':<12}{'P':>4} |{'requests a second':^33}|{'two threads over':^18}|{'over redis-server':^20}")
+    report.line(f"{'':<16} |{'redis':>11}{'one thread':>11}{'two':>11}|{'redis':>9}{'one':>9}|{'Valkey':>10}{'pogocache':>10}")
+    for row in cells.rows():
+        redis, one, two = (cells.median(row, kind)[0] for kind in ("redis", "cairn", "two"))
+        others = OTHERS.get(row[:2], (None, None))
+        report.line(f"{row[0]:<12}{row[1]:>4} |{redis:>11,.0f}{one:>11,.0f}{two:>11,.0f}|{two / redis:>9.2f}{two / one:>9.2f}|"
+                    + "".join(f"{other or '':>10}" for other in others))
+    report.line()
+
+
+def shared(report):
+    known = operations()
+    rows = [((name, 16, 16), known[name], 16) for name in ("SET", "INCR", "HSET", "SADD") if name in known]
+    requests = write_requests("keys", key_space())
+    servers = [Server(kind, "everysec") for kind in ("cairn", "shared")]
+    cells, rates = Cells(), {}
+    for server in servers:
+        server.load(requests)
+    for _ in range(ROUNDS):
+        measure_round(servers, rows, cells, rates)
+    for server in servers:
+        server.stop()
+    os.unlink(requests)
+    report.line(f"A shared directory against an unshared one, journal-fsync everysec, medians of {ROUNDS} rounds")
+    report.line(f"{'':<12}{'P':>4} |{'requests a second':^22}|{'µs of processor a request':^27}|{'throughput':>11}")
+    report.line(f"{'':<16} |{'unshared':>11}{'shared':>11}|{'unshared':>13}{'shared':>14}|{'ratio':>11}")
+    for row in cells.rows():
+        alone, both = (cells.median(row, kind) for kind in ("cairn", "shared"))
+        report.line(f"{row[0]:<12}{row[1]:>4} |{alone[0]:>11,.0f}{both[0]:>11,.0f}|{alone[1] * 1e6:>13.3f}{both[1] * 1e6:>14.3f}|"
+                    f"{both[0] / alone[0]:>11.2f}")
+    report.line()
+
+
 def persistence(report, plain):
     known = operations()
     names = [name for name in ("SET", "INCR", "HSET") if name in known]
@@ -378,8 +447,12 @@ def main():
     began = time.monotonic()
     heading(report)
     plain = speed(report) if "speed" in PARTS else None
+    if "threads" in PARTS:
+        threads(report)
     if "persistence" in PARTS:
         persistence(report, plain)
+    if "shared" in PARTS:
+        shared(report)
     if "memory" in PARTS:
         memory(report)
     report.line(f"took {time.monotonic() - began:.0f} s")
