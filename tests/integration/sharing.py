@@ -122,11 +122,13 @@ class Proxy:
              "--patience", str(PATIENCE)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.ports = json.loads(self.process.stdout.readline())
+        self.lock = threading.Lock()
 
     def tell(self, words):
-        self.process.stdin.write(words + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        with self.lock:
+            self.process.stdin.write(words + "\n")
+            self.process.stdin.flush()
+            return json.loads(self.process.stdout.readline())
 
     def endpoint(self, index):
         return "http://127.0.0.1:%d" % self.ports[index]
@@ -205,54 +207,50 @@ def effects(options, checks):
 # --- the soak
 
 
-class Trouble:
-    """What happens to servers meanwhile: each kind once, then at random."""
+class Trouble(threading.Thread):
+    """What happens to one server meanwhile: each kind once, then at random."""
 
-    def __init__(self, servers, proxy, seed):
-        self.servers, self.proxy, self.random = servers, proxy, random.Random(seed)
-        self.kinds = [self.kill, self.terminate, self.kill_two]
-        if proxy:
-            self.kinds.append(self.cut_off)
+    def __init__(self, server, proxy, until, seed):
+        super().__init__()
+        self.server, self.proxy, self.until = server, proxy, until
+        self.random = random.Random(seed)
+        self.kinds = [self.kill, self.terminate] + ([self.cut_off] if proxy else [])
         self.counts = {kind.__name__: 0 for kind in self.kinds}
-        self.bad_ends = 0
+        self.bad_ends, self.failure = 0, None
 
     def kill(self):
-        server = self.random.choice(self.servers)
-        server.kill()
-        server.start()
-
-    def kill_two(self):
-        pair = self.random.sample(self.servers, 2)
-        for server in pair:
-            server.kill()
-        for server in pair:
-            server.start()
+        self.server.kill()
+        self.server.start()
 
     def terminate(self):
-        server = self.random.choice(self.servers)
-        self.bad_ends += server.stop() != 0
-        server.start()
+        self.bad_ends += self.server.stop() != 0
+        self.server.start()
 
     def cut_off(self):
-        """One server does not reach the bucket for a while, and is killed half of the times."""
-        server = self.random.choice(self.servers)
-        self.proxy.tell("block %d" % server.index)
+        """It does not reach the bucket for a while, and is killed half of the times."""
+        self.proxy.tell("block %d" % self.server.index)
         time.sleep(self.random.uniform(1, 3))
         killed = self.random.randrange(2)
         if killed:
-            server.kill()
-        self.proxy.tell("unblock %d" % server.index)
+            self.server.kill()
+        self.proxy.tell("unblock %d" % self.server.index)
         if killed:
-            server.start()
+            self.server.start()
 
-    def go_on(self, until):
+    def run(self):
         todo = self.kinds[:]
         self.random.shuffle(todo)
-        while time.time() < until - 2:
-            time.sleep(self.random.uniform(0.3, 2.5))
-            kind = todo.pop() if todo else self.random.choice(self.kinds + [self.kill])
-            kind()
-            self.counts[kind.__name__] += 1
+        try:
+            while time.time() < self.until - 2:
+                time.sleep(self.random.uniform(0.5, self.most_between()))
+                kind = todo.pop() if todo else self.random.choice(self.kinds + [self.kill])
+                kind()
+                self.counts[kind.__name__] += 1
+        except Exception as error:  # told at the end: a thread has nobody above it
+            self.failure = error
+
+    def most_between(self):
+        return 8 if self.proxy else 4
 
 
 def info(server):
@@ -324,13 +322,18 @@ def verify(options, checks, top):
                 errand, space, done.stdout[-300:], done.stderr[-300:]))
 
 
-def report(clients, servers, trouble, faults):
+def sum_of(troubles):
+    return {name: sum(t.counts[name] for t in troubles) for name in troubles[0].counts}
+
+
+def report(clients, servers, troubles, faults):
     print("%d rounds of clients, %d refused, %d connections lost; unknown: %d" % (
         sum(c.done for c in clients), sum(c.refused for c in clients),
         sum(c.lost for c in clients),
         sum(len(names) for c in clients for names in c.perhaps_names.values())))
     print("%s; ends with a status: %d, refused starts: %d" % (
-        trouble.counts, trouble.bad_ends, sum(s.refused_starts for s in servers)))
+        sum_of(troubles), sum(t.bad_ends for t in troubles),
+        sum(s.refused_starts for s in servers)))
     for server in servers:
         figures = info(server)
         print("server %d: %s" % (server.index, {
@@ -349,19 +352,22 @@ def run_soak(options, top, proxy, checks):
     until = time.time() + options.seconds
     clients = [soak_ops.Client(servers[i % len(servers)].port, i, until, options.seed * 1000 + i)
                for i in range(options.servers * options.clients)]
-    for client in clients:
-        client.start()
-    trouble = Trouble(servers, proxy, options.seed)
-    trouble.go_on(until)
-    for client in clients:
-        client.join()
+    troubles = [Trouble(server, proxy, until, options.seed * 100 + server.index)
+                for server in servers]
+    for thread in clients + troubles:
+        thread.start()
+    for thread in clients + troubles:
+        thread.join()
+    for trouble in troubles:
+        if trouble.failure:
+            raise trouble.failure
     faults = proxy and proxy.tell("counts")
     if proxy:
         proxy.tell("off")
     let_keys_expire(servers)
     settled = settle(servers, checks)
-    report(clients, servers, trouble, faults)
-    for name, count in list(trouble.counts.items()) + list((faults or {}).items()):
+    report(clients, servers, troubles, faults)
+    for name, count in list(sum_of(troubles).items()) + list((faults or {}).items()):
         checks.check(count > 0, "%s did not happen" % name)
     if not settled:
         return
