@@ -415,17 +415,30 @@ void head_hash_at(const struct head *head, uint64_t position, char out[SHA256_HE
 static bool check_chain(const struct head *head, struct text *error)
 {
     char hash[SHA256_HEX_SIZE];
-    bool gapless = head->base.position + head->tail_count == head->position;
-    for (size_t i = 0; i < head->tail_count && gapless; i++)
-        gapless = head->tail[i].position == head->base.position + 1 + i;
-    if (!gapless) {
-        text_append_string(error, "positions of the tail are not those from base to head");
+    uint64_t due = head->base.position + 1;
+    for (size_t i = 0; i < head->tail_count; i++, due++) {
+        if (head->tail[i].position == due)
+            continue;
+        text_append_format(error,
+                           "positions of the tail are not those from base to head: %llu stands "
+                           "where %llu is due",
+                           (unsigned long long)head->tail[i].position, (unsigned long long)due);
+        return false;
+    }
+    if (due != head->position + 1) {
+        text_append_format(error,
+                           "positions of the tail are not those from base to head: they end "
+                           "before %llu, the head is at %llu",
+                           (unsigned long long)due, (unsigned long long)head->position);
         return false;
     }
     head_hash_at(head, head->position, hash);
     if (strcmp(hash, head->hash) == 0)
         return true;
-    text_append_string(error, "the chain of hashes does not end in the head's hash");
+    text_append_format(error,
+                       "the chain of hashes does not end in the head's hash: a commit after "
+                       "position %llu is not the one that was made",
+                       (unsigned long long)head->base.position);
     return false;
 }
 

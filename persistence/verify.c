@@ -318,17 +318,34 @@ static uint64_t last_op(const struct commit *commit)
     return commit->first + commit->count - 1;
 }
 
-/* The entry of a replica that is dead, or was away too long, may be gone: then it says nothing. */
-static void check_entry(struct check *check, const struct commit *newest)
+static const struct commit *newest_of(const struct head *head, const char *replica)
 {
-    uint64_t entry = head_replica_op(&check->head, slice_of(newest->replica));
-    if (entry && entry < last_op(newest))
-        add_fault(check, NULL, newest->position,
-                  "its ops of %s go up to %" PRIu64 ", but \"replicas\" says %" PRIu64,
-                  newest->replica, last_op(newest), entry);
+    for (size_t i = head->tail_count; i-- > 0;)
+        if (strcmp(head->tail[i].replica, replica) == 0)
+            return &head->tail[i];
+    return NULL;
 }
 
-/* No op of a replica comes twice, and its entry is not behind. */
+static void check_entry(struct check *check, const struct head_replica *entry)
+{
+    const struct head *head = &check->head;
+    const struct commit *newest = newest_of(head, entry->name);
+    if (!newest && entry->position > head->base.position)
+        add_fault(check, NULL, entry->position,
+                  "\"replicas\" says that this is a commit of %s, which has none in the tail",
+                  entry->name);
+    if (newest && entry->op < last_op(newest))
+        add_fault(check, NULL, newest->position,
+                  "its ops of %s go up to %" PRIu64 ", but \"replicas\" says %" PRIu64, entry->name,
+                  last_op(newest), entry->op);
+    if (newest && entry->position && entry->position != newest->position)
+        add_fault(check, NULL, newest->position,
+                  "it is the newest commit of %s, but \"replicas\" says %" PRIu64, entry->name,
+                  entry->position);
+}
+
+/* No op of a replica comes twice, and its entry is not behind. A replica that is dead has none,
+ * and then nothing tells. */
 static void check_replicas(struct check *check)
 {
     const struct head *head = &check->head;
@@ -337,15 +354,16 @@ static void check_replicas(struct check *check)
     for (size_t i = 0; i < count; i++)
         sorted[i] = &head->tail[i];
     qsort(sorted, count, sizeof(const struct commit *), compare_commits);
-    for (size_t i = 0; i < count; i++) {
-        bool last = i + 1 == count || strcmp(sorted[i]->replica, sorted[i + 1]->replica) != 0;
-        if (last)
-            check_entry(check, sorted[i]);
-        else if (sorted[i + 1]->first <= last_op(sorted[i]))
-            add_fault(check, NULL, sorted[i + 1]->position,
-                      "op %" PRIu64 " of %s is in commit %" PRIu64 " too", sorted[i + 1]->first,
-                      sorted[i]->replica, sorted[i]->position);
-    }
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(sorted[i]->replica, sorted[i - 1]->replica) == 0 &&
+            sorted[i]->first <= last_op(sorted[i - 1]))
+            add_fault(check, NULL, sorted[i]->position,
+                      "op %" PRIu64 " of %s is in commit %" PRIu64 " too", sorted[i]->first,
+                      sorted[i]->replica, sorted[i - 1]->position);
+    for (size_t i = 0; i < head->replica_count; i++)
+        check_entry(check, &head->replicas[i]);
+    if (head->expired > head->position)
+        add_fault(check, NULL, head->expired, "\"expired\" is beyond the head's position");
     mem_free(sorted);
 }
 

@@ -326,7 +326,7 @@ static void swapped_commits_are_found(void **state)
     place.head.tail[0] = place.head.tail[2];
     place.head.tail[2] = first;
     put_head(&place);
-    expect_fault(&place, ".json: ", "positions of the tail");
+    expect_fault(&place, ".json: ", "4 stands where 2 is due");
     /* With positions to match, the chain is what tells. */
     place.head.tail[0].position = 2;
     place.head.tail[2].position = 4;
@@ -360,7 +360,7 @@ static void a_gap_in_the_tail_is_found(void **state)
     body.len -= (size_t)(to - from);
     sum_anew(&body);
     put(place.store, NAME ".json", text_slice(&body));
-    expect_fault(&place, ".json: ", "positions of the tail");
+    expect_fault(&place, ".json: ", "4 stands where 3 is due");
     text_release(&body);
     place_release(&place);
 }
@@ -393,6 +393,31 @@ static void replicas_that_lag_behind_the_tail_are_found(void **state)
     head_drop_replica(&place.head, slice_of("a/1")); /* one that is dead has none */
     put_head(&place);
     expect_sound(&place);
+    place_release(&place);
+}
+
+static void positions_in_replicas_that_do_not_fit_the_tail_are_found(void **state)
+{
+    (void)state;
+    struct place place;
+    place_init(&place, &tiny);
+    head_replica(&place.head, slice_of("a/1"))->position = 2;
+    put_head(&place);
+    expect_fault(&place, ".json, position 4: it is the newest commit of a/1", "says 2");
+    head_replica(&place.head, slice_of("a/1"))->position = 0; /* not known */
+    put_head(&place);
+    expect_sound(&place);
+    head_set_replica(&place.head, slice_of("c/3"), 7);
+    head_replica(&place.head, slice_of("c/3"))->position = 1;
+    put_head(&place);
+    expect_sound(&place);
+    head_replica(&place.head, slice_of("c/3"))->position = 2;
+    put_head(&place);
+    expect_fault(&place, ".json, position 2: ", "a commit of c/3, which has none");
+    head_drop_replica(&place.head, slice_of("c/3"));
+    place.head.expired = 6;
+    put_head(&place);
+    expect_fault(&place, ".json, position 6: ", "\"expired\" is beyond");
     place_release(&place);
 }
 
@@ -701,6 +726,7 @@ int main(void)
         T(a_gap_in_the_tail_is_found),
         T(a_commit_that_was_changed_breaks_the_chain),
         T(replicas_that_lag_behind_the_tail_are_found),
+        T(positions_in_replicas_that_do_not_fit_the_tail_are_found),
         T(an_op_that_is_there_twice_is_found),
         T(segments_are_looked_into),
         T(ops_in_the_head_are_looked_into),
