@@ -123,6 +123,7 @@ void store_request_release(struct store_request *request)
 void store_answer(struct store_request *request, enum store_result result, const char *format, ...)
 {
     request->result = result;
+    atomic_fetch_add(&request->store->totals->bytes_in, (int64_t)request->answer.len);
     if (format) {
         va_list args;
         va_start(args, format);
@@ -151,6 +152,7 @@ void store_submit(struct store *store, struct store_request *request)
     bool valid =
         request->verb == STORE_LIST ? prefix_valid(request->key) : store_key_valid(request->key);
     store_request_release(request);
+    request->store = store;
     count_request(store, request);
     if (!valid) {
         store_answer(request, STORE_INVALID, "'%.100s' is no valid key", request->key);
@@ -174,7 +176,6 @@ enum store_result store_wait(struct store *store, struct store_request *request)
         store->kind->run(store, &finished);
     assert(finished);
     request->ctx = NULL;
-    atomic_fetch_add(&store->totals->bytes_in, (int64_t)request->answer.len);
     return request->result;
 }
 

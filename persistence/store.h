@@ -74,6 +74,7 @@ struct store_request {
     void (*done)(struct store_request *request);
     void *ctx;
 
+    struct store *store; /* for the counts */
     enum store_result result;
     char answer_etag[STORE_ETAG_MAX]; /* GET, PUT */
     struct text answer;               /* GET: the body */
