@@ -11,6 +11,7 @@
 #include "ops/mem.h"
 #include "persistence/fold_output.h"
 #include "persistence/op_sort.h"
+#include "persistence/run.h"
 
 struct gathered {
     struct text binary;
@@ -26,23 +27,10 @@ static void gathered_release(struct gathered *ops)
     mem_free(ops->refs);
 }
 
-/* The ops of a commit; `body` holds its segment. */
-static bool find_ops(const struct head *head, const struct commit *commit,
-                     const struct fold_store *store, struct text *body, struct slice *ret_ops,
-                     struct text *error)
-{
-    if (!commit->segment[0]) {
-        *ret_ops = commit->ops;
-        return true;
-    }
-    text_clear(body);
-    return store->read(store->ctx, commit->segment, body, error) &&
-           segment_find(text_slice(body), slice_of(head->namespace), commit, ret_ops, error);
-}
-
-static bool gather_commit(struct gathered *ops, const struct commit *commit, struct slice array,
+static bool gather_commit(void *ctx, const struct commit *commit, struct slice array,
                           struct text *error)
 {
+    struct gathered *ops = ctx;
     struct commit_reader reader;
     struct op op;
     commit_reader_init(&reader, array, commit->time);
@@ -87,14 +75,8 @@ static void sort_ops(struct gathered *ops)
 static bool gather(const struct head *head, uint64_t position, const struct fold_store *store,
                    struct gathered *ops, struct text *error)
 {
-    struct text body = {0};
-    struct slice array;
-    bool fine = true;
     ops->clock = head->base.time;
-    for (size_t i = 0; i < head->tail_count && head->tail[i].position <= position && fine; i++)
-        fine = find_ops(head, &head->tail[i], store, &body, &array, error) &&
-               gather_commit(ops, &head->tail[i], array, error);
-    text_release(&body);
+    bool fine = run_walk(head, position, store, gather_commit, ops, error);
     if (fine)
         sort_ops(ops);
     return fine;
@@ -281,7 +263,10 @@ bool fold_run(const struct head *head, uint64_t position, const struct fold_stor
               const struct fold_options *options, struct head_base *ret_base, struct text *error)
 {
     struct gathered ops = {0};
-    assert(position >= head->base.position && position <= head->position);
+    char hash[SHA256_HEX_SIZE];
+    bool boundary = head_hash_at(head, position, hash);
+    assert(boundary);
+    (void)boundary;
     struct fold_output *output = fold_output_create(store, options);
     struct sink sink = {output, output_put, output_keep};
     bool fine = gather(head, position, store, &ops, error) &&
@@ -294,7 +279,7 @@ bool fold_run(const struct head *head, uint64_t position, const struct fold_stor
     if (fine) {
         ret_base->position = position;
         ret_base->time = ops.clock;
-        head_hash_at(head, position, ret_base->hash);
+        memcpy(ret_base->hash, hash, sizeof(ret_base->hash));
     }
     gathered_release(&ops);
     return fine;
@@ -316,18 +301,24 @@ static void insert(void *ctx, struct entry *entry)
     keyspace_insert(ctx, entry);
 }
 
+struct replay {
+    struct keyspace *ks;
+    int64_t clock;
+};
+
+static bool replay_commit(void *ctx, const struct commit *commit, struct slice ops,
+                          struct text *error)
+{
+    struct replay *replay = ctx;
+    return commit_replay(replay->ks, ops, commit->time, &replay->clock, error);
+}
+
 bool fold_load_tail(const struct head *head, const struct fold_store *store, struct keyspace *ks,
                     int64_t *ret_clock, struct text *error)
 {
-    struct text body = {0};
-    struct slice ops;
-    int64_t clock = head->base.time;
-    bool fine = true;
-    for (size_t i = 0; i < head->tail_count && fine; i++)
-        fine = find_ops(head, &head->tail[i], store, &body, &ops, error) &&
-               commit_replay(ks, ops, head->tail[i].time, &clock, error);
-    text_release(&body);
-    *ret_clock = clock;
+    struct replay replay = {ks, head->base.time};
+    bool fine = run_walk(head, head->position, store, replay_commit, &replay, error);
+    *ret_clock = replay.clock;
     return fine;
 }
 

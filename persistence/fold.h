@@ -16,7 +16,7 @@ struct fold_store {
     void *ctx;
     /* Appends the bytes of an object of this namespace. They are checked by the caller. */
     bool (*read)(void *ctx, const char *object, struct text *body, struct text *error);
-    /* Puts a new chunk and says its name. Not needed by fold_export and fold_load. */
+    /* Puts a new chunk (run_make: a new run) and says its name. Not needed by fold_export and fold_load. */
     bool (*write)(void *ctx, struct slice body, char object[COMMIT_OBJECT_SIZE],
                   struct text *error);
 };
@@ -27,7 +27,7 @@ struct fold_options {
 };
 
 /*
- * The base that `head` has at `position` (base.position … head->position). What it wrote before an
+ * The base that `head` has at `position`, a boundary (head_boundary). What it wrote before an
  * error is orphaned, as after a lost race. On success `ret_base` is the caller's to release or to
  * give to head_rebase.
  */

@@ -44,6 +44,9 @@ void head_init(struct head *head, struct slice namespace)
 void head_release(struct head *head)
 {
     head_base_release(&head->base);
+    for (size_t i = 0; i < head->run_count; i++)
+        head_run_release(&head->runs[i]);
+    mem_free(head->runs);
     for (size_t i = 0; i < head->tail_count; i++)
         commit_release(&head->tail[i]);
     mem_free(head->tail);
@@ -84,6 +87,47 @@ static void encode_base(const struct head_base *base, struct text *out)
     text_append_char(out, '}');
 }
 
+static void encode_run(const struct head_run *run, struct text *out)
+{
+    struct json_writer writer;
+    json_writer_init(&writer, out);
+    json_begin_object(&writer);
+    commit_write_string(&writer, "object", run->object);
+    commit_write_number(&writer, "position", run->position);
+    commit_write_string(&writer, "hash", run->hash);
+    commit_write_number(&writer, "bytes", run->bytes);
+    if (run->segment_count) {
+        commit_write_number(&writer, "segment_bytes", run->segment_bytes);
+        json_write_field(&writer, "segments");
+        json_begin_array(&writer);
+        for (size_t i = 0; i < run->segment_count; i++)
+            json_write_string(&writer, run->segments[i]);
+        json_end_array(&writer);
+    }
+    json_end_object(&writer);
+}
+
+static void encode_tail(const struct head *head, struct text *out)
+{
+    uint64_t end = head_runs_end(head);
+    bool any = false;
+    if (head->run_count)
+        text_append_string(out, ",\n\"runs\":[");
+    for (size_t i = 0; i < head->run_count; i++) {
+        text_append_string(out, i ? ",\n" : "\n");
+        encode_run(&head->runs[i], out);
+    }
+    text_append_string(out, head->run_count ? "\n],\n\"tail\":[" : ",\n\"tail\":[");
+    for (size_t i = 0; i < head->tail_count; i++) {
+        if (head->tail[i].position <= end)
+            continue;
+        text_append_string(out, any ? ",\n" : "\n");
+        text_append_slice(out, text_slice(&head->tail[i].text));
+        any = true;
+    }
+    text_append_string(out, any ? "\n]" : "]");
+}
+
 static void encode_replicas(const struct head *head, struct text *out)
 {
     text_append_string(out, ",\n\"replicas\":{");
@@ -106,17 +150,12 @@ void head_encode(const struct head *head, struct text *out)
 {
     char sum[SHA256_HEX_SIZE];
     size_t begin = out->len;
-    assert(head->base.position + head->tail_count == head->position);
+    assert(head_runs_end(head) + head->tail_count >= head->position);
     text_append_format(out, "{\"format\":%d,\"namespace\":\"%s\",\"position\":%llu,\"hash\":\"%s\"",
                        COMMIT_FORMAT, head->namespace, (unsigned long long)head->position,
                        head->hash);
     encode_base(&head->base, out);
-    text_append_string(out, ",\n\"tail\":[");
-    for (size_t i = 0; i < head->tail_count; i++) {
-        text_append_string(out, i ? ",\n" : "\n");
-        text_append_slice(out, text_slice(&head->tail[i].text));
-    }
-    text_append_string(out, head->tail_count ? "\n]" : "]");
+    encode_tail(head, out);
     encode_replicas(head, out);
     text_append_string(out, ",\n");
     sha256_digest_hex(slice_make(out->data + begin, out->len - begin), sum);
@@ -259,6 +298,71 @@ static void read_base(struct json_reader *reader, struct head_base *base)
         json_reader_fail(reader, "a base needs a position, a hash, a time, and state or chunks");
 }
 
+enum {
+    RUN_OBJECT = 1,
+    RUN_POSITION = 2,
+    RUN_HASH = 4,
+    RUN_BYTES = 8,
+    RUN_SEGMENT_BYTES = 16,
+    RUN_SEGMENTS = 32,
+    RUN_PLAIN = 15,
+    RUN_ALL = 63,
+};
+
+static void read_segments(struct json_reader *reader, struct head_run *run)
+{
+    if (!json_expect_array(reader))
+        return;
+    while (json_next_element(reader)) {
+        size_t n = run->segment_count++;
+        if ((n & (n - 1)) == 0)
+            run->segments = mem_realloc(run->segments, (n ? 2 * n : 1) * sizeof(*run->segments));
+        commit_read_name(reader, commit_object_valid, run->segments[n], sizeof(*run->segments));
+    }
+    if (!json_reader_failed(reader) && run->segment_count == 0)
+        json_reader_fail(reader, "no segments: then the member is left out");
+}
+
+static bool read_run(struct json_reader *reader, struct head_run *run)
+{
+    static const char *const names[] = {"object", "position",      "hash",
+                                        "bytes",  "segment_bytes", "segments"};
+    unsigned seen = 0, bit;
+    if (!json_expect_object(reader))
+        return false;
+    while (next_member(reader, names, 6, &seen, &bit)) {
+        if (bit == RUN_OBJECT)
+            commit_read_name(reader, commit_object_valid, run->object, sizeof(run->object));
+        else if (bit == RUN_POSITION)
+            commit_read_number(reader, &run->position);
+        else if (bit == RUN_HASH)
+            commit_read_name(reader, commit_hex_valid, run->hash, sizeof(run->hash));
+        else if (bit == RUN_BYTES)
+            commit_read_number(reader, &run->bytes);
+        else if (bit == RUN_SEGMENT_BYTES)
+            commit_read_number(reader, &run->segment_bytes);
+        else if (bit == RUN_SEGMENTS)
+            read_segments(reader, run);
+    }
+    return expect_members(reader, seen, seen & RUN_SEGMENTS ? RUN_ALL : RUN_PLAIN);
+}
+
+static void read_runs(struct json_reader *reader, struct head *head)
+{
+    if (!json_expect_array(reader))
+        return;
+    while (json_next_element(reader)) {
+        size_t n = head->run_count++;
+        if ((n & (n - 1)) == 0)
+            head->runs = mem_realloc(head->runs, (n ? 2 * n : 1) * sizeof(*head->runs));
+        head->runs[n] = (struct head_run){0};
+        if (!read_run(reader, &head->runs[n]))
+            return;
+    }
+    if (!json_reader_failed(reader) && head->run_count == 0)
+        json_reader_fail(reader, "no runs: then the member is left out");
+}
+
 static struct commit *tail_room(struct head *head)
 {
     if (head->tail_count == head->tail_cap) {
@@ -371,7 +475,8 @@ enum {
     HEAD_REPLICAS = 1 << 6,
     HEAD_SUM = 1 << 7,
     HEAD_ALL = (1 << 8) - 1,
-    HEAD_EXPIRED = 1 << 8, /* not always there */
+    HEAD_EXPIRED = 1 << 8, /* not always there, nor is the next */
+    HEAD_RUNS = 1 << 9,
 };
 
 static void read_member(struct json_reader *reader, unsigned bit, struct slice namespace,
@@ -389,51 +494,101 @@ static void read_member(struct json_reader *reader, unsigned bit, struct slice n
     case HEAD_REPLICAS: read_replicas(reader, head); break;
     case HEAD_SUM: json_skip_value(reader, NULL); break;
     case HEAD_EXPIRED: commit_read_number(reader, &head->expired); break;
+    case HEAD_RUNS: read_runs(reader, head); break;
     }
 }
 
 static void read_head(struct json_reader *reader, struct slice namespace, struct head *head)
 {
-    static const char *const names[] = {"format", "namespace", "position", "hash",   "base",
-                                        "tail",   "replicas",  "sum",      "expired"};
+    static const char *const names[] = {"format", "namespace", "position", "hash",    "base",
+                                        "tail",   "replicas",  "sum",      "expired", "runs"};
     unsigned seen = 0, bit;
     if (!json_expect_object(reader))
         return;
-    while (next_member(reader, names, 9, &seen, &bit))
+    while (next_member(reader, names, 10, &seen, &bit))
         read_member(reader, bit, namespace, head);
     if (expect_members(reader, seen & HEAD_ALL, HEAD_ALL))
         json_expect_end(reader);
 }
 
-void head_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE])
+uint64_t head_runs_end(const struct head *head)
 {
-    memcpy(out, head->base.hash, SHA256_HEX_SIZE);
-    for (uint64_t i = 0; i < position - head->base.position; i++)
-        commit_chain(out, text_slice(&head->tail[i].text), out);
+    return head->run_count ? head->runs[head->run_count - 1].position : head->base.position;
 }
 
-static bool check_chain(const struct head *head, struct text *error)
+/* The hash that the document itself has for a position. */
+static const char *written_hash(const struct head *head, uint64_t position)
 {
-    char hash[SHA256_HEX_SIZE];
+    if (position == head->base.position)
+        return head->base.hash;
+    for (size_t i = 0; i < head->run_count; i++)
+        if (head->runs[i].position == position)
+            return head->runs[i].hash;
+    return NULL;
+}
+
+bool head_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE])
+{
+    uint64_t begin = head->position - head->tail_count;
+    const char *hash = written_hash(head, position);
+    if (position < head->base.position || position > head->position || (!hash && position < begin))
+        return false;
+    if (hash) {
+        memmove(out, hash, SHA256_HEX_SIZE);
+        return true;
+    }
+    memcpy(out, written_hash(head, begin), SHA256_HEX_SIZE);
+    for (uint64_t i = 0; i < position - begin; i++)
+        commit_chain(out, text_slice(&head->tail[i].text), out);
+    return true;
+}
+
+uint64_t head_boundary(const struct head *head, uint64_t position)
+{
+    size_t i = head->run_count;
+    if (position >= head_runs_end(head))
+        return position;
+    while (i > 0 && head->runs[i - 1].position > position)
+        i--;
+    return i > 0 ? head->runs[i - 1].position : head->base.position;
+}
+
+/* Positions rise without gap from the base over the runs to the end of the tail; says where each
+ * run begins. */
+static bool check_positions(struct head *head, struct text *error)
+{
+    static const char wrong[] = "positions of the tail are not those from base to head";
     uint64_t due = head->base.position + 1;
+    for (size_t i = 0; i < head->run_count; i++) {
+        struct head_run *run = &head->runs[i];
+        if (run->position < due) {
+            text_append_format(error, "%s: a run ends at %llu where %llu is due", wrong,
+                               (unsigned long long)run->position, (unsigned long long)due);
+            return false;
+        }
+        run->from = due - 1;
+        due = run->position + 1;
+    }
     for (size_t i = 0; i < head->tail_count; i++, due++) {
         if (head->tail[i].position == due)
             continue;
-        text_append_format(error,
-                           "positions of the tail are not those from base to head: %llu stands "
-                           "where %llu is due",
+        text_append_format(error, "%s: %llu stands where %llu is due", wrong,
                            (unsigned long long)head->tail[i].position, (unsigned long long)due);
         return false;
     }
-    if (due != head->position + 1) {
-        text_append_format(error,
-                           "positions of the tail are not those from base to head: they end "
-                           "before %llu, the head is at %llu",
-                           (unsigned long long)due, (unsigned long long)head->position);
+    if (due == head->position + 1)
+        return true;
+    text_append_format(error, "%s: they end before %llu, the head is at %llu", wrong,
+                       (unsigned long long)due, (unsigned long long)head->position);
+    return false;
+}
+
+static bool check_chain(struct head *head, struct text *error)
+{
+    char hash[SHA256_HEX_SIZE];
+    if (!check_positions(head, error))
         return false;
-    }
-    head_hash_at(head, head->position, hash);
-    if (strcmp(hash, head->hash) == 0)
+    if (head_hash_at(head, head->position, hash) && strcmp(hash, head->hash) == 0)
         return true;
     text_append_format(error,
                        "the chain of hashes does not end in the head's hash: a commit after "
@@ -468,8 +623,10 @@ bool head_decode(struct slice body, struct slice namespace, struct head *ret_hea
 size_t head_tail_bytes(const struct head *head)
 {
     size_t bytes = 0;
+    uint64_t end = head_runs_end(head);
     for (size_t i = 0; i < head->tail_count; i++)
-        bytes += head->tail[i].text.len + 2;
+        if (head->tail[i].position > end)
+            bytes += head->tail[i].text.len + 2;
     return bytes;
 }
 
@@ -529,20 +686,69 @@ void head_expire_replica(struct head *head, struct slice name)
     head_drop_replica(head, name);
 }
 
+void head_run_release(struct head_run *run)
+{
+    mem_free(run->segments);
+    *run = (struct head_run){0};
+}
+
+void head_drop_tail(struct head *head, uint64_t position)
+{
+    uint64_t begin = head->position - head->tail_count;
+    size_t gone = position > begin ? position - begin : 0;
+    for (size_t i = 0; i < gone; i++)
+        commit_release(&head->tail[i]);
+    head->tail_count -= gone;
+    if (gone && head->tail_count)
+        memmove(head->tail, head->tail + gone, head->tail_count * sizeof(*head->tail));
+}
+
+/* Takes the runs from `first` to before `end` away. */
+static void cut_runs(struct head *head, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++)
+        head_run_release(&head->runs[i]);
+    if (end < head->run_count)
+        memmove(head->runs + first, head->runs + end,
+                (head->run_count - end) * sizeof(*head->runs));
+    head->run_count -= end - first;
+}
+
+bool head_place_run(struct head *head, struct head_run *run)
+{
+    char hash[SHA256_HEX_SIZE];
+    size_t first = 0, end;
+    while (first < head->run_count && head->runs[first].from < run->from)
+        first++;
+    for (end = first; end < head->run_count && head->runs[end].position <= run->position;)
+        end++;
+    uint64_t begin = first ? head->runs[first - 1].position : head->base.position;
+    if (begin != run->from || run->position <= run->from ||
+        !head_hash_at(head, run->position, hash) || strcmp(hash, run->hash) != 0)
+        return false;
+    cut_runs(head, first, end);
+    head->runs = mem_realloc(head->runs, (head->run_count + 1) * sizeof(*head->runs));
+    memmove(head->runs + first + 1, head->runs + first,
+            (head->run_count - first) * sizeof(*head->runs));
+    head->runs[first] = *run;
+    head->run_count++;
+    *run = (struct head_run){0};
+    head_drop_tail(head, head_runs_end(head));
+    return true;
+}
+
 bool head_rebase(struct head *head, struct head_base *base)
 {
     char hash[SHA256_HEX_SIZE];
     if (base->position < head->base.position || base->position > head->position)
         return false;
-    head_hash_at(head, base->position, hash);
-    if (strcmp(hash, base->hash) != 0)
+    if (!head_hash_at(head, base->position, hash) || strcmp(hash, base->hash) != 0)
         return false;
-    size_t folded = base->position - head->base.position;
-    for (size_t i = 0; i < folded; i++)
-        commit_release(&head->tail[i]);
-    head->tail_count -= folded;
-    if (folded && head->tail_count)
-        memmove(head->tail, head->tail + folded, head->tail_count * sizeof(*head->tail));
+    size_t gone = 0;
+    while (gone < head->run_count && head->runs[gone].position <= base->position)
+        gone++;
+    cut_runs(head, 0, gone);
+    head_drop_tail(head, base->position);
     head_base_release(&head->base);
     head->base = *base;
     *base = (struct head_base){0};

@@ -25,6 +25,18 @@ struct head_base {
     size_t chunk_count;
 };
 
+/* Commits of the tail that lie in an object of their own: see run.h. */
+struct head_run {
+    char object[COMMIT_OBJECT_SIZE];
+    uint64_t from;                        /* position before its first commit */
+    uint64_t position;                    /* of its last */
+    char hash[SHA256_HEX_SIZE];           /* the chain up to that */
+    uint64_t bytes;                       /* of the object */
+    char (*segments)[COMMIT_OBJECT_SIZE]; /* that its commits name */
+    size_t segment_count;
+    uint64_t segment_bytes;
+};
+
 struct head_replica {
     char name[COMMIT_REPLICA_SIZE];
     uint64_t op;       /* number of its last op that is committed */
@@ -37,7 +49,10 @@ struct head {
     uint64_t position;
     char hash[SHA256_HEX_SIZE];
     struct head_base base;
-    struct commit *tail; /* positions base.position + 1 … position */
+    struct head_run *runs; /* the older part of the tail: from base.position on, without gap */
+    size_t run_count;
+    struct commit *tail; /* its last `tail_count` commits, up to `position`: those behind the runs;
+                          * more after run_open */
     size_t tail_count;
     size_t tail_cap;
     struct head_replica *replicas; /* sorted by name */
@@ -62,10 +77,26 @@ void head_encode(const struct head *head, struct text *out);
 bool head_decode(struct slice body, struct slice namespace, struct head *ret_head,
                  struct text *error);
 
-/* The chain at a position from base.position to head->position. */
-void head_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE]);
+/*
+ * The chain at a position from base.position to head->position. False where it cannot be told
+ * without reading a run: inside one.
+ */
+bool head_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE]);
+/* The last position not above `position` where it can, at least base.position. */
+uint64_t head_boundary(const struct head *head, uint64_t position);
 
-/* Bytes that the tail's entries take in the document. */
+/* Up to where the tail lies in runs; base.position when there are none. */
+uint64_t head_runs_end(const struct head *head);
+void head_run_release(struct head_run *run);
+/*
+ * Puts `run` (which it takes) in the place of the runs and commits that it covers. False, and
+ * nothing done, when base and runs are no longer such that it fits.
+ */
+bool head_place_run(struct head *head, struct head_run *run);
+/* Drops commits in memory up to `position`: they are folded, or in a run. */
+void head_drop_tail(struct head *head, uint64_t position);
+
+/* Bytes that the tail's entries take in the document, without those in runs. */
 size_t head_tail_bytes(const struct head *head);
 
 /*

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "ops/mem.h"
+#include "persistence/run.h"
 #include "persistence/uuid.h"
 
 void loaded_release(struct loaded *loaded)
@@ -56,16 +57,17 @@ static bool object_read(void *ctx, const char *object, struct text *body, struct
     return result == STORE_OK;
 }
 
-static bool object_write(void *ctx, struct slice body, char object[COMMIT_OBJECT_SIZE],
-                         struct text *error)
+static bool write_object(struct loader_objects *objects, const char *kind, const char *suffix,
+                         struct slice body, char object[COMMIT_OBJECT_SIZE], struct text *error)
 {
-    struct loader_objects *objects = ctx;
     struct store_request request = {.verb = STORE_PUT, .body = body};
     char uuid[UUID_TEXT_SIZE];
     if (told_to_stop(objects, error))
         return false;
     uuid7_make(objects->now_ms(objects->ctx), uuid);
-    snprintf(object, COMMIT_OBJECT_SIZE, "chunk-%s.jsonl", uuid);
+    int len = snprintf(object, COMMIT_OBJECT_SIZE, "%s-%s.%s", kind, uuid, suffix);
+    assert(len > 0 && len < COMMIT_OBJECT_SIZE);
+    (void)len;
     snprintf(request.key, sizeof(request.key), "%s/%s", objects->namespace, object);
     enum store_result result = store_wait(objects->store, &request);
     if (result != STORE_OK)
@@ -73,6 +75,18 @@ static bool object_write(void *ctx, struct slice body, char object[COMMIT_OBJECT
     objects->unreachable |= result != STORE_OK;
     store_request_release(&request);
     return result == STORE_OK;
+}
+
+static bool object_write(void *ctx, struct slice body, char object[COMMIT_OBJECT_SIZE],
+                         struct text *error)
+{
+    return write_object(ctx, "chunk", "jsonl", body, object, error);
+}
+
+static bool object_write_run(void *ctx, struct slice body, char object[COMMIT_OBJECT_SIZE],
+                             struct text *error)
+{
+    return write_object(ctx, "run", "json", body, object, error);
 }
 
 void loader_objects_init(struct loader_objects *objects, struct store *store,
@@ -87,6 +101,11 @@ struct fold_store loader_fold_store(struct loader_objects *objects)
 {
     return (struct fold_store){
         .ctx = objects, .read = object_read, .write = objects->now_ms ? object_write : NULL};
+}
+
+struct fold_store loader_run_store(struct loader_objects *objects)
+{
+    return (struct fold_store){.ctx = objects, .read = object_read, .write = object_write_run};
 }
 
 /* --- the head --- */
@@ -139,6 +158,25 @@ enum loader_result loader_head(const struct loader_options *options, struct load
     text_release(&reason);
     store_request_release(&request);
     return result;
+}
+
+enum loader_result loader_open_runs(const struct loader_options *options, struct head *head,
+                                    uint64_t commits, struct text *error)
+{
+    struct loader_objects objects;
+    const struct head_run *run;
+    struct text body = {0};
+    bool fine = true;
+    loader_objects_init(&objects, options->store, options->namespace);
+    while (fine && head->tail_count < commits && (run = run_next(head))) {
+        text_clear(&body);
+        fine = object_read(&objects, run->object, &body, error) &&
+               run_open(head, text_slice(&body), error);
+    }
+    text_release(&body);
+    if (fine)
+        return LOADER_OK;
+    return objects.unreachable ? LOADER_UNREACHABLE : LOADER_CORRUPT;
 }
 
 /* --- chunks, in parallel --- */

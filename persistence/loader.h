@@ -43,6 +43,9 @@ struct loader_options {
 /* The head alone. `error` gets a sentence that names the object. */
 enum loader_result loader_head(const struct loader_options *options, struct loaded *ret_loaded,
                                struct text *error);
+/* Its commits that lie in runs join those in memory until they are `commits`, or all. */
+enum loader_result loader_open_runs(const struct loader_options *options, struct head *head,
+                                    uint64_t commits, struct text *error);
 /* Head and state. */
 enum loader_result loader_run(const struct loader_options *options, struct loaded *ret_loaded,
                               struct text *error);
@@ -63,5 +66,7 @@ void loader_objects_init(struct loader_objects *objects, struct store *store,
                          struct slice namespace);
 /* Borrows `objects`. */
 struct fold_store loader_fold_store(struct loader_objects *objects);
+/* The same for run_make: new objects are named as runs. */
+struct fold_store loader_run_store(struct loader_objects *objects);
 
 #endif

@@ -41,9 +41,14 @@ struct sync_core {
     int64_t base_began; /* of the fold that waits or is in the candidate */
     bool base_placed;
 
+    struct head_run run; /* goes in with the next swap */
+    bool run_waits;
+    int64_t run_began; /* as base_began */
+    bool run_placed;
+
     /* A head that was read and whose commits are being gathered. */
     struct head incoming;
-    bool is_incoming;
+    bool is_incoming, incoming_checked;
     char incoming_etag[STORE_ETAG_MAX];
     size_t fetch_at; /* index in its tail of the next commit to take */
     struct sync_arrival *arriving, **arriving_end;

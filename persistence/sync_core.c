@@ -93,6 +93,13 @@ static void forget_base(struct sync_core *core)
     core->base_waits = false;
 }
 
+static void forget_run(struct sync_core *core)
+{
+    if (core->run_waits)
+        head_run_release(&core->run);
+    core->run_waits = false;
+}
+
 void sync_core_destroy(struct sync_core *core)
 {
     if (!core)
@@ -100,6 +107,7 @@ void sync_core_destroy(struct sync_core *core)
     destroy_batches(core->queue);
     destroy_batches(core->done);
     forget_base(core);
+    forget_run(core);
     sync_core_forget_incoming(core);
     destroy_arrivals(core->arrivals);
     if (core->adopted)
@@ -131,6 +139,7 @@ void sync_core_leave(struct sync_core *core)
         head_release(&core->head);
     core->adopted = false;
     forget_base(core);
+    forget_run(core);
 }
 
 bool sync_core_adopted(const struct sync_core *core)
@@ -221,9 +230,18 @@ static void append_commit(struct sync_core *core, const struct sync_batch *batch
     head_replica(&core->head, slice_of(batch->replica))->time = now;
 }
 
+static void place_run(struct sync_core *core, int64_t now)
+{
+    bool fresh = now - core->run_began < SYNC_OBJECT_AGE_MS;
+    core->run_placed = core->run_waits && fresh && head_place_run(&core->head, &core->run);
+    if (core->run_waits && !core->run_placed)
+        head_run_release(&core->run);
+    core->run_waits = false;
+}
+
 static void start_swap(struct sync_core *core, struct sync_batch *batch, int64_t now)
 {
-    core->base_placed = false;
+    core->base_placed = core->run_placed = false;
     if (core->base_waits) {
         /* Removal of orphans might be about to take chunks that waited too long. */
         bool fresh = now - core->base_began < SYNC_OBJECT_AGE_MS;
@@ -234,6 +252,7 @@ static void start_swap(struct sync_core *core, struct sync_batch *batch, int64_t
         if (!batch && !core->base_placed && core->etag[0])
             return;
     }
+    place_run(core, now);
     if (batch)
         append_commit(core, batch, now);
     core->placed = batch != NULL;
@@ -282,6 +301,17 @@ static void merge_batches(struct sync_core *core, int64_t now)
     }
 }
 
+/* Of the commits that will be inside the head when the waiting run is in its place. */
+static size_t inline_bytes(const struct sync_core *core)
+{
+    uint64_t end = core->run_waits ? core->run.position : 0;
+    size_t bytes = 0;
+    for (size_t i = 0; i < core->head.tail_count; i++)
+        if (core->head.tail[i].position > end)
+            bytes += core->head.tail[i].text.len;
+    return bytes;
+}
+
 /*
  * The next candidate. The first object beside a head needs a head to be there, if an empty one:
  * objects without a head mean that the head was lost.
@@ -294,7 +324,7 @@ static void build(struct sync_core *core, int64_t now)
             merge_batches(core, now);
         if (!encode_batch(core, batch))
             return;
-        bool fits = head_tail_bytes(&core->head) + batch->json.len <= core->settings.inline_limit;
+        bool fits = inline_bytes(core) + batch->json.len <= core->settings.inline_limit;
         bool stale = batch->segment[0] && now - batch->uploaded >= SYNC_OBJECT_AGE_MS;
         if ((!fits && !batch->segment[0]) || stale) {
             if (core->etag[0])
@@ -312,6 +342,8 @@ static bool candidate_stale(const struct sync_core *core, int64_t now)
 {
     const struct sync_batch *batch = core->placed ? core->queue : NULL;
     if (batch && batch->segment[0] && now - batch->uploaded >= SYNC_OBJECT_AGE_MS)
+        return true;
+    if (core->run_placed && now - core->run_began >= SYNC_OBJECT_AGE_MS)
         return true;
     return core->base_placed && now - core->base_began >= SYNC_OBJECT_AGE_MS;
 }
@@ -433,7 +465,7 @@ static void finish_swap(struct sync_core *core, const char *etag)
         sync_core_finish_batch(core);
     if (core->base_placed)
         core->folds++;
-    core->placed = core->base_placed = false;
+    core->placed = core->base_placed = core->run_placed = false;
     sync_core_remember(core, etag);
     text_release(&core->body);
     core->phase = PHASE_REST;
@@ -443,11 +475,8 @@ static void finish_swap(struct sync_core *core, const char *etag)
 /* The hash of the chain in `head` at our position; "" when its tail does not reach back so far. */
 void sync_core_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE])
 {
-    memcpy(out, head->base.hash, SHA256_HEX_SIZE);
-    if (head->base.position > position)
+    if (!head_hash_at(head, position, out))
         out[0] = '\0';
-    for (size_t i = 0; i < head->tail_count && head->tail[i].position <= position; i++)
-        commit_chain(out, text_slice(&head->tail[i].text), out);
 }
 
 /* Is `head` ours, with nothing but commits of this server added? */
@@ -486,7 +515,7 @@ static void reconcile(struct sync_core *core, int64_t now, struct head *head, co
     core->head = *head;
     if (base_landed)
         core->folds++;
-    core->placed = core->base_placed = false;
+    core->placed = core->base_placed = core->run_placed = false;
     sync_core_remember(core, etag);
     core->phase = PHASE_REST;
     if (base_landed || core->position != before)
@@ -569,26 +598,67 @@ static uint64_t base_bytes(const struct head_base *base)
     return bytes;
 }
 
+/* What a tail may have before it is folded: so the cost of a fold, which reads and writes a base,
+ * is spread over changes of half its size. */
+static uint64_t tail_allowed(const struct sync_core *core)
+{
+    uint64_t allowed = base_bytes(&core->head.base) / 2;
+    /* A little before the limit at which a commit, however small, needs a segment of its own. */
+    uint64_t least = core->settings.inline_limit / 8 * 7;
+    return allowed > least ? allowed : least;
+}
+
+/* Bytes of the commits up to a position that is a boundary. */
+static uint64_t tail_bytes(const struct head *head, uint64_t position)
+{
+    uint64_t bytes = 0, end = head_runs_end(head);
+    for (size_t i = 0; i < head->run_count && head->runs[i].position <= position; i++)
+        bytes += head->runs[i].bytes + head->runs[i].segment_bytes;
+    for (size_t i = 0; i < head->tail_count && head->tail[i].position <= position; i++)
+        if (head->tail[i].position > end)
+            bytes +=
+                head->tail[i].text.len + 2 + (head->tail[i].segment[0] ? head->tail[i].bytes : 0);
+    return bytes;
+}
+
+/* Whoever changed the head last does what there is to do about it. */
+static bool may_work(const struct sync_core *core)
+{
+    return core->adopted && core->phase == PHASE_REST && !core->base_waits &&
+           (!core->settings.shared || core->ours_last);
+}
+
 bool sync_core_fold_due(const struct sync_core *core)
 {
     const struct head *head = &core->head;
-    size_t kept = core->settings.tail_keep;
-    if (!core->adopted || core->phase != PHASE_REST || core->base_waits ||
-        head->tail_count <= kept || (core->settings.shared && !core->ours_last))
+    if (!may_work(core))
         return false;
-    uint64_t tail = 0, allowed = base_bytes(&head->base) / 2;
-    for (size_t i = 0; i < head->tail_count - kept; i++)
-        tail += head->tail[i].text.len + 2 + (head->tail[i].segment[0] ? head->tail[i].bytes : 0);
-    /* A little before the limit at which a commit, however small, needs a segment of its own. */
-    if (allowed < core->settings.inline_limit / 8 * 7)
-        allowed = core->settings.inline_limit / 8 * 7;
-    return tail > allowed || head->tail_count - kept > core->settings.tail_max;
+    uint64_t position = sync_core_fold_position(core);
+    if (position == head->base.position)
+        return false;
+    return tail_bytes(head, position) > tail_allowed(core) ||
+           head->tail_count > core->settings.tail_max + core->settings.tail_keep;
 }
 
 uint64_t sync_core_fold_position(const struct sync_core *core)
 {
-    size_t count = core->head.tail_count, kept = core->settings.tail_keep;
-    return core->head.base.position + (count > kept ? count - kept : 0);
+    const struct head *head = &core->head;
+    uint64_t kept = core->settings.tail_keep, position;
+    if (head->position - head->base.position <= kept)
+        return head->base.position;
+    position = head_boundary(head, head->position - kept);
+    /* By the time the fold is done, that run is in its place. */
+    if (core->run_waits && position > core->run.from && position < core->run.position)
+        position = core->run.from;
+    return position;
+}
+
+bool sync_core_run_due(const struct sync_core *core)
+{
+    const struct head *head = &core->head;
+    return may_work(core) && !core->run_waits && head->tail_count > 1 &&
+           tail_allowed(core) > core->settings.inline_limit &&
+           head_tail_bytes(head) > core->settings.inline_limit / 2;
 }
 
 bool sync_core_head(const struct sync_core *core, struct head *ret_head, struct text *error)
@@ -608,6 +678,14 @@ void sync_core_offer_base(struct sync_core *core, struct head_base *base, int64_
     core->base = *base;
     core->base_waits = true;
     core->base_began = began;
+}
+
+void sync_core_offer_run(struct sync_core *core, struct head_run *run, int64_t began)
+{
+    forget_run(core);
+    core->run = *run;
+    core->run_waits = true;
+    core->run_began = began;
 }
 
 /* --- looking --- */

@@ -56,7 +56,7 @@ bool sync_batch_skip(struct sync_batch *batch, uint64_t count);
 
 struct sync_settings {
     size_t inline_limit;
-    size_t tail_max; /* commits in a tail before a fold is due */
+    size_t tail_max; /* commits inside a head before a fold is due */
     int64_t backoff_max_ms;
     const char *replica;     /* this server's name, borrowed */
     const char *incarnation; /* name/nonce, borrowed */
@@ -144,7 +144,12 @@ void sync_core_drop_dead(struct sync_core *core);
 bool sync_core_fold_due(const struct sync_core *core);
 /* Up to where: what is newer stays in the tail. */
 uint64_t sync_core_fold_position(const struct sync_core *core);
-/* The committed head as it is in the store, for a fold: false while it is not known. */
+/* The head has so many commits inside that they are better moved into a run (run.h), no fold is due
+ * soon, and no run waits. */
+bool sync_core_run_due(const struct sync_core *core);
+/* Takes `run`, uploaded not before `began`: it goes in with the next commit. */
+void sync_core_offer_run(struct sync_core *core, struct head_run *run, int64_t began);
+/* The committed head as it is in the store, for a fold or a run: false while it is not known. */
 bool sync_core_head(const struct sync_core *core, struct head *ret_head, struct text *error);
 /* Takes `base`, whose first object was uploaded not before `began`. */
 void sync_core_offer_base(struct sync_core *core, struct head_base *base, int64_t began);

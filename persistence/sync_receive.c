@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "ops/mem.h"
+#include "persistence/run.h"
 
 static struct sync_arrival *arrival_of(const struct commit *commit)
 {
@@ -108,18 +109,46 @@ static void install(struct sync_core *core)
     core->ours_last =
         core->head.position > core->position &&
         strcmp(core->head.tail[core->head.tail_count - 1].replica, core->settings.incarnation) == 0;
+    run_close(&core->head);
     if (base_landed)
         core->folds++;
-    core->placed = core->base_placed = false;
+    core->placed = core->base_placed = core->run_placed = false;
     sync_core_remember(core, core->incoming_etag);
     core->phase = PHASE_REST;
     sync_core_succeed(core);
 }
 
-/* Takes commits up to the first whose segment has to be fetched. */
+/* Does `incoming`, whose commits reach back to our position, continue our chain? */
+static bool continues(struct sync_core *core)
+{
+    const struct head *head = &core->incoming;
+    char hash[SHA256_HEX_SIZE];
+    if (head_hash_at(head, core->position, hash) && strcmp(hash, core->hash) == 0) {
+        core->fetch_at = (size_t)(core->position - (head->position - head->tail_count));
+        core->incoming_checked = true;
+        return true;
+    }
+    sync_core_forget_incoming(core);
+    sync_core_be_stuck(core, STORE_PRECONDITION,
+                       "it does not continue what this server has seen of it");
+    return false;
+}
+
+static bool wants_run(const struct sync_core *core)
+{
+    return core->incoming.position - core->incoming.tail_count > core->position;
+}
+
+/* Takes commits up to the first whose segment, or the run it lies in, has to be fetched. */
 static void gather(struct sync_core *core)
 {
     struct head *head = &core->incoming;
+    if (wants_run(core)) {
+        core->phase = PHASE_FETCH;
+        return;
+    }
+    if (!core->incoming_checked && !continues(core))
+        return;
     for (; core->fetch_at < head->tail_count; core->fetch_at++) {
         const struct commit *commit = &head->tail[core->fetch_at];
         bool pending = is_queued(core, commit);
@@ -138,15 +167,7 @@ static void gather(struct sync_core *core)
 
 void sync_core_receive(struct sync_core *core, struct head *head, const char *etag)
 {
-    char hash[SHA256_HEX_SIZE];
     bool folded = head->base.position > core->position;
-    sync_core_hash_at(head, core->position, hash);
-    if (head->position < core->position || (!folded && strcmp(hash, core->hash) != 0)) {
-        head_release(head);
-        sync_core_be_stuck(core, STORE_PRECONDITION,
-                           "it does not continue what this server has seen of it");
-        return;
-    }
     if (folded) {
         head_release(head);
         core->phase = PHASE_RELOAD;
@@ -154,8 +175,8 @@ void sync_core_receive(struct sync_core *core, struct head *head, const char *et
     }
     core->incoming = *head;
     core->is_incoming = true;
+    core->incoming_checked = false;
     snprintf(core->incoming_etag, sizeof(core->incoming_etag), "%s", etag);
-    core->fetch_at = (size_t)(core->position - head->base.position);
     gather(core);
 }
 
@@ -163,16 +184,31 @@ enum sync_want sync_core_request_segment(const struct sync_core *core,
                                          struct sync_request *ret_request)
 {
     snprintf(ret_request->key, sizeof(ret_request->key), "%s/%s", core->namespace,
-             core->incoming.tail[core->fetch_at].segment);
+             wants_run(core) ? run_next(&core->incoming)->object
+                             : core->incoming.tail[core->fetch_at].segment);
     return SYNC_GET;
+}
+
+/* The segment's ops become an arrival; a run's commits are gathered like those of the head. */
+static bool take_object(struct sync_core *core, struct slice body, struct text *error)
+{
+    struct slice ops;
+    if (wants_run(core))
+        return run_open(&core->incoming, body, error);
+    const struct commit *commit = &core->incoming.tail[core->fetch_at];
+    if (!segment_find(body, slice_of(core->namespace), commit, &ops, error))
+        return false;
+    struct sync_arrival *arrival = arrival_of(commit);
+    text_append_slice(&arrival->ops, ops);
+    add_arriving(core, arrival);
+    core->fetch_at++;
+    return true;
 }
 
 void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_result result,
                               struct slice body, const char *error)
 {
-    const struct commit *commit = &core->incoming.tail[core->fetch_at];
     struct text reason = {0};
-    struct slice ops;
     if (result == STORE_NOT_FOUND) {
         /* Folded and tidied away since the head was read, or lost: the head tells. */
         sync_core_forget_incoming(core);
@@ -180,13 +216,9 @@ void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_re
         core->phase = PHASE_READ;
     } else if (result != STORE_OK) {
         sync_core_fail(core, now, result, error);
-    } else if (!segment_find(body, slice_of(core->namespace), commit, &ops, &reason)) {
+    } else if (!take_object(core, body, &reason)) {
         sync_core_fail(core, now, STORE_INVALID, text_terminated(&reason));
     } else {
-        struct sync_arrival *arrival = arrival_of(commit);
-        text_append_slice(&arrival->ops, ops);
-        add_arriving(core, arrival);
-        core->fetch_at++;
         sync_core_succeed(core);
         gather(core);
     }
@@ -205,7 +237,7 @@ void sync_core_reload(struct sync_core *core, struct head *head, const char *eta
     }
     head_release(&core->head);
     core->head = *head;
-    core->placed = core->base_placed = core->ours_last = false;
+    core->placed = core->base_placed = core->run_placed = core->ours_last = false;
     sync_core_remember(core, etag);
     core->phase = PHASE_REST;
     sync_core_succeed(core);

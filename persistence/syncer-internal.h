@@ -26,6 +26,7 @@ void agent_take_arrivals(struct namespace *ns);
 /* A fold has passed us: loads the state anew and puts what is pending on top. */
 void agent_start_reload(struct namespace *ns);
 void agent_start_fold(struct namespace *ns);
+void agent_start_move(struct namespace *ns);
 void agent_start_tidy(struct namespace *ns);
 /* Drops an idle namespace from memory. */
 void agent_unload(struct namespace *ns);

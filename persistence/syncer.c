@@ -470,8 +470,12 @@ static void look_after(struct namespace *ns)
     }
     if (ns->owner->syncer->closing)
         return;
-    if (!agent->folding && now >= agent->fold_at && sync_core_fold_due(agent->core))
+    if (agent->folding || now < agent->fold_at)
+        return;
+    if (sync_core_fold_due(agent->core))
         agent_start_fold(ns);
+    else if (sync_core_run_due(agent->core))
+        agent_start_move(ns);
 }
 
 static void check_closed(struct syncer *syncer);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "ops/mem.h"
+#include "persistence/run.h"
 
 #define FOLD_PAUSE_MS 5000 /* after a fold that failed */
 #define TIDY_FIRST_MS 60000
@@ -164,6 +165,11 @@ static void remember_strays(struct fold_job *job, int64_t now)
     for (size_t i = 0; i < head->base.chunk_count; i++)
         if (!is_named(&job->base, head->base.chunks[i].object))
             remember_stray(strays, head->base.chunks[i].object, now, true);
+    for (size_t i = 0; i < head->run_count && head->runs[i].position <= job->position; i++) {
+        remember_stray(strays, head->runs[i].object, now, true);
+        for (size_t j = 0; j < head->runs[i].segment_count; j++)
+            remember_stray(strays, head->runs[i].segments[j], now, true);
+    }
     for (size_t i = 0; i < head->tail_count; i++)
         if (head->tail[i].segment[0] && head->tail[i].position <= job->position)
             remember_stray(strays, head->tail[i].segment, now, true);
@@ -197,6 +203,14 @@ static int64_t now_of(void *ctx)
     return persistence_now(ctx);
 }
 
+static void init_objects(struct loader_objects *objects, struct namespace *ns, struct store *store)
+{
+    loader_objects_init(objects, store, namespace_name(ns));
+    objects->stop = &ns->owner->stopping;
+    objects->now_ms = now_of;
+    objects->ctx = ns->owner;
+}
+
 static void fold_run_job(void *ctx, struct store *store)
 {
     struct fold_job *job = ctx;
@@ -204,10 +218,7 @@ static void fold_run_job(void *ctx, struct store *store)
     struct loader_objects objects;
     struct fold_options options = {.chunk_size = (size_t)p->options.chunk_size,
                                    .inline_limit = (size_t)p->options.inline_limit};
-    loader_objects_init(&objects, store, namespace_name(job->ns));
-    objects.stop = &p->stopping;
-    objects.now_ms = now_of;
-    objects.ctx = p;
+    init_objects(&objects, job->ns, store);
     struct fold_store fold_store = loader_fold_store(&objects);
     job->ok = fold_run(&job->head, job->position, &fold_store, &options, &job->base, &job->error);
     syncer_post(p->syncer, fold_finished, job);
@@ -228,6 +239,69 @@ void agent_start_fold(struct namespace *ns)
     workers_submit(ns->owner->workers, fold_run_job, job);
 }
 
+/* --- moving commits out of the head, into a run --- */
+
+struct move_job {
+    struct namespace *ns;
+    struct head head;
+    struct head_run run;
+    int64_t began;
+    bool ok;
+    struct text error;
+};
+
+static void move_finished(void *ctx)
+{
+    struct move_job *job = ctx;
+    struct namespace *ns = job->ns;
+    struct persistence *p = ns->owner;
+    int64_t now = persistence_now(p);
+    ns->agent.folding = false;
+    if (job->ok && sync_core_adopted(ns->agent.core)) {
+        for (size_t i = 0; i < job->head.run_count; i++)
+            if (job->head.runs[i].from >= job->run.from)
+                remember_stray(&ns->agent.strays, job->head.runs[i].object, now, true);
+        sync_core_offer_run(ns->agent.core, &job->run, job->began);
+    } else if (job->ok) {
+        head_run_release(&job->run);
+    } else if (!atomic_load(&p->stopping)) {
+        ns->agent.fold_at = now + FOLD_PAUSE_MS;
+        persistence_log(p, PERSISTENCE_LOG_WARNING,
+                        "namespace %s cannot move commits out of its head: %s", ns->name,
+                        text_terminated(&job->error));
+    }
+    head_release(&job->head);
+    text_release(&job->error);
+    mem_free(job);
+    agent_run(ns);
+}
+
+static void move_run_job(void *ctx, struct store *store)
+{
+    struct move_job *job = ctx;
+    struct persistence *p = job->ns->owner;
+    struct loader_objects objects;
+    init_objects(&objects, job->ns, store);
+    struct fold_store run_store = loader_run_store(&objects);
+    job->ok = run_make(&job->head, (size_t)p->options.inline_limit / 2, &run_store, &job->run,
+                       &job->error);
+    syncer_post(p->syncer, move_finished, job);
+}
+
+void agent_start_move(struct namespace *ns)
+{
+    struct move_job *job = mem_calloc(1, sizeof(*job));
+    job->ns = ns;
+    job->began = persistence_now(ns->owner);
+    if (!sync_core_head(ns->agent.core, &job->head, &job->error)) {
+        text_release(&job->error);
+        mem_free(job);
+        return;
+    }
+    ns->agent.folding = true;
+    workers_submit(ns->owner->workers, move_run_job, job);
+}
+
 /* --- tidying: objects that no head names go, after a time --- */
 
 struct tidy_job {
@@ -235,19 +309,31 @@ struct tidy_job {
     struct strays strays; /* the agent's, lent */
 };
 
+static bool run_names(const struct head_run *run, const char *object)
+{
+    bool found = strcmp(run->object, object) == 0;
+    for (size_t i = 0; i < run->segment_count && !found; i++)
+        found = strcmp(run->segments[i], object) == 0;
+    return found;
+}
+
 static bool head_names(const struct head *head, const char *object)
 {
     for (size_t i = 0; i < head->tail_count; i++)
         if (strcmp(head->tail[i].segment, object) == 0)
             return true;
+    for (size_t i = 0; i < head->run_count; i++)
+        if (run_names(&head->runs[i], object))
+            return true;
     return is_named(&head->base, object);
 }
 
-/* When a chunk or segment was named, from its UUID; -1: this is neither. */
+/* When a chunk, segment or run was named, from its UUID; -1: this is none. */
 static int64_t object_time(const char *object)
 {
-    static const char *const kinds[][2] = {{"chunk-", ".jsonl"}, {"segment-", ".json"}};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const kinds[][2] = {
+        {"chunk-", ".jsonl"}, {"segment-", ".json"}, {"run-", ".json"}};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         size_t prefix = strlen(kinds[i][0]), len = strlen(object);
         if (strncmp(object, kinds[i][0], prefix) != 0 ||
             len != prefix + UUID_TEXT_LEN + strlen(kinds[i][1]) ||

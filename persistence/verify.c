@@ -14,6 +14,7 @@
 #include "ops/mem.h"
 #include "persistence/fold.h"
 #include "persistence/head.h"
+#include "persistence/run.h"
 
 #define ATTEMPTS 4
 
@@ -376,11 +377,13 @@ static int compare_names(const void *a, const void *b)
 
 static const char **names_of(const struct head *head, size_t *ret_count)
 {
-    size_t room = head->tail_count + head->base.chunk_count, count = 0;
+    size_t room = head->tail_count + head->run_count + head->base.chunk_count, count = 0;
     const char **names = mem_alloc((room ? room : 1) * sizeof(*names));
     for (size_t i = 0; i < head->tail_count; i++)
         if (head->tail[i].segment[0])
             names[count++] = head->tail[i].segment;
+    for (size_t i = 0; i < head->run_count; i++)
+        names[count++] = head->runs[i].object;
     for (size_t i = 0; i < head->base.chunk_count; i++)
         names[count++] = head->base.chunks[i].object;
     qsort(names, count, sizeof(*names), compare_names);
@@ -435,7 +438,8 @@ static void count_orphans(struct check *check)
 static bool find_object(struct check *check, const char *object, void *ctx)
 {
     (void)check;
-    if (strncmp(object, "chunk-", 6) != 0 && strncmp(object, "segment-", 8) != 0)
+    if (strncmp(object, "chunk-", 6) != 0 && strncmp(object, "segment-", 8) != 0 &&
+        strncmp(object, "run-", 4) != 0)
         return true;
     snprintf(ctx, COMMIT_OBJECT_SIZE, "%s", object);
     return false;
@@ -481,6 +485,26 @@ static bool read_head(struct check *check)
     return whole;
 }
 
+/* The commits in runs join the others, and are checked with them. */
+static void open_runs(struct check *check)
+{
+    const struct head_run *run;
+    struct text reason = {0};
+    for (size_t i = 0; i < check->head.run_count; i++)
+        check->report->bytes_all += check->head.runs[i].bytes;
+    while (!given_up(check) && (run = run_next(&check->head))) {
+        text_clear(&check->body);
+        if (!fetch(check, run->object, run->position, &check->body))
+            break;
+        if (!run_open(&check->head, text_slice(&check->body), &reason)) {
+            add_fault(check, run->object, run->position, "%s", text_terminated(&reason));
+            break;
+        }
+        note_read(check, check->body.len);
+    }
+    text_release(&reason);
+}
+
 static void describe(struct check *check)
 {
     const struct head *head = &check->head;
@@ -514,6 +538,7 @@ static bool check_once(struct check *check)
     struct verify_report *report = check->report;
     bool again = false;
     if (read_head(check)) {
+        open_runs(check);
         describe(check);
         check->commit_seen = mem_calloc(check->head.tail_count + 1, 1);
         check->chunk_seen = mem_calloc(check->head.base.chunk_count + 1, 1);

@@ -156,13 +156,18 @@ static void read_history(struct reading *reading, struct store *store)
     struct text error = {0};
     if (!store) {
         resp_write_array(&reading->out, 0);
-    } else if (loader_head(&options, &loaded, &error) == LOADER_OK) {
-        write_commits(&reading->out, &loaded.head, reading->count);
+        return;
+    }
+    enum loader_result result = loader_head(&options, &loaded, &error);
+    if (result == LOADER_OK) {
+        result = loader_open_runs(&options, &loaded.head, (uint64_t)reading->count, &error);
+        if (result == LOADER_OK)
+            write_commits(&reading->out, &loaded.head, reading->count);
         loaded_release(&loaded);
-    } else {
+    }
+    if (result != LOADER_OK)
         resp_write_error_format(&reading->out, "CAIRNERR the history cannot be read: %s",
                                 text_terminated(&error));
-    }
     text_release(&error);
 }
 

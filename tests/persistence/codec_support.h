@@ -69,6 +69,17 @@ static inline bool objects_write(void *ctx, struct slice body, char name[COMMIT_
     return true;
 }
 
+static inline bool objects_write_run(void *ctx, struct slice body, char name[COMMIT_OBJECT_SIZE],
+                                     struct text *error)
+{
+    struct objects *objects = ctx;
+    if (!objects_write(ctx, body, name, error))
+        return false;
+    snprintf(name, COMMIT_OBJECT_SIZE, "run-%zu.json", objects->count);
+    memcpy(objects->list[objects->count - 1].name, name, COMMIT_OBJECT_SIZE);
+    return true;
+}
+
 static inline void objects_release(struct objects *objects)
 {
     for (size_t i = 0; i < objects->count; i++)
@@ -80,6 +91,11 @@ static inline void objects_release(struct objects *objects)
 static inline struct fold_store objects_store(struct objects *objects)
 {
     return (struct fold_store){objects, objects_read, objects_write};
+}
+
+static inline struct fold_store objects_run_store(struct objects *objects)
+{
+    return (struct fold_store){objects, objects_read, objects_write_run};
 }
 
 /* Keys past their deadline at `clock` are of no account: a base drops them only with their lines.

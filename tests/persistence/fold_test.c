@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "persistence/fold.h"
 
+#include "persistence/run.h"
+
 #include "tests/persistence/codec_support.h"
 
 #define NOW 1795212345678
@@ -23,6 +25,16 @@ static void fold_to(struct head *head, uint64_t position, struct objects *object
     check(fold_run(head, position, &store, options, &base, &error), &error);
     assert_true(head_rebase(head, &base));
     assert_int_equal(head->base.position, position);
+}
+
+static void move_to_run(struct head *head, struct objects *objects, size_t unit)
+{
+    struct fold_store store = objects_run_store(objects);
+    struct head_run run;
+    struct text error = {0};
+    check(run_make(head, unit, &store, &run, &error), &error);
+    assert_true(head_place_run(head, &run));
+    assert_int_equal(head->tail_count, 0);
 }
 
 static void assert_state(const struct head *head, struct objects *objects, struct keyspace *ks,
@@ -92,8 +104,13 @@ static void random_run(struct random *r, unsigned keys, size_t bytes_max)
         unsigned commits = (unsigned)random_below(r, 5);
         for (unsigned i = 0; i < commits; i++)
             head_commit_random(&head, &objects, &source, ks, &clock);
-        uint64_t position = head.base.position + random_below(r, head.tail_count + 1);
-        fold_to(&head, position, &objects, &options);
+        if (random_below(r, 2) && head.tail_count) {
+            move_to_run(&head, &objects, 1 + random_below(r, 500));
+            assert_state(&head, &objects, ks, clock);
+        }
+        uint64_t position =
+            head.base.position + random_below(r, head.position - head.base.position + 1);
+        fold_to(&head, head_boundary(&head, position), &objects, &options);
         assert_state(&head, &objects, ks, clock);
         assert_encodes(&head);
     }

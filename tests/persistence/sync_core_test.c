@@ -10,6 +10,7 @@
 
 #include "persistence/loader.h"
 #include "persistence/recovery.h"
+#include "persistence/run.h"
 #include "persistence/store_faulty.h"
 #include "tests/persistence/persistence_support.h"
 #include "tests/support/random.h"
@@ -29,7 +30,7 @@ struct world {
     uint64_t number;       /* last op of this incarnation */
     int64_t sums[KEYS];
     size_t inline_limit;
-    uint64_t crashes, commits, folds;
+    uint64_t crashes, commits, folds, runs;
 };
 
 static void count_uuid(int64_t now_ms, char out[UUID_TEXT_SIZE])
@@ -178,6 +179,29 @@ static void world_fold(struct world *world)
     head_release(&head);
 }
 
+/* At any time, not only when it pays. */
+static void world_move(struct world *world)
+{
+    struct loader_objects objects;
+    struct head head;
+    struct head_run run;
+    struct text error = {0};
+    if (!sync_core_head(world->core, &head, &error))
+        return;
+    loader_objects_init(&objects, world->store, slice_of(NAME));
+    objects.now_ms = now_of;
+    objects.ctx = world;
+    struct fold_store store = loader_run_store(&objects);
+    int64_t began = world->now;
+    if (head.tail_count && run_make(&head, 200, &store, &run, &error)) {
+        if (random_below(&world->random, 20) == 0)
+            world->now += 2 * SYNC_OBJECT_AGE_MS;
+        sync_core_offer_run(world->core, &run, began);
+    }
+    text_release(&error);
+    head_release(&head);
+}
+
 /* One request of the core, if it has any. False when it rests. */
 static bool world_step(struct world *world)
 {
@@ -220,6 +244,7 @@ static void world_check(struct world *world)
         assert_int_equal(number, world->sums[i]);
     }
     world->folds += loaded.head.base.position > 0;
+    world->runs += loaded.head.run_count;
     loaded_release(&loaded);
 }
 
@@ -235,6 +260,8 @@ static void world_run(struct world *world, int steps, bool crashes)
             world_crash(world);
         if (sync_core_fold_due(world->core))
             world_fold(world);
+        if (random_below(&world->random, 10) == 0)
+            world_move(world);
         world_step(world);
     }
     store_faulty_set(world->store, &(struct store_faults){{0}});

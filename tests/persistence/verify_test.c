@@ -6,6 +6,7 @@
 #include "persistence/verify.h"
 
 #include "persistence/head.h"
+#include "persistence/run.h"
 #include "persistence/store_faulty.h"
 #include "tests/persistence/codec_support.h"
 
@@ -195,6 +196,38 @@ static void a_sound_namespace_is_sound_and_counted(void **state)
         verify_report_release(&report);
         place_release(&place);
     }
+}
+
+static void commits_in_runs_are_checked_like_the_others(void **state)
+{
+    (void)state;
+    struct place place;
+    struct head_run run;
+    struct verify_report report;
+    struct text error = {0};
+    char object[COMMIT_OBJECT_SIZE], where[COMMIT_OBJECT_SIZE + 1];
+    place_init(&place, &tiny);
+    struct fold_store store = objects_run_store(&place.objects);
+    assert_true(run_make(&place.head, 1000, &store, &run, &error));
+    snprintf(object, sizeof(object), "%s", run.object);
+    snprintf(where, sizeof(where), "/%s", object);
+    assert_true(head_place_run(&place.head, &run));
+    commit_number(&place, "a/1", "other", false);
+    put_all(&place);
+    expect_sound(&place);
+    check(&place, &report);
+    assert_int_equal(report.commits, 5);
+    assert_int_equal(report.ops, 5);
+    assert_int_equal(report.segments, 2);
+    assert_int_equal(report.orphans, 1);
+    verify_report_release(&report);
+    struct text *body = &objects_find(&place.objects, object)->body;
+    body->data[body->len / 2] ^= 1;
+    put_object(&place, object, text_slice(body));
+    expect_fault(&place, where, object);
+    drop_object(&place, object);
+    expect_fault(&place, where, "missing");
+    place_release(&place);
 }
 
 static void whatever_is_written_is_sound(void **state)
@@ -718,6 +751,7 @@ int main(void)
 #define T(name) cmocka_unit_test(name)
     const struct CMUnitTest tests[] = {
         T(a_sound_namespace_is_sound_and_counted),
+        T(commits_in_runs_are_checked_like_the_others),
         T(whatever_is_written_is_sound),
         T(a_flipped_bit_or_a_cut_is_found_in_every_object),
         T(a_missing_object_is_named_with_its_position),
