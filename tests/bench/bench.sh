@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Builds the bare responder and runs the side-by-side benchmark, or with "stalls" the measurement of the slowest
-# requests; `bench.sh --help` and `bench.sh stalls --help` tell what can be set.
+# requests, with "cost" that of syncs, with "start" that of loading; `bench.sh [what] --help` tells what can be set.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,5 +14,9 @@ build() {
 
 build responder -levent
 build stall
-if [ "${1:-}" = stalls ]; then exec python3 "$here/stall.py" "${@:2}"; fi
+case "${1:-}" in
+    stalls) exec python3 "$here/stall.py" "${@:2}" ;;
+    cost) exec python3 "$here/cost.py" "${@:2}" ;;
+    start) exec python3 "$here/start.py" "${@:2}" ;;
+esac
 exec python3 "$here/bench.py" "$@"

@@ -2,12 +2,12 @@
 /*
  * A steady client that measures how long the slowest requests wait.
  *
- *   stall PORT SECONDS RATE KEYS
+ *   stall PORT SECONDS RATE KEYS [get]
  *
  * Sends GET and SET in turn to random keys "bench:s:<12 digits>" at a fixed rate on one connection,
  * and takes each latency from the moment the request was due, not from when it could be sent: a
- * stall counts for all the requests it held up. Prints "p50 p99 p99.9 p99.99 max count", times in
- * microseconds. Knows nothing but the wire.
+ * stall counts for all the requests it held up. With "get" it only GETs. Prints "p50 p99 p99.9
+ * p99.99 max count", times in microseconds. Knows nothing but the wire.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -116,8 +116,8 @@ int main(int argc, char **argv)
     int64_t *took, start;
     int fd;
 
-    if (argc != 5) {
-        fprintf(stderr, "usage: stall PORT SECONDS RATE KEYS\n");
+    if (argc != 5 && argc != 6) {
+        fprintf(stderr, "usage: stall PORT SECONDS RATE KEYS [get]\n");
         return 2;
     }
     seconds = atol(argv[2]);
@@ -133,7 +133,7 @@ int main(int argc, char **argv)
         int64_t due = start + i * NS / rate;
 
         wait_until(due);
-        ask(fd, i % 2, random() % keys);
+        ask(fd, argc == 5 && i % 2, random() % keys);
         took[i] = now_ns() - due;
     }
     qsort(took, (size_t)count, sizeof(*took), compare);

@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a sync costs, by the size of the namespace and by how many keys have changed: bench.sh cost
+
+  SIZES=1000,10000,100000,1000000    keys of the namespace
+  CHANGES=10,100,1000,10000          random keys set anew before each sync
+  SECONDS_PER_CELL=2
+  LONG=1000000:100                   the cell that goes on for LONG_SYNCS and at least one whole fold
+  LONG_SYNCS=1000
+  MODES=alone,shared                 shared: a second server on the same store follows each sync
+  S3_ENDPOINT=, S3_BUCKET=           a bucket instead of a directory (with AWS_… as for any client)
+  RATE=2000                          requests a second of the steady client
+
+Each cell sets its keys and says CAIRN SYNC, over and over; there are no other syncs. Bytes and requests are the
+server's own counts of what went to and came from the store, folds and all: the mean over the cell, and the median
+sync. Processor time is that of the threads that sync and fold. The slowest reply is that of a steady client that
+GETs from the same namespace: first while the keys of the cell are only read, without syncs, then with them. Prints
+Markdown.
+"""
+import os
+import random
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import bench
+
+SIZES = [int(n) for n in os.environ.get("SIZES", "1000,100000" if bench.QUICK else "1000,10000,100000,1000000").split(",")]
+CHANGES = [int(n) for n in os.environ.get("CHANGES", "100" if bench.QUICK else "10,100,1000,10000").split(",")]
+SECONDS = int(os.environ.get("SECONDS_PER_CELL", "1" if bench.QUICK else "2"))
+LONG = tuple(int(n) for n in os.environ.get("LONG", "1000000:100").split(":"))
+LONG_SYNCS = int(os.environ.get("LONG_SYNCS", "1000"))
+LONG_LIMIT = 60
+MODES = os.environ.get("MODES", "alone,shared").split(",")
+RATE = int(os.environ.get("RATE", "2000"))
+ENDPOINT = os.environ.get("S3_ENDPOINT")
+STALL = os.path.join(bench.BUILD, "bench", "stall")
+
+
+class Client:
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.replies = self.socket.makefile("rb", buffering=1 << 16)
+
+    def reply(self):
+        line = self.replies.readline()
+        if line[:1] == b"$" and line != b"$-1\r\n":
+            return self.replies.read(int(line[1:]) + 2)[:-2]
+        if line[:1] not in (b"+", b":", b"$"):
+            sys.exit(f"unexpected reply: {line.decode(errors='replace')}")
+        return line[1:-2]
+
+    def ask(self, *commands):
+        """Sends all at once; the last reply."""
+        self.socket.sendall(b"".join(bench.encode(*words) for words in commands))
+        for _ in commands[1:]:
+            self.reply()
+        return self.reply()
+
+    def counts(self):
+        """(bytes out, bytes in, requests, folds)"""
+        lines = dict(line.split(":", 1) for line in self.ask(("INFO", "cairn")).decode().split("\r\n") if ":" in line)
+        requests = sum(int(lines[name]) for name in ("store_puts", "store_gets", "store_lists", "store_removes"))
+        return int(lines["store_bytes_out"]), int(lines["store_bytes_in"]), requests, int(lines["folds"])
+
+
+class Server(bench.Server):
+    """cairn on a given store, with syncs on demand alone."""
+
+    def __init__(self, store, shared):
+        self.store, self.shared = store, shared
+        super().__init__("cairn", "everysec")
+        self.client = Client(self.port)
+
+    def command(self, persistence, size):
+        flags = ["--s3-endpoint", ENDPOINT] if ENDPOINT else []
+        if self.shared:
+            flags += ["--shared", "yes"]
+        return [bench.SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.directory, "--store", self.store,
+                "--sync-interval", "0", "--journal-fsync", persistence, "--threads", "1"] + flags
+
+    def background_seconds(self):
+        """What all threads but that of the clients have run."""
+        total, tasks = 0, f"/proc/{self.process.pid}/task"
+        for task in os.listdir(tasks):
+            try:
+                with open(f"{tasks}/{task}/schedstat", encoding="ascii") as stat:
+                    total += 0 if int(task) == self.process.pid else int(stat.read().split()[0])
+            except FileNotFoundError:
+                pass
+        return total / 1e9
+
+
+def key(i):
+    return f"bench:s:{i:012}"
+
+
+def settle(client):
+    """Waits until no fold is under way."""
+    last, quiet = None, 0
+    while quiet < 5:
+        time.sleep(0.1)
+        now = client.counts()
+        quiet = quiet + 1 if now == last else 0
+        last = now
+
+
+def steady(server, size, seconds):
+    return subprocess.Popen([STALL, str(server.port), str(seconds), str(RATE), str(size), "get"],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def slowest(process):
+    said = process.communicate(timeout=120)[0].decode().split()
+    if process.returncode:
+        sys.exit(" ".join(said))
+    return int(said[4]) / 1000
+
+
+def without_syncs(server, size, changes):
+    """The same work on the same connections, but nothing changes and nothing is synced."""
+    process = steady(server, size, 1)
+    while process.poll() is None:
+        keys = [random.randrange(size) for _ in range(changes)]
+        server.client.ask(*(("GET", key(i)) for i in keys), ("PING",))
+    return slowest(process)
+
+
+class Cell:
+    def __init__(self, server, follower, size, changes):
+        self.server, self.follower, self.size, self.changes = server, follower, size, changes
+        self.long = (size, changes) == LONG
+        self.deltas, self.reads = [], []
+        self.slowest, self.syncs = 0, 0
+
+    def sync(self):
+        value = f"{random.getrandbits(64):016x}"
+        keys = [random.randrange(self.size) for _ in range(self.changes)]
+        self.server.client.ask(*(("SET", key(i), value) for i in keys), ("CAIRN", "SYNC"))
+        self.deltas.append(self.server.client.counts())
+        if self.follower:
+            self.follower.client.ask(("CAIRN", "SYNC"))
+            self.reads.append(self.follower.client.counts())
+        self.syncs += 1
+
+    def enough(self, begin):
+        if not self.long:
+            return True
+        folds = self.deltas[-1][3] - self.first[3] if self.deltas else 0
+        return (self.syncs >= LONG_SYNCS and folds > 0) or time.monotonic() - begin > LONG_LIMIT
+
+    def run(self):
+        self.noise = without_syncs(self.server, self.size, self.changes)
+        self.first = self.server.client.counts()
+        self.follower_first = self.follower.client.counts() if self.follower else None
+        background = self.server.background_seconds()
+        follower_used = self.follower.processor_seconds() if self.follower else 0
+        begin = time.monotonic()
+        while not self.syncs or not self.enough(begin):
+            process = steady(self.server, self.size, SECONDS)
+            while process.poll() is None:
+                self.sync()
+            self.slowest = max(self.slowest, slowest(process))
+        settle(self.server.client)
+        self.used = (self.server.background_seconds() - background) / self.syncs
+        self.follower_used = (self.follower.processor_seconds() - follower_used) / self.syncs if self.follower else 0
+        self.last = self.server.client.counts()
+
+    def per_sync(self, first, last, each, index):
+        """(mean, median) of a count."""
+        steps = [after[index] - before[index] for before, after in zip([first] + each, each)]
+        return (last[index] - first[index]) / self.syncs, statistics.median(steps)
+
+    def row(self):
+        kib = lambda pair: f"{pair[0] / 1024:.1f} | {pair[1] / 1024:.1f}"
+        counts = self.first, self.last, self.deltas
+        cells = [f"{self.size:,}", f"{self.changes:,}", f"{self.syncs:,}", str(self.last[3] - self.first[3]),
+                 kib(self.per_sync(self.first, self.last, self.deltas, 0)), kib(self.per_sync(self.first, self.last, self.deltas, 1)),
+                 f"{(counts[1][2] - counts[0][2]) / self.syncs:.2f}", f"{self.used * 1000:.2f}",
+                 f"{self.noise:.1f}", f"{self.slowest:.1f}"]
+        if self.follower:
+            last = self.reads[-1]
+            cells += [kib(self.per_sync(self.follower_first, last, self.reads, 1)),
+                      f"{(last[2] - self.follower_first[2]) / self.syncs:.2f}", f"{self.follower_used * 1000:.2f}"]
+        return "| " + " | ".join(cells) + " |"
+
+
+HEAD = ["keys", "changed", "syncs", "folds", "KiB written, mean", "median", "KiB read, mean", "median", "requests",
+        "processor ms", "slowest reply ms, no syncs", "with syncs"]
+FOLLOWER = ["follower: KiB read, mean", "median", "requests", "processor ms"]
+
+
+def fill(server, size):
+    path = bench.write_requests("cost", (("SET", key(i), bench.value(16)) for i in range(size)))
+    server.load(path)
+    os.unlink(path)
+    server.client.ask(("CAIRN", "SYNC"))
+    settle(server.client)
+
+
+def place(directory, size, mode):
+    if ENDPOINT:
+        return f"s3://{os.environ['S3_BUCKET']}/cost-{os.getpid()}-{size}-{mode}"
+    return os.path.join(directory, f"store-{size}-{mode}")
+
+
+def measure(report, mode, size, directory):
+    store = place(directory, size, mode)
+    server = Server(store, mode == "shared")
+    fill(server, size)
+    follower = Server(store, True) if mode == "shared" else None
+    if follower:
+        follower.client.ask(("DBSIZE",), ("CAIRN", "SYNC"))
+        settle(follower.client)
+    for changes in CHANGES:
+        cell = Cell(server, follower, size, changes)
+        cell.run()
+        report.line(cell.row())
+    for process in (server, follower):
+        if process:
+            process.stop()
+    if not ENDPOINT:
+        shutil.rmtree(store)
+
+
+def main():
+    if set(sys.argv[1:]) & {"-h", "--help"}:
+        print(__doc__)
+        return 0
+    bench.PINNED = False
+    os.makedirs(os.path.join(bench.BUILD, "bench"), exist_ok=True)
+    report = bench.Report(os.path.join(bench.BUILD, "bench", "cost.md"))
+    random.seed(1)
+    directory = tempfile.mkdtemp(prefix="cairn-cost-", dir=os.path.join(bench.BUILD, "bench"))
+    for mode in MODES:
+        head = HEAD + (FOLLOWER if mode == "shared" else [])
+        report.line(f"One server, `--shared {'yes' if mode == 'shared' else 'no'}`"
+                    + (", and one that follows" if mode == "shared" else "")
+                    + f", a store in {'a bucket' if ENDPOINT else 'a directory'}, a sync:")
+        report.line()
+        report.line("| " + " | ".join(head) + " |")
+        report.line("|" + "---:|" * len(head))
+        for size in SIZES:
+            measure(report, mode, size, directory)
+        report.line()
+    shutil.rmtree(directory)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
