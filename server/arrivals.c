@@ -71,7 +71,8 @@ static void call_server(struct ns_state *state)
 bool arrivals_awaited(void *attachment)
 {
     const struct ns_state *state = attachment;
-    return state->blocked || state->watches;
+    return state->blocked || state->watches ||
+           (CONFIG(notify_keyspace_events) && pubsub_any_listener());
 }
 
 /* --- ops --- */

@@ -23,7 +23,7 @@ void arrivals_expired(void *attachment, struct slice key);
 /* Counts, logs, publishes on ARRIVALS_CONFLICTS when somebody listens. */
 void arrivals_differ(void *attachment, const struct op *op, const struct rebase_answer *was,
                      const struct rebase_answer *is, uint64_t position);
-/* Somebody is blocked on a key here, or watches one. */
+/* Somebody is blocked on a key here, or watches one, or listens to notifications. */
 bool arrivals_awaited(void *attachment);
 
 /*

@@ -218,6 +218,16 @@ def nothing_is_told_that_is_not_asked_for(pair):
     assert message(listener) == (b"__keyspace@0__:l", b"rpush")
 
 
+def who_listens_keeps_the_namespace_in_memory(pair):
+    pair.b.call("CONFIG", "SET", "notify-keyspace-events", "E$")
+    listener = pair.listen(1, "__key*__:*")
+    time.sleep(3)
+    assert info(pair.b, "namespaces_in_memory") == "1"
+    pair.a.call("SET", "k", "v")
+    pair.a_to_b()
+    assert message(listener) == (b"__keyevent@0__:set", b"k")
+
+
 def a_key_that_ours_makes_again_is_told_again(pair):
     pair.a.call("SADD", "s", "theirs")
     pair.a_to_b_then_rest()
@@ -353,7 +363,7 @@ def an_element_that_arrives_is_moved_once(pair):
 def who_waits_keeps_the_namespace_in_memory(pair):
     waiter = Waiter(pair, "BLPOP", "jobs", str(PATIENCE))
     eventually(lambda: blocked(pair), 1)
-    time.sleep(3)  # longer than idle-unload and the look that follows it
+    time.sleep(3)  # longer than idle-unload and the beat that follows it
     assert info(pair.b, "namespaces_in_memory") == "1"
     pair.a.call("RPUSH", "jobs", "one")
     pair.a_to_b()
@@ -413,6 +423,7 @@ TESTS = [
     (messages_carry_the_namespace_and_the_key, ()),
     (messages_come_in_the_order_of_the_commits, ()),
     (nothing_is_told_that_is_not_asked_for, ()),
+    (who_listens_keeps_the_namespace_in_memory, ("--idle-unload", "1s")),
     (a_key_that_ours_makes_again_is_told_again, ()),
     (a_key_whose_deadline_an_arrival_meets_expires, ("--enable-debug-command", "yes")),
     (a_changed_answer_is_counted_and_told, ()),
