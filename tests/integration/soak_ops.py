@@ -239,22 +239,28 @@ class Client(threading.Thread):
             if isinstance(reply, resp.Error) and str(reply).startswith(REFUSALS):
                 self.refused += 1
 
+    def one(self, serial):
+        if not self.link:
+            self.link, self.last = resp.Connection(self.port, timeout=20), {}
+        if self.random.random() < 0.5:
+            self.count_up("%d:%d" % (self.number, serial), self.random.randrange(1, 10))
+        else:
+            self.make_noise()
+        self.done += 1
+
     def run(self):
         serial = 0
-        while time.time() < self.until:
-            serial += 1
-            try:
-                if not self.link:
-                    self.link, self.last = resp.Connection(self.port, timeout=20), {}
-                if self.random.random() < 0.5:
-                    self.count_up("%d:%d" % (self.number, serial), self.random.randrange(1, 10))
-                else:
-                    self.make_noise()
-                self.done += 1
-            except OSError:
-                self.lost += 1
-                self.link = None
-                time.sleep(0.05)
+        try:
+            while time.time() < self.until:
+                serial += 1
+                try:
+                    self.one(serial)
+                except OSError:
+                    self.lost += 1
+                    self.link = None
+                    time.sleep(0.05)
+        except Exception as error:  # a thread has nobody above it who would tell
+            self.fail("an answer that cannot be: %r" % error)
 
 
 # --- afterwards
