@@ -270,6 +270,7 @@ static void put_object(struct lock_swap *swap)
     struct store_request *inner = prepare(swap, STEP_SWAP, STORE_PUT, swap->request->key);
     inner->body = swap->request->body;
     inner->within_ms = swap->put_at + swap->store->terms->ttl_ms / 4 * 3 - now_of(swap);
+    inner->store = to;
     to->kind->submit(to, inner); /* counted when it came to us */
 }
 

@@ -55,6 +55,7 @@ step_s3() { tests/integration/s3.sh; }
 step_sim() { make -s BUILD="$BUILD" MODE="${MODE:-release}" "$BUILD/tests/simulation/simulation" &&
     "$BUILD/tests/simulation/simulation" "${SEEDS:-1000}"; }
 step_arrivals() { /usr/bin/python3 tests/integration/arrivals.py; }
+step_lock() { /usr/bin/python3 tests/integration/lock.py; }
 step_sharing() { /usr/bin/python3 tests/integration/sharing.py --servers 3 --clients 4 --seconds "${SHARING_SECONDS:-15}"; }
 # What the sanitizers of all processes wrote (their log_path is $BUILD/report), also of servers that
 # a test killed.
