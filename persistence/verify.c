@@ -85,13 +85,22 @@ static enum store_result ask(struct check *check, struct store_request *request)
     return result;
 }
 
+/* Objects may be large: they change hands. */
+static void swap_texts(struct text *a, struct text *b)
+{
+    struct text kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* Into `body`, which is empty. */
 static bool fetch(struct check *check, const char *object, uint64_t position, struct text *body)
 {
     struct store_request request = {.verb = STORE_GET};
     snprintf(request.key, sizeof(request.key), "%s/%s", check->head.namespace, object);
     enum store_result result = ask(check, &request);
     if (result == STORE_OK) {
-        text_append_slice(body, text_slice(&request.answer));
+        swap_texts(body, &request.answer);
     } else if (!given_up(check)) {
         check->missing |= result == STORE_NOT_FOUND;
         add_fault(check, object, position, "%s",
@@ -249,8 +258,9 @@ static bool read_for_merge(void *ctx, const char *object, struct text *body, str
 {
     struct check *check = ctx;
     bool fine = read_and_check(check, object);
+    assert(body->len == 0);
     if (fine)
-        text_append_slice(body, text_slice(&check->body));
+        swap_texts(body, &check->body);
     else
         text_append_string(error, object);
     return fine;
@@ -291,8 +301,9 @@ static void check_state(struct check *check)
     const struct head *head = &check->head;
     struct fold_store store = {.ctx = check, .read = read_for_merge};
     struct text error = {0};
-    if (!check->report->faults && !fold_visit_state(head, &store, count_key, check, &error) &&
-        !check->report->faults && !given_up(check))
+    if (!given_up(check) && !check->report->faults &&
+        !fold_visit_state(head, &store, count_key, check, &error) && !check->report->faults &&
+        !given_up(check))
         add_fault(check, NULL, head->position, "base and tail give no state: %s",
                   text_terminated(&error));
     text_release(&error);
