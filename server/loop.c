@@ -175,12 +175,15 @@ static void close_marked(struct loop *loop)
     loop->closing_count = 0;
 }
 
-/* Waits for events; sleeps when there is nothing to do and there was nothing the last few times. */
+/* Waits for events: sleeps when there is nothing to do, after a busy turn not at once. */
 static void wait_for_events(struct loop *loop)
 {
-    bool sleep = loop->idle_turns >= IDLE_TURNS && loop->ready_count == 0 && !mail_waits(loop);
+    bool sleep = loop->looks_left == 0 && loop->ready_count == 0 && !mail_waits(loop);
     event_base_loop(loop->base, EVLOOP_ONCE | (sleep ? 0 : EVLOOP_NONBLOCK));
-    loop->idle_turns = loop->ready_count || loop->flush_count ? 0 : loop->idle_turns + 1;
+    if (loop->ready_count >= BUSY_CLIENTS)
+        loop->looks_left = LOOKS_BEFORE_SLEEP;
+    else if (loop->looks_left)
+        loop->looks_left--;
 }
 
 static void turn(struct loop *loop)
