@@ -155,8 +155,7 @@ LAST_ANSWERS = [
     ("command-docs-are-shorter", "COMMAND GETKEYSANDFLAGS GET a", Holds("access"), UNKNOWN_SUBCOMMAND),
     ("other-texts", "OBJECT HELP", Holds("internal representation"), Holds("internal form")),
     ("cairn-commands", "CAIRN DURABILITY", UNKNOWN, b"applied"),
-    ("cairn-commands", "CAIRN HISTORY", UNKNOWN, []),
-    ("cairn-commands", "CAIRN WAITPOSITION 1 5", UNKNOWN, 0),
+    ("cairn-commands", "CAIRN HISTORY 0", UNKNOWN, []),
 ]
 
 LATER = """
