@@ -38,15 +38,21 @@ struct strays {
     size_t count;
 };
 
+enum sync_standing {
+    STANDING_GOOD,
+    STANDING_OUTAGE, /* the bucket does not answer: served on from memory */
+    STANDING_REFUSED /* somebody must mend it: nothing more is written */
+};
+
 /* How a namespace gets into the store; the syncer's thread alone touches it. */
 struct agent {
     struct sync_core *core;
     struct store_request request;
-    bool running;  /* inside agent_run */
-    bool asked;    /* a request is under way … */
-    bool answered; /* … or its answer waits to be looked at */
-    bool wanted;   /* take what is pending as soon as the core rests */
-    bool troubled; /* counted in the persistence's troubles */
+    bool running;                /* inside agent_run */
+    bool asked;                  /* a request is under way … */
+    bool answered;               /* … or its answer waits to be looked at */
+    bool wanted;                 /* take what is pending as soon as the core rests */
+    enum sync_standing standing; /* counted in the persistence's troubles */
     int64_t retry_at;
     struct pending_cut cut; /* taken from the pending log, not yet handed to the core */
     uint64_t cut_ticket;    /* the journal's, of the newest op in `cut` */
@@ -62,6 +68,12 @@ struct agent {
     struct strays strays;
     int64_t last_used;
     uint64_t arriving; /* the position being taken in */
+    bool loading;
+    int64_t load_at, load_backoff; /* NAMESPACE_AWAY: the next try */
+    /* Shared: the polls of one that is not in use come less and less often. */
+    int64_t touched_at;
+    unsigned poll_factor; /* intervals between two polls */
+    bool poll_stopped;
 };
 
 struct namespace
@@ -93,15 +105,26 @@ struct namespace
     _Atomic int64_t pending_ops, pending_bytes;
     _Atomic int64_t pending_since; /* wall clock, of the oldest op not committed; 0: none */
     _Atomic bool urged, overfull;
+    _Atomic int64_t held_bytes; /* of pending ops and their inverses in `rebase` */
+    _Atomic bool touched;       /* since the syncer's last tick */
+    _Atomic bool slow;          /* polled seldom: whoever touches it asks for a poll */
 
     struct namespace *dirty_next; /* under the syncer's mutex, as is `listed` */
     bool listed;
     struct agent agent;
 };
 
-enum trouble_kind { TROUBLE_STORE, TROUBLE_JOURNAL, TROUBLE_PENDING, TROUBLE_KINDS };
+/* The last one refuses no writes. */
+enum trouble_kind {
+    TROUBLE_STORE,
+    TROUBLE_JOURNAL,
+    TROUBLE_PENDING,
+    TROUBLE_OUTAGE,
+    TROUBLE_KINDS
+};
 
 struct syncer;
+struct opening;
 
 struct persistence {
     struct persistence_options options; /* strings are `where` and `dir` */
@@ -116,6 +139,8 @@ struct persistence {
     struct workers *workers;
     struct workers *readers[2]; /* short, long; the syncer's: persistence_reading.c */
     struct syncer *syncer;
+    struct opening *opening; /* a bucket's; else NULL */
+    _Atomic bool loading;    /* it has not been reached yet: nothing can be loaded */
     _Atomic bool stopping;
 
     pthread_mutex_t registry;   /* the next three */
@@ -125,7 +150,9 @@ struct persistence {
 
     pthread_mutex_t troubles;
     char trouble[TROUBLE_KINDS][NAMESPACE_ERROR_MAX];
-    unsigned troubled; /* namespaces whose store refuses; the syncer's */
+    unsigned standing[STANDING_REFUSED + 1]; /* namespaces in each; the syncer's */
+    int64_t outage_since;                    /* the syncer's; 0: none */
+    int64_t late_tell_at;                    /* the syncer's; 0: nothing is late */
     _Atomic int overfull;
     _Atomic bool writable;
 
@@ -141,10 +168,14 @@ struct namespace *namespace_create(struct persistence *owner, struct slice name,
 void namespace_destroy(struct namespace *ns);
 void namespace_set_state(struct namespace *ns, enum namespace_state state);
 struct keyspace_hooks namespace_hooks(struct namespace *ns);
+/* What its pending ops and their inverses hold has changed. It is locked. */
+void namespace_note_held(struct namespace *ns);
 /* Somebody waits for what other servers may write. It is locked. */
 bool namespace_awaited(const struct namespace *ns);
 
 /* persistence.c; any thread */
+/* A part of it, half at the least: those who failed together shall not come back together. */
+int64_t persistence_jitter(int64_t delay);
 int64_t persistence_now(struct persistence *p);
 void persistence_log(struct persistence *p, enum persistence_log_level level, const char *format,
                      ...) __attribute__((format(printf, 3, 4)));
@@ -157,6 +188,12 @@ void persistence_pending_changed(struct namespace *ns, int64_t ops, int64_t byte
 
 /* persistence_reading.c: carries out what is queued. On the syncer's thread, on the way down. */
 void persistence_end_reading(struct persistence *p);
+
+/* Makes objects of all namespaces that the store holds. Blocks on it. */
+enum persistence_status persistence_learn_names(struct persistence *p, struct store *store,
+                                                struct text *error);
+/* The store gives no answer now: who would have to wait for it had better not ask. */
+bool persistence_out_of_reach(struct persistence *p);
 
 /* Like persistence_sync, for threads that may block. */
 enum persistence_status persistence_sync_blocking(struct persistence *p, struct namespace *ns);

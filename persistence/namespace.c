@@ -59,10 +59,20 @@ void namespace_destroy(struct namespace *ns)
     mem_free(ns);
 }
 
+/* Its polls may have become seldom: then the first use asks for one. */
+static void touch(struct namespace *ns)
+{
+    atomic_store_explicit(&ns->touched, true, memory_order_relaxed);
+    if (atomic_load(&ns->slow) && atomic_exchange(&ns->slow, false))
+        syncer_look(ns);
+}
+
 void namespace_lock(struct namespace *ns)
 {
     pthread_mutex_lock(&ns->lock);
     ns->used = true;
+    if (!atomic_load_explicit(&ns->touched, memory_order_relaxed))
+        touch(ns);
 }
 
 void namespace_lock_aside(struct namespace *ns)
@@ -179,6 +189,12 @@ uint64_t namespace_position(const struct namespace *ns)
     return atomic_load_explicit(&ns->position, memory_order_acquire);
 }
 
+void namespace_note_held(struct namespace *ns)
+{
+    int64_t held = ns->rebase ? (int64_t)rebase_memory(ns->rebase) : 0;
+    atomic_store_explicit(&ns->held_bytes, held, memory_order_relaxed);
+}
+
 /* What there is to seal, as a section; false: nothing. Counts it as pending first, so that whoever
  * sees its record in the journal sees it pending too. */
 static bool seal_section(struct namespace *ns, struct journal_section *section)
@@ -192,6 +208,7 @@ static bool seal_section(struct namespace *ns, struct journal_section *section)
         ns->dirty = true;
         syncer_mark_dirty(ns);
     }
+    namespace_note_held(ns);
     persistence_pending_changed(ns, (int64_t)section->count, (int64_t)section->ops.len);
     return true;
 }

@@ -31,6 +31,7 @@ enum namespace_state {
     NAMESPACE_LOADING,
     NAMESPACE_READY,
     NAMESPACE_FAILED, /* what the store holds cannot be read: namespace_error says what */
+    NAMESPACE_AWAY,   /* the store cannot be reached, which is tried again: namespace_error */
 };
 
 /* Everything down to namespace_unlock: call with the lock held unless said otherwise. */

@@ -18,14 +18,14 @@
 #include "ops/mem.h"
 #include "persistence/file.h"
 #include "persistence/identity.h"
-#include "persistence/op_binary.h"
-#include "persistence/persistence_probe.h"
+#include "persistence/opening.h"
 #include "persistence/recovery.h"
-#include "persistence/syncer.h"
+#include "persistence/syncer-internal.h"
 
 #define JOURNAL_ROTATE_BYTES ((uint64_t)64 * 1024 * 1024)
 #define TAIL_MAX             512
 #define BACKOFF_MAX_MS       1000
+#define BACKOFF_BUCKET_MS    5000 /* each attempt is several requests there */
 #define MERGE_LIMIT          ((size_t)4 * 1024 * 1024)
 /* Commits that a fold leaves to those who have not read them yet: else they must load all anew. */
 #define TAIL_KEEP 64
@@ -48,6 +48,12 @@ void persistence_log(struct persistence *p, enum persistence_log_level level, co
     p->options.log(p->options.ctx, level, line);
 }
 
+/* A bucket is no directory: it has no lock, and no journal in it. */
+static bool is_remote(const char *store)
+{
+    return strstr(store, "://") != NULL;
+}
+
 /* --- troubles --- */
 
 void persistence_set_trouble(struct persistence *p, enum trouble_kind kind, const char *sentence)
@@ -55,7 +61,7 @@ void persistence_set_trouble(struct persistence *p, enum trouble_kind kind, cons
     bool any = false;
     pthread_mutex_lock(&p->troubles);
     snprintf(p->trouble[kind], sizeof(p->trouble[kind]), "%s", sentence ? sentence : "");
-    for (int i = 0; i < TROUBLE_KINDS; i++)
+    for (int i = 0; i < TROUBLE_OUTAGE; i++)
         any |= p->trouble[i][0] != '\0';
     atomic_store_explicit(&p->writable, !any, memory_order_relaxed);
     pthread_mutex_unlock(&p->troubles);
@@ -68,12 +74,25 @@ bool persistence_writable(const struct persistence *p)
 
 void persistence_trouble(struct persistence *p, char *out, size_t cap)
 {
-    const char *why = "";
     pthread_mutex_lock(&p->troubles);
-    for (int i = 0; i < TROUBLE_KINDS && !why[0]; i++)
-        why = p->trouble[i];
-    snprintf(out, cap, "%s", why);
+    const char *why;
+    int kind = 0;
+    while (kind < TROUBLE_OUTAGE && !p->trouble[kind][0])
+        kind++;
+    why = p->trouble[kind];
+    if (kind == TROUBLE_PENDING && p->trouble[TROUBLE_OUTAGE][0])
+        snprintf(out, cap, "%s: %s", why, p->trouble[TROUBLE_OUTAGE]);
+    else
+        snprintf(out, cap, "%s", why);
     pthread_mutex_unlock(&p->troubles);
+}
+
+bool persistence_out_of_reach(struct persistence *p)
+{
+    pthread_mutex_lock(&p->troubles);
+    bool out = p->trouble[TROUBLE_OUTAGE][0] != '\0';
+    pthread_mutex_unlock(&p->troubles);
+    return out;
 }
 
 static void journal_troubled(void *ctx, const char *sentence)
@@ -102,15 +121,17 @@ static void note_overfull(struct namespace *ns, bool overfull, int64_t bytes)
     }
     atomic_fetch_add(&p->overfull, 1);
     snprintf(sentence, sizeof(sentence),
-             "namespace %s has %lld bytes of ops that are not committed, over the limit", ns->name,
-             (long long)bytes);
+             "namespace %s has %lld bytes of ops that are not committed, over the limit of "
+             "pending-limit",
+             ns->name, (long long)bytes);
     persistence_set_trouble(p, TROUBLE_PENDING, sentence);
 }
 
 void persistence_pending_changed(struct namespace *ns, int64_t ops, int64_t bytes)
 {
     int64_t limit = atomic_load_explicit(&ns->owner->pending_limit, memory_order_relaxed);
-    int64_t now = atomic_fetch_add(&ns->pending_bytes, bytes) + bytes;
+    int64_t now = atomic_fetch_add(&ns->pending_bytes, bytes) + bytes +
+                  atomic_load_explicit(&ns->held_bytes, memory_order_relaxed);
     atomic_fetch_add(&ns->pending_ops, ops);
     if (ops > 0 && !atomic_load_explicit(&ns->pending_since, memory_order_relaxed))
         atomic_store(&ns->pending_since, ns->pending.log.time);
@@ -201,6 +222,11 @@ static uint64_t random_word(void *ctx)
     return word;
 }
 
+int64_t persistence_jitter(int64_t delay)
+{
+    return delay / 2 + (int64_t)(random_word(NULL) % (uint64_t)(delay / 2 + 1));
+}
+
 static void on_arrived(void *ctx, const struct op *op, const struct outcome *outcome)
 {
     struct namespace *ns = ctx;
@@ -229,7 +255,7 @@ void persistence_install(struct namespace *ns, struct loaded *loaded)
     struct sync_settings settings = {
         .inline_limit = (size_t)p->options.inline_limit,
         .tail_max = TAIL_MAX,
-        .backoff_max_ms = BACKOFF_MAX_MS,
+        .backoff_max_ms = is_remote(p->where) ? BACKOFF_BUCKET_MS : BACKOFF_MAX_MS,
         .replica = p->replica,
         .incarnation = p->incarnation,
         .shared = ns->shared,
@@ -243,7 +269,8 @@ void persistence_install(struct namespace *ns, struct loaded *loaded)
         ns->agent.core = sync_core_create(namespace_name(ns), &settings);
     sync_core_adopt(ns->agent.core, &loaded->head, loaded->etag);
     atomic_store(&ns->position, sync_core_position(ns->agent.core));
-    ns->agent.last_used = persistence_now(p);
+    ns->agent.last_used = ns->agent.touched_at = persistence_now(p);
+    agent_poll_often(ns);
     namespace_lock_aside(ns);
     ns->keyspace = loaded->keyspace;
     if (ns->shared) {
@@ -391,12 +418,6 @@ static bool same_directory(const char *a, const char *b)
            left.st_ino == right.st_ino;
 }
 
-/* A bucket is no directory: it has no lock, and no journal in it. */
-static bool is_remote(const char *store)
-{
-    return strstr(store, "://") != NULL;
-}
-
 static enum persistence_status lock_all(struct persistence *p, struct text *error)
 {
     int store_own = -1;
@@ -434,92 +455,15 @@ static enum persistence_status open_journal(struct persistence *p, const struct 
     return p->journal ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE;
 }
 
-/* Puts what was pending on top of what the store has, with inverses. */
-static void run_recovered(struct namespace *ns, struct sync_batch *batch)
+static enum persistence_status read_journal(struct persistence *p, struct recovery *recovery,
+                                            struct journal_scan *scan, struct text *error)
 {
-    struct op_scratch scratch = {0};
-    struct outcome out;
-    struct op op;
-    for (; batch; batch = batch->next) {
-        rebase_begin(ns->rebase, slice_of(batch->replica), batch->first);
-        for (size_t at = 0, len; at < batch->ops.len; at += len) {
-            struct slice rest = slice_make(batch->ops.data + at, batch->ops.len - at);
-            len = op_binary_decode(rest, &scratch, &op);
-            assert(len); /* recovery_settle and the journal's sums have seen them */
-            batch->time = at ? batch->time : op.time;
-            rebase_run_recorded(ns->rebase, &op, &out);
-            op_release(&op);
-        }
-    }
-    op_scratch_release(&scratch);
-    rebase_begin(ns->rebase, slice_of(ns->owner->incarnation), 1);
-    ns->clock = rebase_clock(ns->rebase);
-}
-
-/* Loads one namespace that the journal has ops of, and queues those. */
-static enum persistence_status recover_one(struct persistence *p, struct recovered *item,
-                                           struct text *error)
-{
-    struct namespace *ns = persistence_namespace(p, slice_of(item->namespace));
-    struct keyspace_hooks hooks = namespace_hooks(ns);
-    struct loader_options options = {
-        .store = p->store,
-        .namespace = namespace_name(ns),
-        .expect = item->position > 0,
-        .workers = p->options.workers,
-        .hooks = &hooks,
-    };
-    struct loaded loaded;
-    int64_t ops = 0;
-    enum loader_result result = loader_run(&options, &loaded, error);
-    if (result != LOADER_OK)
-        return result == LOADER_CORRUPT ? PERSISTENCE_CORRUPT : PERSISTENCE_UNWRITABLE;
-    if (!(ns->shared ? recovery_settle(item, &loaded.head, error)
-                     : recovery_apply(item, &loaded, error))) {
-        loaded_release(&loaded);
+    recovery->choice = p->options.journal_orphans;
+    if (!journal_read(p->own, true, recovery_collect, recovery, scan, error))
         return PERSISTENCE_CORRUPT;
-    }
-    if (item->orphans)
-        persistence_log(p, PERSISTENCE_LOG_WARNING,
-                        "namespace %s: %llu ops of the journal, of which nobody knows whether they "
-                        "are committed, are %s (journal-orphans)",
-                        ns->name, (unsigned long long)item->orphans,
-                        item->choice == JOURNAL_ORPHANS_DROP ? "discarded" : "applied again");
-    persistence_install(ns, &loaded);
-    if (ns->shared)
-        run_recovered(ns, item->batches);
-    while (item->batches) {
-        struct sync_batch *batch = item->batches;
-        item->batches = batch->next;
-        if (!ns->agent.recovered++)
-            atomic_fetch_add(&p->recovered_left, 1);
-        atomic_fetch_add(&ns->pending_ops, (int64_t)batch->count);
-        atomic_fetch_add(&ns->pending_bytes, (int64_t)batch->ops.len);
-        if (!atomic_load(&ns->pending_since))
-            atomic_store(&ns->pending_since, batch->time);
-        ops += (int64_t)batch->count;
-        sync_core_push(ns->agent.core, batch);
-    }
-    if (ops)
-        persistence_log(p, PERSISTENCE_LOG_NOTICE,
-                        "namespace %s: %lld ops of the journal put on top of the store", ns->name,
-                        (long long)ops);
-    return PERSISTENCE_OK;
-}
-
-static enum persistence_status recover(struct persistence *p, struct journal_scan *scan,
-                                       struct text *error)
-{
-    struct recovery recovery = {.choice = p->options.journal_orphans};
-    enum persistence_status status = PERSISTENCE_OK;
-    if (!journal_read(p->own, true, recovery_collect, &recovery, scan, error))
-        status = PERSISTENCE_CORRUPT;
-    else if (scan->cut[0])
+    if (scan->cut[0])
         persistence_log(p, PERSISTENCE_LOG_WARNING, "%s", scan->cut);
-    for (size_t i = 0; i < recovery.count && status == PERSISTENCE_OK; i++)
-        status = recover_one(p, &recovery.items[i], error);
-    recovery_release(&recovery);
-    return status;
+    return PERSISTENCE_OK;
 }
 
 struct blocking {
@@ -587,19 +531,49 @@ static enum persistence_status open_store(struct persistence *p, struct text *er
 {
     if (!is_remote(p->where) && !p->options.shared)
         store_directory_clean(p->where);
-    struct store_lock_options lock = {.ttl_ms = p->options.lock_ttl_ms, .holder = p->incarnation};
     if (store_open(p->where, &p->store, error) != STORE_OK)
         return PERSISTENCE_UNWRITABLE;
+    struct store_lock_options lock = {.ttl_ms = p->options.lock_ttl_ms, .holder = p->incarnation};
     if (p->options.commit_mode == COMMIT_MODE_LOCK)
         p->store = store_lock_create(p->store, &lock);
-    if (is_remote(p->where) && persistence_probe_at_start(p, p->store, error) != PROBE_OK)
-        return PERSISTENCE_UNWRITABLE;
     return PERSISTENCE_OK;
+}
+
+/* With the journal switched off nothing would keep an earlier one's ops in mind. */
+static enum persistence_status check_retirable(struct persistence *p,
+                                               const struct journal_scan *scan, struct text *error)
+{
+    if (p->options.journal || scan->count == 0 || !persistence_loading(p))
+        return PERSISTENCE_OK;
+    text_append_string(error, "the journal is switched off, but an earlier one has ops that cannot "
+                              "be committed: the store is out of reach");
+    return PERSISTENCE_UNWRITABLE;
+}
+
+/* The store, what it holds, and the threads. Takes `recovery`. */
+static enum persistence_status open_threads(struct persistence *p, struct recovery *recovery,
+                                            const struct journal_scan *scan, struct text *error)
+{
+    enum persistence_status status = PERSISTENCE_OK;
+    if (is_remote(p->where))
+        opening_prepare(p, recovery);
+    else
+        status = opening_run_now(p, recovery, error);
+    if (status == PERSISTENCE_OK)
+        status = open_journal(p, scan, error);
+    if (status == PERSISTENCE_OK)
+        status = start_threads(p, error);
+    if (status == PERSISTENCE_OK && p->opening)
+        status = opening_begin(p, error);
+    if (status == PERSISTENCE_OK)
+        status = check_retirable(p, scan, error);
+    return status;
 }
 
 static enum persistence_status open_directory(struct persistence *p, struct text *error)
 {
     struct journal_scan scan = {0};
+    struct recovery recovery = {0};
     enum persistence_status status = lock_all(p, error);
     if (status != PERSISTENCE_OK)
         return status;
@@ -609,13 +583,12 @@ static enum persistence_status open_directory(struct persistence *p, struct text
     identity_incarnation(p->replica, p->incarnation);
     status = open_store(p, error);
     if (status == PERSISTENCE_OK)
-        status = recover(p, &scan, error);
+        status = read_journal(p, &recovery, &scan, error);
     if (status == PERSISTENCE_OK)
-        status = open_journal(p, &scan, error);
-    if (status == PERSISTENCE_OK)
-        status = start_threads(p, error);
+        status = open_threads(p, &recovery, &scan, error);
     if (status == PERSISTENCE_OK)
         status = retire_journal(p, &scan, error);
+    recovery_release(&recovery);
     journal_scan_release(&scan);
     return status;
 }
@@ -657,6 +630,16 @@ enum persistence_status persistence_open(const struct persistence_options *optio
     return status;
 }
 
+bool persistence_loading(const struct persistence *p)
+{
+    return atomic_load(&p->loading);
+}
+
+void persistence_arm(struct persistence *p)
+{
+    opening_arm(p);
+}
+
 /* --- closing --- */
 
 static void close_fd(int fd)
@@ -672,8 +655,10 @@ enum persistence_status persistence_close(struct persistence *p)
     bool opened = p->syncer != NULL;
     atomic_store(&p->stopping, true);
     bool all = opened && syncer_destroy(p->syncer);
+    all = all && !opening_owes(p);
     p->syncer = NULL;
     workers_destroy(p->workers);
+    opening_destroy(p);
     bool kept = journal_destroy(p->journal, all);
     for (size_t i = 0; i < p->count; i++)
         namespace_destroy(p->ordered[i]);

@@ -75,6 +75,9 @@ struct persistence_options {
                     const struct rebase_answer *is, uint64_t position);
     /* Somebody waits for what others may do: the namespace stays loaded. It is locked. */
     bool (*awaited)(void *attachment);
+    /* A store that was out of reach at the start must not be used, as the sentence says: the server
+     * has to end. On the syncer's thread. May be NULL. */
+    void (*failed)(void *ctx, const char *sentence);
     void (*log)(void *ctx, enum persistence_log_level level, const char *line);
     int64_t (*now_ms)(void *ctx); /* wall clock that never goes back */
     void *ctx;
@@ -84,9 +87,14 @@ struct persistence_options {
  * Takes the directory's lock, opens the store, reads the journal and puts its ops on top of what
  * the store holds; namespaces with such ops are loaded when it returns. Anything missing, damaged
  * or unreadable is an error with the file's name and offset in `error`; nothing starts empty.
+ * A bucket that does not answer is no error: it is tried again, and until it has been reached
+ * persistence_loading is true, and loads end with NAMESPACE_AWAY.
  */
 enum persistence_status persistence_open(const struct persistence_options *options,
                                          struct persistence **out, struct text *error);
+bool persistence_loading(const struct persistence *p); /* any thread */
+/* From now on options.failed may be called (at once, when there is reason already). */
+void persistence_arm(struct persistence *p);
 /* Commits what is pending (waits for it), stops the threads, frees all. Status of the last commit:
  * not OK means that ops are still only in the journal. Server threads must have stopped. NULL-safe.
  */
@@ -104,7 +112,7 @@ struct namespace *persistence_namespace(struct persistence *p, struct slice name
 /* All namespace objects made so far, in the order of namespace_order; returns the count. */
 size_t persistence_loaded(struct persistence *p, struct namespace **out, size_t cap);
 
-/* Loads in the background; `done` once READY or FAILED. Several callers may wait. */
+/* Loads in the background; `done` once READY, FAILED or AWAY. Several callers may wait. */
 void persistence_load(struct persistence *p, struct namespace *ns,
                       void (*done)(void *ctx, struct namespace *ns), void *ctx);
 
@@ -175,8 +183,9 @@ struct persistence_stats {
     bool last_sync_ok;
     int64_t last_sync_ms; /* wall clock of the last good commit; start time before the first */
     int64_t syncs, syncs_failed, folds;
-    int64_t pending_ops, pending_bytes;
+    int64_t pending_ops, pending_bytes; /* inverses included */
     int64_t oldest_pending_ms; /* age of the oldest op that is not durable; 0 none */
+    bool loading;              /* the store has not been reached since the start */
     int64_t journal_bytes, journal_fsyncs;
     int64_t store_puts, store_gets, store_lists, store_removes, store_bytes_out, store_bytes_in;
     bool remote; /* an S3 store: s3 holds its requests on the wire */

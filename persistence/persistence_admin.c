@@ -205,6 +205,17 @@ static enum store_result list_store(struct store *store, struct listing *listing
     return result;
 }
 
+enum persistence_status persistence_learn_names(struct persistence *p, struct store *store,
+                                                struct text *error)
+{
+    struct listing listing = {0};
+    enum store_result result = list_store(store, &listing, error);
+    for (size_t i = 0; i < listing.count && result == STORE_OK; i++)
+        persistence_namespace(p, slice_of(listing.items[i].name));
+    mem_free(listing.items);
+    return result == STORE_OK ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE;
+}
+
 static uint64_t stored_position(struct store *store, const char *name)
 {
     struct loader_options options = {.store = store, .namespace = slice_of(name)};
@@ -241,6 +252,12 @@ enum persistence_status persistence_list(struct persistence *p,
     struct listing listing = {0};
     enum store_result result = STORE_OK;
     size_t count;
+    if (persistence_out_of_reach(p)) {
+        char why[NAMESPACE_ERROR_MAX];
+        persistence_trouble(p, why, sizeof(why));
+        text_append_string(error, why);
+        return PERSISTENCE_UNWRITABLE;
+    }
     struct store *store = p->memory ? NULL : store_clone(p->store);
     struct namespace **all = persistence_all(p, &count);
     for (size_t i = 0; i < count; i++)
@@ -281,7 +298,8 @@ static void sum_pending(struct persistence *p, struct persistence_stats *out)
     for (size_t i = 0; i < count; i++) {
         int64_t since = atomic_load(&list[i]->pending_since);
         out->pending_ops += atomic_load(&list[i]->pending_ops);
-        out->pending_bytes += atomic_load(&list[i]->pending_bytes);
+        out->pending_bytes +=
+            atomic_load(&list[i]->pending_bytes) + atomic_load(&list[i]->held_bytes);
         if (since && (!oldest || since < oldest))
             oldest = since;
     }
@@ -296,6 +314,7 @@ void persistence_stats(struct persistence *p, struct persistence_stats *out)
     struct store_counts counts = {0};
     *out = (struct persistence_stats){
         .journal = p->journal != NULL,
+        .loading = persistence_loading(p),
         .last_sync_ok = atomic_load(&p->last_sync_ok),
         .last_sync_ms = atomic_load(&p->last_sync_ms),
         .syncs = atomic_load(&p->syncs),

@@ -41,7 +41,8 @@ static bool give_up(struct probe *probe, const struct store_request *request)
 {
     text_append_format(probe->sentence, "the store cannot be probed: %s",
                        request->error[0] ? request->error : store_result_name(request->result));
-    probe->result = PROBE_UNREACHABLE;
+    bool later = request->result == STORE_TRANSIENT || request->result == STORE_UNKNOWN;
+    probe->result = later ? PROBE_UNREACHABLE : PROBE_DENIED;
     return false;
 }
 
@@ -133,7 +134,7 @@ static bool denied(struct probe *probe, const char *error)
                            error);
     else
         text_append_format(probe->sentence, "the store cannot be probed: %s", error);
-    probe->result = PROBE_UNREACHABLE;
+    probe->result = PROBE_DENIED;
     store_request_release(&request);
     return false;
 }

@@ -12,7 +12,8 @@
 enum probe_result {
     PROBE_OK,
     PROBE_REFUSED,     /* the store does not do what swaps need; `sentence` says what */
-    PROBE_UNREACHABLE, /* no answer, no access, no space: nothing is known about swaps */
+    PROBE_DENIED,      /* no access, no bucket, no space: somebody must mend it first */
+    PROBE_UNREACHABLE, /* no answer: nothing is known about swaps; try again later */
 };
 
 /*

@@ -695,6 +695,16 @@ uint64_t sync_core_position(const struct sync_core *core)
     return core->position;
 }
 
+const char *sync_core_etag(const struct sync_core *core)
+{
+    return core->etag;
+}
+
+int64_t sync_core_oldest(const struct sync_core *core)
+{
+    return core->queue ? core->queue->time : 0;
+}
+
 uint64_t sync_core_folds(const struct sync_core *core)
 {
     return core->folds;

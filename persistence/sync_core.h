@@ -155,6 +155,10 @@ bool sync_core_head(const struct sync_core *core, struct head *ret_head, struct 
 void sync_core_offer_base(struct sync_core *core, struct head_base *base, int64_t began);
 
 uint64_t sync_core_position(const struct sync_core *core);
+/* Of the head as last seen; "": there is none. */
+const char *sync_core_etag(const struct sync_core *core);
+/* The time of the oldest op that is queued; 0: none is. */
+int64_t sync_core_oldest(const struct sync_core *core);
 uint64_t sync_core_folds(const struct sync_core *core); /* that reached the store */
 /* The result of the last attempt; STORE_OK when there is no trouble. */
 enum store_result sync_core_result(const struct sync_core *core);

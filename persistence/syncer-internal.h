@@ -3,7 +3,33 @@
 #ifndef CAIRN_PERSISTENCE_SYNCER_INTERNAL_H
 #define CAIRN_PERSISTENCE_SYNCER_INTERNAL_H
 
+#include <time.h>
+
 #include "persistence/syncer.h"
+
+struct event;
+struct event_base;
+struct task;
+
+struct syncer {
+    struct persistence *owner;
+    struct event_base *base;
+    struct event *wake, *tick, *retry, *slow;
+    struct store *store;
+    int wake_fd;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    struct task *tasks, **tasks_end; /* under the mutex, as is `dirty` */
+    struct namespace *dirty;
+    int64_t retry_at; /* 0: not armed */
+    bool closing;
+    time_t close_by;
+    /* syncer_poll.c: one look at all heads. */
+    struct store_request listing;
+    bool is_listing, list_refused;
+    unsigned list_failures, ticks;
+    size_t list_pages; /* requests that the last one took */
+};
 
 /* Carries the namespace's sync on as far as it goes now. */
 void agent_run(struct namespace *ns);
@@ -30,5 +56,19 @@ void agent_start_move(struct namespace *ns);
 void agent_start_tidy(struct namespace *ns);
 /* Drops an idle namespace from memory. */
 void agent_unload(struct namespace *ns);
+
+/* Tries again what could not be loaded since the store was out of reach, when that is due. */
+void agent_load_again(struct namespace *ns);
+
+/* syncer_trouble.c: what of it is told, and whether writes are refused. */
+void agent_show_trouble(struct namespace *ns);
+/* Once a second: tells when ops are not durable for long. */
+void trouble_beat(struct persistence *p, struct namespace **list, size_t count);
+
+/* syncer_poll.c: when heads that others may have moved are looked at. */
+/* The sync interval is over. */
+void poll_tick(struct syncer *syncer);
+/* It was used, or changed: at the interval again. */
+void agent_poll_often(struct namespace *ns);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "ops/mem.h"
 #include "persistence/op_binary.h"
+#include "persistence/opening.h"
 
 #define BATCH_SIZE       ((size_t)4 * 1024 * 1024)
 #define SLOW_BEAT_MS     1000
@@ -33,21 +34,6 @@ struct sync_wait {
     uint64_t failures; /* of the core when it began */
     void (*done)(void *ctx, enum persistence_status status);
     void *ctx;
-};
-
-struct syncer {
-    struct persistence *owner;
-    struct event_base *base;
-    struct event *wake, *tick, *retry, *slow;
-    struct store *store;
-    int wake_fd;
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    struct task *tasks, **tasks_end; /* under the mutex, as is `dirty` */
-    struct namespace *dirty;
-    int64_t retry_at; /* 0: not armed */
-    bool closing;
-    time_t close_by;
 };
 
 /* --- from other threads --- */
@@ -110,6 +96,10 @@ static bool wait_over(struct namespace *ns, const struct sync_wait *wait,
 {
     const struct agent *agent = &ns->agent;
     *ret_status = PERSISTENCE_OK;
+    if (atomic_load(&ns->owner->loading) && wait->once) {
+        *ret_status = PERSISTENCE_UNWRITABLE; /* the journal may have ops of it */
+        return true;
+    }
     if (agent->recovered == 0 && atomic_load(&ns->committed) >= wait->mark &&
         !(wait->once && ns->shared && agent->core && sync_core_polling(agent->core)))
         return true;
@@ -254,11 +244,16 @@ void syncer_sync(struct persistence *p, struct namespace *ns,
 
 /* --- one namespace --- */
 
+/* Of what is queued, cut off or recorded, in this order. */
 static void note_oldest(struct namespace *ns)
 {
+    int64_t since = sync_core_oldest(ns->agent.core);
+    if (!since && ns->agent.cut.head)
+        since = ns->agent.cut.time;
     namespace_lock_aside(ns);
-    int64_t since = ns->pending.log.ops ? ns->pending.log.time : 0;
-    atomic_store(&ns->pending_since, ns->agent.cut.head ? ns->agent.cut.time : since);
+    if (!since && ns->pending.log.ops)
+        since = ns->pending.log.time;
+    atomic_store(&ns->pending_since, since);
     namespace_unlock(ns);
 }
 
@@ -340,39 +335,16 @@ static void collect_done(struct namespace *ns)
         p->syncer->close_by = time(NULL) + CLOSE_PATIENCE_S;
         note_oldest(ns);
     }
-    atomic_store_explicit(&ns->position, sync_core_position(agent->core), memory_order_release);
-}
-
-static void show_trouble(struct namespace *ns)
-{
-    struct agent *agent = &ns->agent;
-    struct persistence *p = ns->owner;
-    bool bad = sync_core_result(agent->core) != STORE_OK;
-    uint64_t failures = sync_core_failures(agent->core);
-    if (failures != agent->failures_seen) {
-        atomic_fetch_add(&p->syncs_failed, (int64_t)(failures - agent->failures_seen));
-        atomic_store(&p->last_sync_ok, false);
-        agent->failures_seen = failures;
-    }
-    if (bad == agent->troubled)
-        return;
-    agent->troubled = bad;
-    if (bad) {
-        p->troubled++;
-        persistence_log(p, PERSISTENCE_LOG_WARNING, "namespace %s cannot be committed: %s",
-                        ns->name, sync_core_error(agent->core));
-        persistence_set_trouble(p, TROUBLE_STORE, sync_core_error(agent->core));
-    } else {
-        persistence_log(p, PERSISTENCE_LOG_NOTICE, "namespace %s is committed again", ns->name);
-        if (--p->troubled == 0)
-            persistence_set_trouble(p, TROUBLE_STORE, NULL);
-    }
+    uint64_t position = sync_core_position(agent->core);
+    if (position != namespace_position(ns))
+        agent_poll_often(ns);
+    atomic_store_explicit(&ns->position, position, memory_order_release);
 }
 
 void agent_settle(struct namespace *ns)
 {
     collect_done(ns);
-    show_trouble(ns);
+    agent_show_trouble(ns);
 }
 
 static void on_answer(struct store_request *request)
@@ -451,7 +423,7 @@ static bool agent_step(struct namespace *ns)
         arm_retry(ns->owner->syncer, now, wanted.until);
         return false;
     case SYNC_RELOAD: agent_start_reload(ns); return false;
-    case SYNC_STUCK: show_trouble(ns); return false;
+    case SYNC_STUCK: agent_show_trouble(ns); return false;
     case SYNC_GET:
     case SYNC_PUT: ask_store(ns, want, &wanted); return true;
     }
@@ -541,20 +513,8 @@ static void sync_dirty(struct syncer *syncer)
     }
     pthread_mutex_unlock(&syncer->mutex);
     for (size_t i = 0; i < count; i++)
-        run_wanted(all[i]);
+        agent_look(all[i], true);
     mem_free(all);
-}
-
-static void sync_all_shared(struct syncer *syncer)
-{
-    size_t count;
-    struct namespace **list = persistence_all(syncer->owner, &count);
-    for (size_t i = 0; i < count; i++)
-        if (list[i]->shared) {
-            look_and_take(list[i]);
-            agent_run(list[i]);
-        }
-    mem_free(list);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
@@ -564,7 +524,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     sync_dirty(syncer);
     if (syncer->owner->options.shared)
-        sync_all_shared(syncer);
+        poll_tick(syncer);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *ctx)
@@ -609,8 +569,13 @@ static void on_slow(evutil_socket_t fd, short what, void *ctx)
     int64_t now = persistence_now(p);
     struct namespace **list = persistence_all(p, &count);
     release_journal(p, list, count);
+    if (!syncer->closing) {
+        opening_beat(p);
+        trouble_beat(p, list, count);
+    }
     for (size_t i = 0; i < count && !syncer->closing; i++) {
         struct agent *agent = &list[i]->agent;
+        agent_load_again(list[i]);
         if (!agent->core || !sync_core_adopted(agent->core))
             continue;
         if (agent->fold_at && now >= agent->fold_at && !agent->folding) {
@@ -700,6 +665,7 @@ static void syncer_free(struct syncer *syncer)
         if (events[i])
             event_free(events[i]);
     store_close(syncer->store); /* its events are of this loop */
+    store_request_release(&syncer->listing);
     if (syncer->base)
         event_base_free(syncer->base);
     if (syncer->wake_fd >= 0)

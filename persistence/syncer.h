@@ -27,6 +27,9 @@ void syncer_mark_dirty(struct namespace *ns);
 /* … or at once. Any thread. */
 void syncer_urge(struct namespace *ns);
 
+/* Shared: it is used again, and has not been looked at for long. Its lock may be held. */
+void syncer_look(struct namespace *ns);
+
 void syncer_interval_changed(struct syncer *syncer);
 
 /* `done` when the ops up to `mark` are committed; `once`: an attempt that fails ends it too. */

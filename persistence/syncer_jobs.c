@@ -10,9 +10,12 @@
 #include <stdlib.h>
 
 #include "ops/mem.h"
+#include "persistence/opening.h"
 #include "persistence/run.h"
 
-#define FOLD_PAUSE_MS 5000 /* after a fold that failed */
+#define FOLD_PAUSE_MS       5000 /* after a fold that failed */
+#define LOAD_BACKOFF_MIN_MS 500
+#define LOAD_BACKOFF_MAX_MS 5000
 #define TIDY_FIRST_MS 60000
 #define TIDY_PAUSE_MS (INT64_C(60) * 60 * 1000)
 #define ORPHAN_AGE_MS (INT64_C(24) * 60 * 60 * 1000)
@@ -53,20 +56,49 @@ static void answer_load_waits(struct namespace *ns)
     }
 }
 
+static void set_error(struct namespace *ns, enum namespace_state state, const char *why)
+{
+    namespace_lock_aside(ns);
+    snprintf(ns->error, sizeof(ns->error), "%s", why);
+    namespace_set_state(ns, state);
+    namespace_unlock(ns);
+}
+
+/* It is tried again, ever more seldom; whoever wants it meanwhile is told so. */
+static void load_later(struct namespace *ns, const char *why)
+{
+    struct agent *agent = &ns->agent;
+    if (namespace_state(ns) != NAMESPACE_AWAY)
+        persistence_log(ns->owner, PERSISTENCE_LOG_WARNING,
+                        "namespace %s cannot be loaded yet, which is tried again: %s", ns->name,
+                        why);
+    agent->load_backoff = agent->load_backoff ? 2 * agent->load_backoff : LOAD_BACKOFF_MIN_MS;
+    if (agent->load_backoff > LOAD_BACKOFF_MAX_MS)
+        agent->load_backoff = LOAD_BACKOFF_MAX_MS;
+    agent->load_at = persistence_now(ns->owner) + persistence_jitter(agent->load_backoff);
+    set_error(ns, NAMESPACE_AWAY, why);
+}
+
 static void load_finished(void *ctx)
 {
     struct load_job *job = ctx;
     struct namespace *ns = job->ns;
-    if (job->result == LOADER_OK) {
+    const char *why = text_terminated(&job->error);
+    ns->agent.loading = false;
+    switch (job->result) {
+    case LOADER_OK:
+        if (namespace_state(ns) == NAMESPACE_AWAY)
+            persistence_log(ns->owner, PERSISTENCE_LOG_NOTICE, "namespace %s is loaded", ns->name);
         persistence_install(ns, &job->loaded);
+        ns->agent.load_backoff = 0;
         ns->agent.tidy_at = persistence_now(ns->owner) + TIDY_FIRST_MS;
-    } else {
-        namespace_lock_aside(ns);
-        snprintf(ns->error, sizeof(ns->error), "%s", text_terminated(&job->error));
-        namespace_set_state(ns, NAMESPACE_FAILED);
-        namespace_unlock(ns);
+        break;
+    case LOADER_UNREACHABLE: load_later(ns, why); break;
+    case LOADER_CORRUPT:
+        set_error(ns, NAMESPACE_FAILED, why);
         persistence_log(ns->owner, PERSISTENCE_LOG_WARNING, "namespace %s cannot be loaded: %s",
-                        ns->name, text_terminated(&job->error));
+                        ns->name, why);
+        break;
     }
     text_release(&job->error);
     mem_free(job);
@@ -95,8 +127,19 @@ void agent_start_load(struct namespace *ns)
 {
     struct load_job *job = mem_calloc(1, sizeof(*job));
     job->ns = ns;
-    namespace_set_state(ns, NAMESPACE_LOADING);
+    ns->agent.loading = true;
+    ns->agent.load_at = 0;
+    /* Nobody waits for one that could not be reached: they are told. */
+    if (namespace_state(ns) != NAMESPACE_AWAY)
+        namespace_set_state(ns, NAMESPACE_LOADING);
     workers_submit(ns->owner->workers, load_run, job);
+}
+
+void agent_load_again(struct namespace *ns)
+{
+    struct agent *agent = &ns->agent;
+    if (agent->load_at && !agent->loading && persistence_now(ns->owner) >= agent->load_at)
+        agent_start_load(ns);
 }
 
 static void take_load(void *ctx)
@@ -106,9 +149,12 @@ static void take_load(void *ctx)
     enum namespace_state state = namespace_state(ns);
     wait->next = ns->agent.load_waits;
     ns->agent.load_waits = wait;
-    if (state == NAMESPACE_READY || atomic_load(&ns->owner->stopping))
+    if (state != NAMESPACE_READY && atomic_load(&ns->owner->loading))
+        set_error(ns, NAMESPACE_AWAY, opening_reason(ns->owner));
+    if (state == NAMESPACE_READY || state == NAMESPACE_AWAY || atomic_load(&ns->owner->stopping) ||
+        atomic_load(&ns->owner->loading))
         answer_load_waits(ns);
-    else if (state != NAMESPACE_LOADING)
+    else if (!ns->agent.loading)
         agent_start_load(ns);
 }
 
@@ -466,7 +512,7 @@ void agent_unload(struct namespace *ns)
     struct keyspace *keyspace = NULL;
     if (p->options.idle_unload_ms <= 0 || namespace_state(ns) != NAMESPACE_READY ||
         !sync_core_at_rest(agent->core) || agent->cut.head || agent->folding || agent->tidying ||
-        agent->reloading || agent->waits || agent->watch)
+        agent->reloading || agent->waits || agent->watch || persistence_out_of_reach(p))
         return;
     namespace_lock_aside(ns);
     if (ns->used || ns->pending.log.ops || namespace_awaited(ns)) {
@@ -477,6 +523,7 @@ void agent_unload(struct namespace *ns)
         ns->keyspace = NULL;
         rebase_destroy(ns->rebase);
         ns->rebase = NULL;
+        namespace_note_held(ns);
         namespace_set_state(ns, NAMESPACE_UNLOADED);
     }
     namespace_unlock(ns);

@@ -59,6 +59,7 @@ void agent_take_arrivals(struct namespace *ns)
         arrival = sync_core_take_arrival(ns->agent.core);
     }
     rebase_finish(ns->rebase);
+    namespace_note_held(ns);
     if (rebase_clock(ns->rebase) > ns->clock)
         ns->clock = rebase_clock(ns->rebase);
     struct rebase_garbage *garbage = rebase_take_garbage(ns->rebase);
@@ -88,6 +89,7 @@ static void put_under(struct namespace *ns, struct loaded *loaded)
     ns->agent.arriving = loaded->head.position;
     rebase_restart(ns->rebase, loaded->keyspace, loaded->clock, &loaded->head);
     ns->keyspace = loaded->keyspace;
+    namespace_note_held(ns);
     if (ns->owner->options.arrived)
         ns->owner->options.arrived(ns->attachment, NULL, NULL);
     if (rebase_clock(ns->rebase) > ns->clock)
@@ -110,7 +112,8 @@ static void reload_finished(void *ctx)
         put_under(ns, &job->loaded);
         sync_core_reload(ns->agent.core, &job->loaded.head, job->loaded.etag);
     } else {
-        sync_core_reload_failed(ns->agent.core, persistence_now(ns->owner), STORE_TRANSIENT,
+        sync_core_reload_failed(ns->agent.core, persistence_now(ns->owner),
+                                job->result == LOADER_CORRUPT ? STORE_INVALID : STORE_TRANSIENT,
                                 text_terminated(&job->error));
     }
     text_release(&job->error);

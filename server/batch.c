@@ -14,6 +14,7 @@
 #include "server/config.h"
 #include "server/log.h"
 #include "server/loop-internal.h"
+#include "server/refusal.h"
 #include "server/server.h"
 
 #define KEYS_AHEAD 64 /* of one command with many keys */
@@ -80,15 +81,6 @@ void batch_seal(struct loop *loop)
     loop->held.count = 0;
 }
 
-static void reply_failed_namespace(struct client *client, struct namespace *ns)
-{
-    char reason[512];
-    namespace_error(ns, reason, sizeof(reason));
-    struct slice name = namespace_name(ns);
-    resp_write_error_format(&client->writer, "CAIRNERR namespace %.*s cannot be read: %s",
-                            (int)name.len, name.data, reason);
-}
-
 void batch_keep_time(struct loop *loop, const struct namespace *ns)
 {
     int64_t newest = namespace_clock(ns);
@@ -96,7 +88,8 @@ void batch_keep_time(struct loop *loop, const struct namespace *ns)
         loop->x.now = newest;
 }
 
-/* Takes the lock for `request`. False: the namespace is not there yet, and the client waits. */
+/* Takes the lock for `request`. False: the namespace is not there yet, and the client waits or is
+ * told why. */
 static bool batch_lock(struct loop *loop, const struct request *request, struct namespace *ns)
 {
     namespace_lock(ns);
@@ -110,9 +103,11 @@ static bool batch_lock(struct loop *loop, const struct request *request, struct 
         loop->held.count = 1;
         return true;
     }
+    char why[REFUSAL_MAX];
+    bool refused = refusal_of(ns, why);
     namespace_unlock(ns);
-    if (state == NAMESPACE_FAILED) {
-        reply_failed_namespace(request->client, ns);
+    if (refused) {
+        refusal_answer(request->client, request->command, why);
     } else {
         backlog_append(request->client, request);
         batch_await_load(request->client, ns);

@@ -87,10 +87,8 @@ static void write_text(struct resp_writer *out, const char *name, struct slice t
 /* --- NAMESPACES --- */
 
 static const char *const state_names[] = {
-    [NAMESPACE_UNLOADED] = "unloaded",
-    [NAMESPACE_LOADING] = "loading",
-    [NAMESPACE_READY] = "ready",
-    [NAMESPACE_FAILED] = "failed",
+    [NAMESPACE_UNLOADED] = "unloaded", [NAMESPACE_LOADING] = "loading", [NAMESPACE_READY] = "ready",
+    [NAMESPACE_FAILED] = "failed",     [NAMESPACE_AWAY] = "away",
 };
 
 struct listing {

@@ -10,6 +10,7 @@
 #include "server/config.h"
 #include "server/effects.h"
 #include "server/loop-internal.h"
+#include "server/refusal.h"
 #include "server/server.h"
 
 static int by_order(const void *a, const void *b)
@@ -93,16 +94,13 @@ bool exec_lock_namespaces(struct exec *x, struct namespace **list, int count)
         x->keys = is_held(held, x->ns) ? namespace_keyspace(x->ns) : NULL;
         return true;
     }
-    enum namespace_state state = namespace_state(absent);
+    char why[REFUSAL_MAX];
+    bool refused = refusal_of(absent, why);
     unlock_all(held);
-    if (state != NAMESPACE_FAILED) {
+    if (refused)
+        refusal_answer(x->client, x->command, why);
+    else
         loop->wanted = absent;
-        return false;
-    }
-    char reason[512];
-    namespace_error(absent, reason, sizeof(reason));
-    exec_error_format(x, "CAIRNERR namespace %s cannot be read: %s", namespace_name(absent).data,
-                      reason);
     return false;
 }
 

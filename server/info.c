@@ -152,7 +152,7 @@ static void print_persistence(struct exec *x, struct text *out)
     persistence_stats(server.persistence, &stats);
     char trouble[256];
     persistence_trouble(server.persistence, trouble, sizeof(trouble));
-    line(out, "loading", 0);
+    line(out, "loading", stats.loading);
     line(out, "async_loading", 0);
     line(out, "current_cow_size", 0);
     line(out, "rdb_changes_since_last_save", stats.pending_ops);

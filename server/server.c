@@ -99,6 +99,15 @@ static void log_for_persistence(void *ctx, enum persistence_log_level level, con
     log_line(level == PERSISTENCE_LOG_WARNING ? LOG_WARNING : LOG_NOTICE, "%s", line);
 }
 
+/* As a start would have: but clients are connected, who get to know. */
+static void on_store_failed(void *ctx, const char *sentence)
+{
+    (void)ctx;
+    log_line(LOG_WARNING, "the store cannot be used, so the server ends: %s", sentence);
+    atomic_store(&server.failed, true);
+    server_stop(true);
+}
+
 static int64_t now_for_persistence(void *ctx)
 {
     (void)ctx;
@@ -154,45 +163,37 @@ static bool open_store(const char *store, const char *dir, struct text *error)
         .expired = arrivals_expired,
         .differs = arrivals_differ,
         .awaited = arrivals_awaited,
+        .failed = on_store_failed,
         .log = log_for_persistence,
         .now_ms = now_for_persistence,
     };
     return persistence_open(&options, &server.persistence, error) == PERSISTENCE_OK;
 }
 
-static void make_known(void *ctx, struct slice name, enum namespace_state state, uint64_t position,
-                       size_t keys)
+/* Objects for all databases, as there are for what the store holds: FLUSHALL and INFO know them. */
+static void name_databases(void)
 {
-    (void)state, (void)position, (void)keys;
-    persistence_namespace(server.persistence, name);
-    ++*(int *)ctx;
-}
-
-/* Objects for all databases, and for what the store holds, so that FLUSHALL and INFO know them. */
-static bool name_namespaces(int *stored, struct text *error)
-{
-    *stored = 0;
-    if (persistence_list(server.persistence, make_known, stored, error) != PERSISTENCE_OK)
-        return false;
     for (int64_t i = 0; i < CONFIG(databases); i++) {
         char name[24];
         snprintf(name, sizeof(name), "%lld", (long long)i);
         server.databases[i] = persistence_namespace(server.persistence, slice_of(name));
     }
-    return true;
 }
 
 bool server_open(struct text *error)
 {
     char *store = CONFIG_STRING(store), *dir = CONFIG_STRING(dir);
-    int stored = 0;
     log_line(LOG_NOTICE, "cairn-server %s, process %d, %lld threads, speaking Redis %s's protocol",
              CAIRN_VERSION, (int)getpid(), (long long)CONFIG(threads), REDIS_VERSION);
     server_configure_s3();
-    bool good =
-        listener_open(error) && open_store(store, dir, error) && name_namespaces(&stored, error);
+    bool good = listener_open(error) && open_store(store, dir, error);
+    if (good && persistence_loading(server.persistence))
+        log_line(LOG_WARNING, "store %s: it has not answered yet", store);
+    else if (good)
+        log_line(LOG_NOTICE, "store %s: %zu namespaces", store,
+                 persistence_loaded(server.persistence, NULL, 0));
     if (good)
-        log_line(LOG_NOTICE, "store %s: %d namespaces", store, stored);
+        name_databases();
     mem_free(store);
     mem_free(dir);
     return good && loops_create((int)CONFIG(threads));
@@ -227,6 +228,7 @@ void server_run(void)
     watch_signals();
     listener_start();
     log_line(LOG_NOTICE, "Ready to accept connections on port %lld", (long long)CONFIG(port));
+    persistence_arm(server.persistence);
     loops_run();
     listener_stop();
     for (int i = 0; i < 3; i++)
@@ -252,5 +254,5 @@ int server_close(void)
         log_line(LOG_WARNING, "the last commit failed: what is pending is in the journal alone");
     else
         log_line(LOG_NOTICE, "everything is in the store, bye");
-    return status == PERSISTENCE_OK ? 0 : 1;
+    return status == PERSISTENCE_OK && !atomic_load(&server.failed) ? 0 : 1;
 }

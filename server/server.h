@@ -29,6 +29,7 @@ struct server {
 
     _Atomic bool shutting_down;
     _Atomic bool stop_without_saving;
+    _Atomic bool failed;                 /* the store must not be used */
     _Atomic bool password_set;           /* requirepass is not empty */
     _Atomic bool active_expire;          /* DEBUG SET-ACTIVE-EXPIRE */
     _Atomic int64_t reply_peak_reset_ms; /* DEBUG REPLYBUFFER PEAK-RESET-TIME; -1 never */

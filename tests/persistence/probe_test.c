@@ -207,8 +207,8 @@ static void several_winners_are_refused(void **state)
 static void trouble_that_says_nothing_of_swaps_is_told_apart(void **state)
 {
     (void)state;
-    assert_probed(HIDES_ABSENCE, PROBE_UNREACHABLE, "s3:ListBucket");
-    assert_probed(ALLOWS_NOTHING, PROBE_UNREACHABLE, "access denied");
+    assert_probed(HIDES_ABSENCE, PROBE_DENIED, "s3:ListBucket");
+    assert_probed(ALLOWS_NOTHING, PROBE_DENIED, "access denied");
     assert_probed(OUT_OF_REACH, PROBE_UNREACHABLE, "out of reach");
 }
 

@@ -1,0 +1,368 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""A bucket that is out of reach, at the start and later, and what a server asks of one that is not.
+
+    outage.py [CASE …]       the server: BUILD/cairn-server, or SERVER
+
+Prints `N passed, N failed` last.
+"""
+import os
+import re
+import shutil
+import socket
+import sys
+import tempfile
+import time
+
+import bucket as fake
+import resp
+import server
+
+
+class Outage:
+    def __init__(self):
+        self.root = tempfile.mkdtemp(prefix="cairn-outage-")
+        self.passed = self.failed = 0
+        self.case, self.servers, self.bucket = "", [], None
+
+    def check(self, good, what, seen=""):
+        if good:
+            self.passed += 1
+            return
+        self.failed += 1
+        print(f"not ok {self.case}: {what}: {str(seen)[:600]}", flush=True)
+
+    def launch(self, *flags, own="own", endpoint=None):
+        directory = os.path.join(self.root, self.case, own)
+        os.makedirs(directory, exist_ok=True)
+        os.environ.update(fake.ENVIRONMENT)
+        started = server.Server(directory, ["--store", "s3://bucket/fleet", "--dir", directory, "--threads", "2", "--sync-interval", "0.2",
+                                            "--journal-fsync", "always", "--s3-endpoint", endpoint or self.bucket.endpoint(), *flags])
+        self.servers.append(started)
+        return started
+
+    def start(self, *flags, **how):
+        started = self.launch(*flags, **how)
+        if not started.wait_ready(30):
+            raise RuntimeError(f"no start: {started.last_log_lines(5)}")
+        return started, resp.Connection(started.port)
+
+    def tidy_up(self):
+        for started in self.servers:
+            if started.process.poll() is None:
+                started.kill()
+        self.servers = []
+        if self.bucket:
+            self.bucket.close()
+        self.bucket = None
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def ask(connection, *args):
+    """The reply; an error as its text."""
+    try:
+        return connection.call(*args)
+    except resp.Error as error:
+        return str(error)
+
+
+def info(connection, section="persistence"):
+    lines = connection.call("INFO", section).decode().split("\r\n")
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def says(started, pattern):
+    """How many lines of the log since its last start match."""
+    log = started.last_log_lines(100000).rsplit("\n+ ", 1)[-1]
+    return len(re.findall(pattern, log))
+
+
+def starts(reply, word):
+    return isinstance(reply, str) and reply.startswith(word)
+
+
+def journal_ops(o):
+    """A server that was killed with ops in its journal that the bucket has not."""
+    started, connection = o.start()
+    connection.call("INCRBY", "n", "10")
+    connection.call("SELECT", "3")
+    connection.call("SET", "other", "v")
+    o.check(connection.call("WAIT", "1", "10000") == 1, "the bucket takes commits")
+    connection.call("SELECT", "0")
+    o.check(connection.call("WAIT", "1", "10000") == 1, "the bucket takes commits")
+    o.bucket.mode = "hang up"
+    connection.call("INCRBY", "n", "1")
+    connection.call("WAITAOF", "1", "0", "5000")
+    started.kill()
+
+
+def away_at_start(o):
+    for mode in ("hang up", (503, "SlowDown"), (500, "InternalError")):
+        o.bucket.mode = ""
+        o.bucket.objects.clear()
+        shutil.rmtree(os.path.join(o.root, o.case, "own"), ignore_errors=True)
+        journal_ops(o)
+        before = dict(o.bucket.objects)
+        o.bucket.mode = mode
+        started, connection = o.start()
+        o.check(connection.call("PING") == b"PONG", "PING is answered")
+        fields = info(connection)
+        o.check(fields["loading"] == "1" and "s3://bucket/fleet/" in fields["trouble"], "INFO says why", fields)
+        o.check(connection.call("CONFIG", "GET", "port")[0] == b"port", "CONFIG is answered")
+        for command in (("GET", "n"), ("SET", "n", "7"), ("FLUSHALL",), ("DBSIZE",), ("SMOVE", "a", "b", "c"), ("COPY", "n", "m", "DB", "1")):
+            said = ask(connection, *command)
+            o.check(starts(said, "LOADING"), f"{command[0]} is answered -LOADING", said)
+        connection.call("MULTI")
+        said = ask(connection, "INCR", "n"), ask(connection, "EXEC"), ask(connection, "PING")
+        o.check(starts(said[0], "LOADING") and starts(said[1], "EXECABORT") and said[2] == b"PONG", "a transaction ends", said)
+        said = ask(connection, "CAIRN", "SYNC")
+        o.check(starts(said, "CAIRNERR"), "CAIRN SYNC tells that nothing was synced", said)
+        time.sleep(2.5)
+        o.check(says(started, "the store is out of reach, which is tried again") == 1, "the log says so once", started.last_log_lines(9))
+        begun = time.monotonic()
+        o.check(started.terminate() == 1 and time.monotonic() - begun < 10, "SIGTERM ends it, with what is only in the journal")
+        started, connection = o.start()
+        o.check(starts(ask(connection, "GET", "n"), "LOADING"), "the next start is no better")
+        o.check(o.bucket.objects == before, "nothing was written meanwhile")
+        o.bucket.mode = ""
+        o.check(wait_for(lambda: ask(connection, "GET", "n") == b"11"), "in reach: the journal's ops are on top, once", ask(connection, "GET", "n"))
+        o.check(connection.call("INCR", "n") == 12, "and it writes")
+        connection.call("SELECT", "3")
+        o.check(connection.call("GET", "other") == b"v", "what the journal knows nothing of is loaded at its use")
+        o.check(b"n" not in connection.call("KEYS", "*"), "and is a namespace of its own")
+        fields = info(connection)
+        o.check(fields["loading"] == "0" and fields["trouble"] == "", "INFO has no trouble any more", fields)
+        o.check(says(started, "the store is in reach after") == 1, "the log tells the end")
+        o.check(started.terminate() == 0, "SIGTERM ends with 0")
+        _, connection = o.start()
+        o.check(connection.call("GET", "n") == b"12", "all is there after another start")
+        connection.close()
+        o.servers[-1].kill()
+
+
+def silent_at_start(o):
+    """Connections are taken, nothing is ever answered."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(100)
+        begun = time.monotonic()
+        started, connection = o.start(endpoint=f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        o.check(time.monotonic() - begun < 15, "the start does not wait for it", time.monotonic() - begun)
+        o.check(starts(ask(connection, "GET", "n"), "LOADING"), "namespaces are not loaded")
+        begun = time.monotonic()
+        o.check(started.terminate() == 0 and time.monotonic() - begun < 10, "SIGTERM ends it at once: it owes nothing")
+
+
+def refused_at_start(o):
+    for mode, reason in (((403, "SignatureDoesNotMatch"), "SignatureDoesNotMatch"), ((404, "NoSuchBucket"), "NoSuchBucket")):
+        o.bucket.mode = mode
+        started = o.launch()
+        o.check(not started.wait_ready(20) and started.process.poll() == 1 and reason in started.last_log_lines(3),
+                f"{reason}: the start is refused", started.last_log_lines(3))
+    o.bucket.mode, o.bucket.conditional = "", False
+    started = o.launch()
+    o.check(not started.wait_ready(20) and "ignores If-None-Match" in started.last_log_lines(3),
+            "a bucket that ignores conditions is refused", started.last_log_lines(3))
+
+
+def refused_once_in_reach(o):
+    journal_ops(o)
+    for mode, conditional, reason in (("", False, "ignores If-None-Match"), ((403, "AccessDenied"), True, "AccessDenied")):
+        o.bucket.mode, o.bucket.conditional = "hang up", True
+        started, connection = o.start()
+        o.check(starts(ask(connection, "GET", "n"), "LOADING"), "it waits")
+        before = {key: body for key, body in o.bucket.objects.items() if "cairn-probe" not in key}
+        o.bucket.mode, o.bucket.conditional = mode, conditional
+        ended = wait_for(lambda started=started: started.process.poll() is not None)
+        o.check(ended and started.process.poll() == 1, "the server ends with an error", started.process.poll())
+        o.check(says(started, "cannot be used, so the server ends: .*" + reason) == 1, "and says why", started.last_log_lines(5))
+        after = {key: body for key, body in o.bucket.objects.items() if "cairn-probe" not in key}
+        o.check(before == after, "nothing was written", after.keys())
+    o.bucket.mode, o.bucket.conditional = "", True
+    _, connection = o.start()
+    o.check(connection.call("GET", "n") == b"11", "the journal has survived all that")
+
+
+def served_on(o):
+    """While it runs: writes are taken from memory, and committed when the bucket answers again."""
+    for shared in ("no", "yes"):
+        shutil.rmtree(os.path.join(o.root, o.case, "own"), ignore_errors=True)
+        o.bucket.objects.clear()
+        o.bucket.mode = ""
+        started, connection = o.start("--shared", shared)
+        connection.call("SET", "before", "v")
+        o.check(connection.call("WAIT", "1", "10000") == 1, "the bucket takes commits")
+        o.bucket.mode = "hang up"
+        acked = 0
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            said = ask(connection, "INCR", "n")
+            o.check(said == acked + 1, "writes are taken", said)
+            acked += 1
+            time.sleep(0.05)
+        fields = info(connection)
+        o.check(fields["writable"] == "1" and "s3://bucket/fleet/" in fields["trouble"], "INFO tells the trouble", fields)
+        late = int(info(connection, "cairn")["oldest_pending_ms"])
+        o.check(4000 < late < 20000, "and how old the oldest op is", late)
+        o.check(connection.call("WAITAOF", "1", "0", "5000") == [1, 0], "written goes on")
+        o.check(connection.call("WAITAOF", "0", "1", "300") == [0, 0], "durable waits until its timeout")
+        said = ask(connection, "CAIRN", "SYNC")
+        o.check(starts(said, "CAIRNERR") and "s3://bucket/fleet/" in said, "CAIRN SYNC tells why not", said)
+        connection.call("SELECT", "5")
+        said = ask(connection, "GET", "k")
+        o.check(starts(said, "LOADING"), "what is not in memory is answered -LOADING", said)
+        connection.call("SELECT", "0")
+        o.check(says(started, "out of reach; served on from memory") == 1, "the log tells the outage once", started.last_log_lines(9))
+        o.check(says(started, "the oldest op that is not in the store is") == 1, "and that ops are late, once", started.last_log_lines(9))
+        o.bucket.mode = ""
+        o.check(connection.call("WAIT", "1", "20000") == 1, "it is committed when the bucket answers")
+        o.check(wait_for(lambda: info(connection)["trouble"] == ""), "no trouble is left", info(connection))
+        connection.call("SELECT", "5")
+        o.check(wait_for(lambda: ask(connection, "GET", "k") is None), "what was not loaded is, by itself")
+        o.check(wait_for(lambda: says(started, "what was late is in the store now") == 1), "the log tells the end", started.last_log_lines(9))
+        o.bucket.mode = "hang up"
+        connection.call("SELECT", "0")
+        connection.call("INCR", "n")
+        started.kill()
+        o.bucket.mode = ""
+        started, connection = o.start("--shared", shared)
+        o.check(connection.call("GET", "n") == str(acked + 1).encode(), "nothing is lost or doubled after kill -9", connection.call("GET", "n"))
+        started.kill()
+
+
+def limit(o):
+    """Past four times pending-limit writes are refused with the bucket's trouble; what a deletion keeps for its undoing counts."""
+    for shared in ("no", "yes"):
+        shutil.rmtree(os.path.join(o.root, o.case, "own"), ignore_errors=True)
+        o.bucket.objects.clear()
+        o.bucket.mode = ""
+        started, connection = o.start("--shared", shared, "--pending-limit", "64kb")
+        for number in range(100):
+            connection.call("SET", f"big{number}", "x" * 5000)
+            if number % 10 == 9:
+                connection.call("CAIRN", "SYNC")
+        o.check(wait_for(lambda: info(connection, "cairn")["pending_bytes"] == "0"), "nothing is held when all is durable", info(connection, "cairn"))
+        o.bucket.mode = "hang up"
+        connection.call("SET", "during", "v")
+        o.check(wait_for(lambda: info(connection)["trouble"] != ""), "the outage is noticed")
+        refused = 0
+        for number in range(100):
+            said = ask(connection, "DEL", f"big{number}")
+            if said != 1:
+                refused = number
+                break
+        if shared == "yes":
+            o.check(40 < refused < 70, "deleting is refused when what it holds is too much", (refused, said))
+        else:
+            o.check(refused == 0, "without inverses deletions are small", (refused, said))
+            for number in range(1000):
+                said = ask(connection, "SET", f"new{number}", "y" * 1000)
+                if said != b"OK":
+                    break
+            o.check(200 < number < 400, "writes are refused past the limit", (number, said))
+        o.check(starts(said, "MISCONF") and "s3://bucket/fleet/" in said and "pending-limit" in said, "the refusal names both", said)
+        o.check(info(connection)["writable"] == "0", "INFO tells")
+        o.check(connection.call("GET", "big99") is not None or shared == "no", "reads go on")
+        o.bucket.mode = ""
+        o.check(wait_for(lambda: ask(connection, "SET", "after", "v") == b"OK"), "writes resume by themselves", ask(connection, "SET", "after", "v"))
+        started.kill()
+
+
+def polls(o):
+    """30 namespaces that nobody uses: one listing shows that nothing moved; what moves is read."""
+    names = [f"ns{number}" for number in range(30)]
+    flags = ("--shared", "yes", "--history", "1h")
+    _, connection = o.start(*flags)
+    for name in names:
+        connection.call("SELECT", name)
+        connection.call("SET", "k", "1")
+    connection.call("CAIRN", "SYNC", names[-1])
+    connection.call("SAVE")
+    time.sleep(0.5)
+    o.bucket.taken()
+    time.sleep(2)
+    asked = o.bucket.taken()
+    o.check(asked["LIST"] >= 1 and asked["GET"] <= 3 and asked["PUT"] == 0, "one listing for all of them", asked)
+    figures = info(connection, "cairn")
+    o.check(int(figures["store_lists"]) >= 1, "INFO counts it", figures)
+    time.sleep(4)
+    o.bucket.taken()
+    time.sleep(6.4)  # 32 intervals
+    asked = o.bucket.taken()
+    o.check(asked["LIST"] <= 5 and asked["GET"] <= 3, "idle namespaces are asked for ever more seldom", asked)
+    _, other = o.start(*flags, own="other")
+    other.call("SELECT", "ns7")
+    other.call("SET", "k", "2")
+    o.check(other.call("WAIT", "1", "10000") == 1, "another server writes")
+    connection.call("SELECT", "ns7")
+    connection.call("GET", "k")  # may be old: local consistency; but it asks for a look
+    o.check(wait_for(lambda: connection.call("GET", "k") == b"2", 1), "a namespace that is used is looked at at once", connection.call("GET", "k"))
+    other.call("SELECT", "ns9")
+    other.call("SET", "k", "3")
+    connection.call("SELECT", "ns9")
+    other.call("WAIT", "1", "10000")
+    o.check(wait_for(lambda: info(connection, "cairn")["pending_ops"] == "0" and connection.call("GET", "k") == b"3", 1), "and another")
+
+
+def blocked_and_watched(o):
+    """Whoever waits for what another server writes gets it at the interval, however idle the namespace is."""
+    flags = ("--shared", "yes")
+    started, connection = o.start(*flags)
+    _, other = o.start(*flags, own="other")
+    waiting = resp.Connection(started.port)
+    watching = resp.Connection(started.port)
+    waiting.call("SELECT", "blocked")
+    watching.call("SELECT", "watched")
+    waiting.send(resp.encode("BLPOP", "list", "0"))
+    watching.call("WATCH", "k")
+    connection.call("PING")
+    time.sleep(8)
+    other.call("SELECT", "blocked")
+    other.call("RPUSH", "list", "v")
+    begun = time.monotonic()
+    o.check(waiting.read() == [b"list", b"v"] and time.monotonic() - begun < 2, "a blocked client is served at the interval", time.monotonic() - begun)
+    other.call("SELECT", "watched")
+    other.call("SET", "k", "v")
+    other.call("WAIT", "1", "10000")
+    time.sleep(1)
+    watching.send(resp.encode("MULTI") + resp.encode("PING") + resp.encode("EXEC"))
+    said = [watching.read() for _ in range(3)]
+    o.check(said[2] is None, "a watched key is seen to change", said)
+
+
+CASES = [away_at_start, silent_at_start, refused_at_start, refused_once_in_reach, served_on, limit, polls, blocked_and_watched]
+
+
+def main():
+    server.require_program()
+    o = Outage()
+    try:
+        for case in CASES:
+            if sys.argv[1:] and case.__name__ not in sys.argv[1:]:
+                continue
+            o.case, o.bucket = case.__name__, fake.Bucket()
+            begun = time.monotonic()
+            try:
+                case(o)
+            except (RuntimeError, OSError, ConnectionError, resp.Error, IndexError, ValueError) as error:
+                o.check(False, f"{type(error).__name__}", error)
+            o.tidy_up()
+            print(f"{o.case} {time.monotonic() - begun:.1f} s", flush=True)
+    finally:
+        o.tidy_up()
+        if "KEEP" not in os.environ:
+            shutil.rmtree(o.root, ignore_errors=True)
+    print(f"{o.passed} passed, {o.failed} failed")
+    sys.exit(1 if o.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
