@@ -50,6 +50,9 @@ void store_finish_list(struct store_request *request);
 struct store *store_memory_create(void);
 enum store_result store_directory_create(const char *path, struct store **ret_store,
                                          struct text *error);
+/* A directory that is there, and is left as it is. */
+enum store_result store_directory_open(const char *path, struct store **ret_store,
+                                       struct text *error);
 /* With the options of store_s3_configure. */
 enum store_result store_s3_open(const char *where, struct store **ret_store, struct text *error);
 

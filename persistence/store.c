@@ -83,6 +83,14 @@ enum store_result store_open(const char *where, struct store **ret_store, struct
     return store_directory_create(where, ret_store, error);
 }
 
+enum store_result store_open_to_read(const char *where, struct store **ret_store,
+                                     struct text *error)
+{
+    if (strcmp(where, "memory") == 0 || strstr(where, "://"))
+        return store_open(where, ret_store, error);
+    return store_directory_open(where, ret_store, error);
+}
+
 struct store *store_clone(struct store *store)
 {
     return store->kind->clone(store);

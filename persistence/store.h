@@ -109,6 +109,9 @@ void store_attach(struct store *store, struct event_base *base);
  * objects, also for another thread, and may be called on any thread while `store` exists.
  */
 enum store_result store_open(const char *where, struct store **ret_store, struct text *error);
+/* The same for who only reads: makes nothing, and needs no permission to write. GET and LIST. */
+enum store_result store_open_to_read(const char *where, struct store **ret_store,
+                                     struct text *error);
 struct store *store_clone(struct store *store);
 void store_close(struct store *store); /* NULL-safe; no request may be under way */
 

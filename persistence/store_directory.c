@@ -295,8 +295,9 @@ static int open_swap(struct store_directory *store)
 static struct store *directory_clone(struct store *handle)
 {
     struct store_directory *store = directory_handle(handle);
-    store->directory = fcntl(((struct store_directory *)handle)->directory, F_DUPFD_CLOEXEC, 0);
-    if (store->directory >= 0)
+    const struct store_directory *like = (const struct store_directory *)handle;
+    store->directory = fcntl(like->directory, F_DUPFD_CLOEXEC, 0);
+    if (store->directory >= 0 && like->swap >= 0)
         open_swap(store);
     return &store->store;
 }
@@ -320,11 +321,10 @@ static int directory_prepare(struct store_directory *store, const char *path)
     return error ? error : file_sync_directory(store->directory, ".");
 }
 
-enum store_result store_directory_create(const char *path, struct store **ret_store,
-                                         struct text *error)
+/* `code`: what became of opening it. */
+static enum store_result give_handle(struct store_directory *store, int code, const char *path,
+                                     struct store **ret_store, struct text *error)
 {
-    struct store_directory *store = directory_handle(NULL);
-    int code = directory_prepare(store, path);
     if (code) {
         text_append_format(error, "%s: %s", path, strerror(code));
         directory_close(&store->store);
@@ -332,6 +332,21 @@ enum store_result store_directory_create(const char *path, struct store **ret_st
     }
     *ret_store = &store->store;
     return STORE_OK;
+}
+
+enum store_result store_directory_create(const char *path, struct store **ret_store,
+                                         struct text *error)
+{
+    struct store_directory *store = directory_handle(NULL);
+    return give_handle(store, directory_prepare(store, path), path, ret_store, error);
+}
+
+enum store_result store_directory_open(const char *path, struct store **ret_store,
+                                       struct text *error)
+{
+    struct store_directory *store = directory_handle(NULL);
+    store->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return give_handle(store, store->directory < 0 ? errno : 0, path, ret_store, error);
 }
 
 int store_directory_clean(const char *path)

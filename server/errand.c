@@ -2,7 +2,6 @@
 /* See errand.h. */
 #include "server/errand.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -134,11 +133,7 @@ static int verify(const struct errand *errand)
     struct store *store = NULL;
     struct tally tally = {0};
     bool read = true;
-    if (!strstr(errand->store, "://") && access(errand->store, F_OK) < 0) {
-        text_append_format(&error, "%s: %s", errand->store, strerror(errno));
-        return fail(&error, STATUS_UNREADABLE);
-    }
-    if (store_open(errand->store, &store, &error) != STORE_OK)
+    if (store_open_to_read(errand->store, &store, &error) != STORE_OK)
         return fail(&error, STATUS_UNREADABLE);
     if (errand->namespace.len)
         verify_one(store, errand->namespace, true, &tally);

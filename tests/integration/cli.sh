@@ -62,6 +62,10 @@ printf x | dd of="$work/store/two.json" bs=1 seek=200 conv=notrunc status=none
 check "a damaged head is not, and is named" 1 '^  two\.json: damaged' "$SERVER" --verify "$work/store" two
 check "nor is its store" 1 '^2 namespaces, 1 sound, 1 not sound' "$SERVER" --verify "$work/store"
 check "the others in it are" 0 '^one: sound' "$SERVER" --verify "$work/store" one
+cp -r "$work/store" "$work/copy" && rm -r "$work/copy/.cairn" && chmod -R a-w "$work/copy"
+check "a copy that cannot be written is verified …" 0 '^one: sound' "$SERVER" --verify "$work/copy" one
+check "… and left as it is" 0 '^one.json two.json$' bash -c "ls -A '$work/copy' | paste -sd' '"
+chmod -R u+w "$work/copy"
 check "a namespace that is not there is not sound" 1 'no namespace three' "$SERVER" --verify "$work/store" three
 check "a store that is not there cannot be verified" 2 'nowhere' "$SERVER" --verify "$work/nowhere"
 check "nor can a bucket out of reach" 2 's3://bucket/x/: LIST' env AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b \
