@@ -265,6 +265,8 @@ def settle(servers, checks):
         for _ in range(2):
             for server in servers:
                 link = resp.Connection(server.port)
+                for space in soak_ops.NAMESPACES:  # in use, hence in memory
+                    link.call_many([("SELECT", space), ("DBSIZE",)])
                 try:
                     at = [link.call("CAIRN", "SYNC", space) for space in soak_ops.NAMESPACES]
                 except resp.Error as error:
