@@ -5,6 +5,9 @@
 # or that ran no test, counts as failed: nothing is skipped in silence.
 #
 #   tests/run.sh STEP [STEP …]        logs: $BUILD/test-logs/STEP.log
+#
+# With S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and S3_BUCKET in the environment the
+# steps `unit` and `s3` use that server in place of Ceph's (S3_TEST_PREFIX: docs/s3.md).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-build}

@@ -212,6 +212,35 @@ def told_with_lock():
     place.end()
 
 
+def a_lost_commit_is_found():
+    """What a put that lands too late leaves: the head of before, although a commit was durable."""
+    place = Place("bucket")
+    for name in "ab":
+        place.start_locking(name)
+    place.call("a", "SET", "k", "1")
+    place.call("a", "CAIRN", "SYNC", "0")
+    before = place.bucket.objects["fleet/0.json"]
+    place.call("a", "SET", "k", "2")
+    place.call("a", "CAIRN", "SYNC", "0")
+    place.call("b", "CAIRN", "SYNC", "0")
+    check(place.call("b", "GET", "k") == b"2", "the commit was seen")
+    with place.bucket.lock:
+        place.bucket.objects["fleet/0.json"] = before
+    for name in "ab":
+        try:
+            place.call(name, "SET", "other", "x")
+            answer = place.call(name, "CAIRN", "SYNC", "0")
+        except resp.Error as error:
+            answer = str(error)
+        check("does not continue" in str(answer), f"{name} finds that a commit was lost", answer)
+    place.servers["b"].kill()
+    again = place.start("b", "--commit-mode", "lock")
+    check(not again.wait_ready() and "older than the journal" in again.last_log_lines(), "a start refuses to go back", again.last_log_lines())
+    place.start_locking("c")
+    check(place.call("c", "GET", "k") == b"1", "a server without a past takes what is there")
+    place.end()
+
+
 def said_of(one):
     with open(one.log) as log:
         return log.read()
@@ -228,6 +257,7 @@ def main():
     os.environ.update(bucket.ENVIRONMENT)
     refused_with_cas()
     told_with_lock()
+    a_lost_commit_is_found()
     soak("bucket", options, random.Random(options.seed))
     soak("directory", options, random.Random(options.seed))
     print("%(passed)d passed, %(failed)d failed" % results)
