@@ -100,7 +100,7 @@ const struct directive config_directives[] = {
     ENUM("journal-fsync", "appendfsync", journal_fsync, fsync_words, JOURNAL_FSYNC_EVERYSEC, 0, apply_journal_fsync, "when the journal is brought to disk: before answers leave, every second, or as the system likes"),
     ENUM("journal-orphans", NULL, journal_orphans, orphans_words, JOURNAL_ORPHANS_REFUSE, FIXED, NULL, "ops of an old journal that may be committed or not (see replica-expiry): refuse to start, replay them, or drop them"),
     TIME("replica-expiry", replica_expiry, 0, FOREVER_MS, INT64_C(30) * 24 * 3600 * 1000, 0, apply_replica_expiry, "a server that has not committed for so long is forgotten in the head; 0: never. The same on all servers"),
-    MEMORY("pending-limit", pending_limit, 4096, INT64_MAX, 64 * MB, 0, apply_pending_limit, "ops of a namespace that wait for the store: past this a sync starts at once, past four times this writes are refused"),
+    MEMORY("pending-limit", pending_limit, 4096, INT64_MAX, 64 * MB, 0, apply_pending_limit, "ops of a namespace that wait for the store, and what is kept to undo them where it is shared: past this a sync starts at once, past four times this writes are refused"),
     MEMORY("inline-limit", inline_limit, 0, 64 * MB, 65536, FIXED, NULL, "base and tail of a namespace stay inside its head up to this size each"),
     MEMORY("chunk-size", chunk_size, 4096, 1024 * MB, 4 * MB, FIXED, NULL, "aim for the size of a chunk of a large namespace"),
     TIME("history", history, 0, FOREVER_MS, INT64_C(24) * 3600 * 1000, FIXED, NULL, "how long objects that no head names any more are kept"),

@@ -53,6 +53,7 @@ step_differences() { /usr/bin/python3 tests/integration/differences.py; }
 step_faults() { /usr/bin/python3 tests/integration/faults.py; }
 step_clients() { redis-tests/clients.sh; }
 step_suite() { redis-tests/suite.sh; }
+step_outage() { /usr/bin/python3 tests/integration/outage.py; }
 step_crash() { /usr/bin/python3 tests/integration/crash.py --rounds "${CRASH_ROUNDS:-40}"; }
 step_s3() { tests/integration/s3.sh; }
 step_sim() { make -s BUILD="$BUILD" MODE="${MODE:-release}" "$BUILD/tests/simulation/simulation" &&

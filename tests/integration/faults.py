@@ -8,8 +8,6 @@ mount namespace of our own (unshare), failing calls and clocks come from a share
   tests/integration/faults.py [NAME …]     BUILD, SERVER as in server.py; names: see FAULTS at the end
 """
 import fcntl
-import hashlib
-import http.server
 import json
 import os
 import re
@@ -19,10 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.parse
-import xml.sax.saxutils
 
 import resp
 import server
@@ -750,101 +745,6 @@ def pending_limit(faults):
     healed(faults, acked, faults.start)
 
 
-class Bucket(http.server.BaseHTTPRequestHandler):
-    """As much of S3 as one server needs; signatures are not looked at. While `out` is set, connections end without an answer."""
-    protocol_version = "HTTP/1.1"
-    objects, lock, out = {}, threading.Lock(), threading.Event()
-
-    def answer(self, status, body=b"", **headers):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def handle_any(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.out.is_set():
-            self.close_connection = True
-            return
-        path, _, query = self.path.partition("?")
-        with self.lock:
-            if "list-type" in query:
-                self.list(urllib.parse.parse_qs(query).get("prefix", [""])[0])
-            else:
-                getattr(self, "object_" + self.command.lower())(urllib.parse.unquote(path).split("/", 2)[2], body)
-
-    do_GET = do_HEAD = do_PUT = do_DELETE = handle_any
-
-    def object_get(self, key, _):
-        etag = self.etag(key)
-        if etag is None:
-            self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
-        elif self.headers.get("If-None-Match") == etag:
-            self.answer(304, ETag=etag)
-        else:
-            self.answer(200, self.objects[key], ETag=etag)
-
-    object_head = object_get
-
-    def object_put(self, key, body):
-        etag, match = self.etag(key), self.headers.get("If-Match")
-        if (match and match != etag) or (self.headers.get("If-None-Match") == "*" and etag):
-            self.answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
-            return
-        self.objects[key] = body
-        self.answer(200, ETag=self.etag(key))
-
-    def object_delete(self, key, _):
-        self.objects.pop(key, None)
-        self.answer(204)
-
-    def list(self, prefix):
-        rows = "".join(f"<Contents><Key>{xml.sax.saxutils.escape(key)}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
-                       f"<ETag>{self.etag(key)}</ETag><Size>{len(body)}</Size></Contents>"
-                       for key, body in sorted(self.objects.items()) if key.startswith(prefix))
-        self.answer(200, ('<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><IsTruncated>false</IsTruncated>'
-                          + rows + "</ListBucketResult>").encode())
-
-    def etag(self, key):
-        return '"' + hashlib.md5(self.objects[key]).hexdigest() + '"' if key in self.objects else None
-
-    def log_message(self, *_):
-        pass
-
-
-def s3_out_of_reach(faults):
-    """For a while; then the server is killed, and started while the bucket is away."""
-    bucket = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
-    threading.Thread(target=bucket.serve_forever, daemon=True).start()
-    own = os.path.join(faults.directory(), "own")
-    os.makedirs(own)
-    flags = ("--dir", own, "--sync-interval", "0.2", "--s3-endpoint", f"http://127.0.0.1:{bucket.server_address[1]}",
-             "--journal-fsync", "always")
-    how = {"store": "s3://bucket/fleet", "environment": {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}}
-    connection = faults.start(*flags, **how)
-    acked = {"before": b"v", "during": b"v"}
-    connection.call("SET", "before", "v")
-    faults.check(connection.call("WAIT", "1", "10000") == 1, "the bucket takes commits")
-    Bucket.out.set()
-    connection.call("SET", "during", "v")
-    faults.check(connection.call("WAITAOF", "1", "0", "5000") == [1, 0], "written goes on")
-    faults.check(connection.call("WAITAOF", "0", "1", "300") == [0, 0], "durable waits in vain")
-    troubled(faults, acked, "s3://bucket/fleet/")
-    Bucket.out.clear()
-    healed(faults, acked, lambda: faults.start(*flags, **how))
-    Bucket.out.set()
-    faults.kill()
-    said = faults.refused_start(*flags, **how)
-    faults.check("the store cannot be probed: s3://bucket/fleet/" in said, "a start there says why it is none", said)
-    Bucket.out.clear()
-    connection = faults.start(*flags, **how)
-    faults.expect_all(connection, acked, "in reach again")
-    bucket.shutdown()
-
-
 def terminated(faults):
     connection = faults.start("--sync-interval", "0")
     for number in range(100):
@@ -858,7 +758,7 @@ def terminated(faults):
 FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, fsync_error_always, fsync_error_everysec,
           blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
-          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, s3_out_of_reach, terminated]
+          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, terminated]
 
 
 def build_shim(faults):
