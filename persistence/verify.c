@@ -53,13 +53,13 @@ static void add_fault(struct check *check, const char *object, uint64_t position
     report->faults++;
 }
 
-static bool give_up(struct check *check, const char *key, const char *why)
+/* The store's errors name the key themselves. */
+static void give_up(struct check *check, const char *error)
 {
     struct verify_report *report = check->report;
     report->verdict = VERIFY_UNREADABLE;
     text_clear(&report->lines);
-    text_append_format(&report->lines, "%s: %s\n", key, why);
-    return false;
+    text_append_format(&report->lines, "%s\n", error);
 }
 
 static bool given_up(const struct check *check)
@@ -75,13 +75,12 @@ static enum store_result ask(struct check *check, struct store_request *request)
     const struct verify_options *options = check->options;
     enum store_result result = STORE_TRANSIENT;
     if (options->stop && atomic_load(options->stop))
-        give_up(check, request->key, "the server is going down");
+        give_up(check, "the server is going down");
     else
         result = store_wait(options->store, request);
     if (!given_up(check) && result != STORE_OK && result != STORE_NOT_FOUND &&
         result != STORE_INVALID && result != STORE_NOT_MODIFIED)
-        give_up(check, request->key,
-                request->error[0] ? request->error : store_result_name(result));
+        give_up(check, request->error);
     return result;
 }
 
