@@ -13,6 +13,7 @@ write, who is killed and which requests are hit, not how all that is interleaved
 Prints `N passed, N failed` last.
 """
 import argparse
+import collections
 import json
 import os
 import random
@@ -328,10 +329,13 @@ def sum_of(troubles):
     return {name: sum(t.counts[name] for t in troubles) for name in troubles[0].counts}
 
 
+def refusals(clients):
+    return sum((client.refused for client in clients), collections.Counter())
+
+
 def report(clients, servers, troubles, faults):
-    print("%d rounds of clients, %d refused, %d connections lost; unknown: %d" % (
-        sum(c.done for c in clients), sum(c.refused for c in clients),
-        sum(c.lost for c in clients),
+    print("%d rounds of clients, refused: %s, %d connections lost; unknown: %d" % (
+        sum(c.done for c in clients), dict(refusals(clients)), sum(c.lost for c in clients),
         sum(len(names) for c in clients for names in c.perhaps_names.values())))
     print("%s; ends with a status: %d, refused starts: %d" % (
         sum_of(troubles), sum(t.bad_ends for t in troubles),
@@ -371,6 +375,7 @@ def run_soak(options, top, proxy, checks):
     report(clients, servers, troubles, faults)
     for name, count in list(sum_of(troubles).items()) + list((faults or {}).items()):
         checks.check(count > 0, "%s did not happen" % name)
+    checks.check(not refusals(clients)["MISCONF"], "writes were refused: a store out of reach")
     if not settled:
         return
     state = compare_servers(servers, checks)

@@ -2,6 +2,7 @@
 """What clients of the soak write: all op kinds on keys that all of them share, whose outcome nobody
 predicts, only that all servers end with the same; and in between what must add up in the end.
 """
+import collections
 import random
 import threading
 import time
@@ -136,7 +137,8 @@ class Client(threading.Thread):
         self.perhaps = dict(self.added)
         self.names = {name: [] for name in ("list", "stack", "set", "fields", "ledger")}
         self.perhaps_names = {name: [] for name in self.names}
-        self.failures, self.done, self.lost, self.refused = [], 0, 0, 0
+        self.failures, self.done, self.lost = [], 0, 0
+        self.refused = collections.Counter()  # by the first word of the error
         self.link, self.last = None, {}
 
     def fail(self, what):
@@ -190,9 +192,14 @@ class Client(threading.Thread):
             self.added["both"] += amount
             self.names["ledger"].append(entry)
 
+    def note_refusal(self, reply):
+        refused = isinstance(reply, resp.Error) and str(reply).startswith(REFUSALS)
+        if refused:
+            self.refused[str(reply).split()[0]] += 1
+        return refused
+
     def take_error(self, error):
-        if str(error).startswith(REFUSALS):
-            self.refused += 1
+        if self.note_refusal(error):
             time.sleep(0.02)
         else:
             self.fail(str(error))
@@ -235,9 +242,8 @@ class Client(threading.Thread):
         else:
             replies = self.link.call_many([self.random.choice(
                 [("CAIRN", "SYNC"), ("WAITAOF", 1, 0, 200), ("WAITAOF", 0, 1, 200)])])
-        for reply in replies:
-            if isinstance(reply, resp.Error) and str(reply).startswith(REFUSALS):
-                self.refused += 1
+        if any([self.note_refusal(reply) for reply in replies]):
+            time.sleep(0.02)
 
     def one(self, serial):
         if not self.link:
