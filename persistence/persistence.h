@@ -184,8 +184,8 @@ struct persistence_stats {
     int64_t last_sync_ms; /* wall clock of the last good commit; start time before the first */
     int64_t syncs, syncs_failed, folds;
     int64_t pending_ops, pending_bytes; /* inverses included */
-    int64_t oldest_pending_ms; /* age of the oldest op that is not durable; 0 none */
-    bool loading;              /* the store has not been reached since the start */
+    int64_t oldest_pending_ms;          /* age of the oldest op that is not durable; 0 none */
+    bool loading;                       /* the store has not been reached since the start */
     int64_t journal_bytes, journal_fsyncs;
     int64_t store_puts, store_gets, store_lists, store_removes, store_bytes_out, store_bytes_in;
     bool remote; /* an S3 store: s3 holds its requests on the wire */
