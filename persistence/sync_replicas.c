@@ -25,6 +25,8 @@ static bool is_in_tail(const struct head *head, const struct head_replica *entry
 {
     if (entry->position)
         return entry->position > head->base.position;
+    if (head->run_count) /* nobody knows without reading them */
+        return true;
     for (size_t i = 0; i < head->tail_count; i++)
         if (strcmp(head->tail[i].replica, entry->name) == 0)
             return true;
