@@ -13,82 +13,9 @@
 #include <signal.h>
 
 #include "persistence/file.h"
-#include "persistence/identity.h"
 #include "persistence/journal.h"
-#include "tests/persistence/persistence_support.h"
+#include "tests/persistence/journal_support.h"
 #include "tests/support/random.h"
-
-#define INCARNATION "tester/1"
-
-/* What a reader saw, one line a section. */
-struct seen {
-    struct text lines;
-    uint64_t sections;
-};
-
-static bool note(void *ctx, const struct journal_file_header *header,
-                 const struct journal_section *section, struct text *error)
-{
-    struct seen *seen = ctx;
-    (void)error;
-    text_append_format(&seen->lines, "%s %.*s %" PRIu64 " %" PRIu64 "+%" PRIu64 " ",
-                       header->incarnation, (int)section->namespace.len, section->namespace.data,
-                       section->position, section->first, section->count);
-    text_append_slice(&seen->lines, section->ops);
-    text_append_char(&seen->lines, '\n');
-    seen->sections++;
-    return true;
-}
-
-static int open_place(void **state)
-{
-    int fd = open(*state, O_RDONLY | O_DIRECTORY);
-    assert_true(fd >= 0);
-    return fd;
-}
-
-static struct journal *begin_known(int place, struct identity *identity, const char *incarnation,
-                                   enum journal_fsync policy)
-{
-    struct text error = {0};
-    struct journal_scan scan = {0};
-    struct seen seen = {{0}, 0};
-    assert_true(journal_read(place, true, note, &seen, &scan, &error));
-    struct journal_options options = {.directory = place,
-                                      .incarnation = incarnation,
-                                      .identity = identity,
-                                      .fsync = policy,
-                                      .rotate_bytes = 1 << 20,
-                                      .rotate_ms = identity ? 1 : 0};
-    struct journal *journal = journal_create(&options, &scan, &error);
-    assert_non_null(journal);
-    journal_scan_release(&scan);
-    text_release(&seen.lines);
-    return journal;
-}
-
-static struct journal *begin(int place, const char *incarnation, enum journal_fsync policy)
-{
-    return begin_known(place, NULL, incarnation, policy);
-}
-
-static uint64_t put(struct journal *journal, const char *name, uint64_t first, const char *ops)
-{
-    struct journal_section section = {.namespace = slice_of(name),
-                                      .position = first / 3,
-                                      .first = first,
-                                      .count = 1,
-                                      .ops = slice_of(ops)};
-    return journal_append(journal, &section, 1);
-}
-
-static bool read_back(int place, struct seen *seen, struct journal_scan *scan, struct text *error)
-{
-    text_clear(&seen->lines);
-    text_clear(error);
-    seen->sections = 0;
-    return journal_read(place, false, note, seen, scan, error);
-}
 
 static void records_come_back_in_order(void **state)
 {
@@ -197,15 +124,6 @@ static void make_journal(int place, enum journal_fsync policy, struct text *ret_
     text_append_slice(ret_lines, text_slice(&seen.lines));
     journal_scan_release(&scan);
     text_release(&seen.lines);
-}
-
-static void replace_file(int place, const char *name, struct slice bytes)
-{
-    unlinkat(place, name, 0);
-    int fd = openat(place, name, O_CREAT | O_EXCL | O_WRONLY, 0644);
-    assert_true(fd >= 0);
-    assert_int_equal(file_write_all(fd, bytes), 0);
-    close(fd);
 }
 
 static bool is_prefix(const struct text *part, const struct text *whole)
@@ -425,164 +343,6 @@ static void files_rotate_and_go_once_all_is_committed(void **state)
 
 static _Atomic int troubles, recoveries;
 
-/* --- files that must be there --- */
-
-static void know(int place, struct identity *identity)
-{
-    struct text error = {0};
-    identity_init(identity);
-    if (!identity_open(place, identity, &error))
-        fail_msg("%s", text_terminated(&error));
-}
-
-/* Three starts that end in crashes: three files with a record each. */
-static void make_three(int place, struct identity *identity)
-{
-    for (int start = 1; start <= 3; start++) {
-        char name[32];
-        snprintf(name, sizeof(name), "tester/%d", start);
-        struct journal *journal = begin_known(place, identity, name, JOURNAL_FSYNC_NO);
-        put(journal, "a", 1, name);
-        assert_true(journal_destroy(journal, false));
-    }
-}
-
-static void assert_read(int place, uint64_t sections, uint64_t next)
-{
-    struct seen seen = {{0}, 0};
-    struct journal_scan scan;
-    struct text error = {0};
-    if (!read_back(place, &seen, &scan, &error))
-        fail_msg("%s", text_terminated(&error));
-    assert_int_equal(seen.sections, sections);
-    assert_int_equal(scan.next, next);
-    journal_scan_release(&scan);
-    text_release(&seen.lines);
-}
-
-static void assert_missing(int place, const char *name)
-{
-    struct seen seen = {{0}, 0};
-    struct journal_scan scan;
-    struct text error = {0}, words = {0};
-    assert_false(read_back(place, &seen, &scan, &error));
-    text_append_format(&words, "%s is missing", name);
-    if (!strstr(text_terminated(&error), text_terminated(&words)))
-        fail_msg("%s", text_terminated(&error));
-    text_release(&seen.lines);
-    text_release(&words);
-    text_release(&error);
-}
-
-static void a_missing_file_is_noticed_whichever_it_is(void **state)
-{
-    int place = open_place(state);
-    struct identity identity;
-    know(place, &identity);
-    make_three(place, &identity);
-    assert_read(place, 3, 4);
-    for (int missing = 1; missing <= 3; missing++) {
-        char name[32];
-        snprintf(name, sizeof(name), "journal-%d.log", missing);
-        assert_int_equal(renameat(place, name, place, "away"), 0);
-        assert_missing(place, name);
-        assert_int_equal(renameat(place, "away", place, name), 0);
-    }
-    assert_read(place, 3, 4);
-    assert_int_equal(unlinkat(place, "journal-2.log", 0), 0);
-    assert_int_equal(unlinkat(place, "journal-1.log", 0), 0);
-    assert_missing(place, "journal-1.log");
-    assert_int_equal(unlinkat(place, "journal-3.log", 0), 0);
-    assert_missing(place, "journal-1.log");
-    identity_close(&identity);
-    close(place);
-}
-
-static void a_journal_that_was_emptied_leaves_nothing_missing(void **state)
-{
-    int place = open_place(state);
-    struct identity identity;
-    know(place, &identity);
-    make_three(place, &identity);
-    struct journal *journal = begin_known(place, &identity, INCARNATION, JOURNAL_FSYNC_NO);
-    assert_true(journal_release_old(journal));
-    assert_int_equal(count_files(*state, ".", "journal-"), 1);
-    assert_read(place, 0, 5);
-    assert_true(journal_destroy(journal, true));
-    assert_int_equal(count_files(*state, ".", "journal-"), 0);
-    assert_read(place, 0, 5);
-    identity_close(&identity);
-    /* Numbers go on, so that a file that comes back from somewhere is not taken for another. */
-    know(place, &identity);
-    journal = begin_known(place, &identity, INCARNATION, JOURNAL_FSYNC_NO);
-    assert_int_equal(count_files(*state, ".", "journal-5.log"), 1);
-    assert_true(journal_destroy(journal, false));
-    identity_close(&identity);
-    close(place);
-}
-
-/* What a crash leaves between any two steps: file made, header in it, noted; noted, removed. */
-static void no_crash_between_files_is_taken_for_a_missing_one(void **state)
-{
-    int place = open_place(state);
-    struct identity identity;
-    char bytes[JOURNAL_HEADER_SIZE];
-    struct journal_file_header header = {.sequence = 4, .incarnation = "tester/4"};
-    know(place, &identity);
-    make_three(place, &identity);
-    replace_file(place, "journal-4.log", slice_make("", 0));
-    assert_read(place, 3, 4);
-    journal_header_encode(&header, bytes);
-    replace_file(place, "journal-4.log", slice_make(bytes, sizeof(bytes)));
-    assert_read(place, 3, 5);
-    /* Noted before it has a record, it is needed from then on, its header too. */
-    assert_int_equal(identity_note_journal(&identity, 1, 4), 0);
-    assert_read(place, 3, 5);
-    replace_file(place, "journal-4.log", slice_make("", 0));
-    struct seen seen = {{0}, 0};
-    struct journal_scan scan;
-    struct text error = {0};
-    assert_false(read_back(place, &seen, &scan, &error));
-    assert_non_null(strstr(text_terminated(&error), "journal-4.log: byte 0"));
-    text_release(&seen.lines);
-    text_release(&error);
-    replace_file(place, "journal-4.log", slice_make(bytes, sizeof(bytes)));
-    /* Files that may go, and are still there, are not read any more. */
-    assert_int_equal(identity_note_journal(&identity, 2, 0), 0);
-    assert_read(place, 2, 5);
-    assert_int_equal(unlinkat(place, "journal-1.log", 0), 0);
-    assert_read(place, 2, 5);
-    assert_int_equal(identity_note_journal(&identity, 4, 0), 0);
-    assert_read(place, 0, 5);
-    struct journal *journal = begin_known(place, &identity, INCARNATION, JOURNAL_FSYNC_NO);
-    assert_int_equal(count_files(*state, ".", "journal-"), 2);
-    assert_true(journal_destroy(journal, false));
-    assert_read(place, 0, 6);
-    identity_close(&identity);
-    close(place);
-}
-
-static void an_old_file_goes_however_small(void **state)
-{
-    int place = open_place(state);
-    struct identity identity;
-    know(place, &identity);
-    struct journal *journal = begin_known(place, &identity, INCARNATION, JOURNAL_FSYNC_EVERYSEC);
-    put(journal, "a", 1, "one");
-    for (int i = 0; i < 100 && count_files(*state, ".", "journal-2.log") == 0; i++)
-        usleep(100000);
-    assert_int_equal(count_files(*state, ".", "journal-1.log"), 1);
-    assert_read(place, 1, 3);
-    journal_release(journal, journal_end(journal));
-    for (int i = 0; i < 100 && count_files(*state, ".", "journal-1.log"); i++)
-        usleep(100000);
-    assert_int_equal(count_files(*state, ".", "journal-"), 1);
-    assert_read(place, 0, 3);
-    assert_true(journal_destroy(journal, false));
-    identity_close(&identity);
-    close(place);
-}
-
 static void note_trouble(void *ctx, const char *sentence)
 {
     (void)ctx;
@@ -800,10 +560,6 @@ int main(void)
         T(a_failed_fsync_by_the_second_is_repaired),
         T(writers_share_the_journal_by_the_second),
         T(writers_share_the_fsync),
-        T(a_missing_file_is_noticed_whichever_it_is),
-        T(a_journal_that_was_emptied_leaves_nothing_missing),
-        T(no_crash_between_files_is_taken_for_a_missing_one),
-        T(an_old_file_goes_however_small),
         T(hardening_later_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@ import sys
 
 CORE = "persistence/sync_core.c"
 RECEIVE = "persistence/sync_receive.c"
+REPLICAS = "persistence/sync_replicas.c"
 REBASE = "persistence/rebase.c"
 RECOVERY = "persistence/recovery.c"
 REPLICA = "tests/simulation/sim_replica.c"
@@ -34,11 +35,11 @@ BREAKS = [
      "    lift_overtaken(r);\n    bool", "    (void)lift_overtaken;\n    bool"),
     ("a reload keeps ops that are committed", REBASE,
      "while (r->first && r->first->number <=", "while (false && r->first && r->first->number <="),
-    ("the head's entry for us is not looked at", CORE,
-     "        if (done < batch->first)\n            return true;",
-     "        if (done + 1 > 0)\n            return true;"),
-    ("a batch that landed in part counts as landed", CORE,
-     "            return sync_batch_skip(batch, done + 1 - batch->first);", "            ;"),
+    ("the head's entry for us is not looked at", REPLICAS,
+     "        if (done < batch->first)\n            return NULL;",
+     "        if (done + 1 > 0)\n            return NULL;"),
+    ("a batch that landed in part counts as landed", REPLICAS,
+     "        if (done < batch->first + batch->count - 1)", "        if (false)"),
     ("an unknown outcome counts as success", CORE,
      "    } else if (result == STORE_OK) {\n        finish_swap(core, etag);",
      "    } else if (result == STORE_OK || (core->phase == PHASE_SWAP && result == STORE_UNKNOWN)) {\n"
@@ -73,9 +74,8 @@ BREAKS = [
      "        return;", "    (void)now;",
      CORE, "        batch->segment[0] = '\\0';\n        batch->next = next->next;",
      "        batch->next = next->next;"),
-    ("entries of dead lives go while their ops are pending", CORE,
-     "strcmp(name, core->settings.incarnation) != 0 && !is_queued(core, name))",
-     "strcmp(name, core->settings.incarnation) != 0 && (is_queued(core, name) || true))",
+    ("entries of dead lives go while their ops are pending", REPLICAS,
+     "is_queued(core, entry->name))", "(is_queued(core, entry->name) && false))",
      REPLICA, "    if (!old)\n", "    if (old || !old)\n"),
     ("a fold that lost its race is put all the same", "persistence/head.c",
      "if (base->position < head->base.position || base->position > head->position)", "if (false)"),
