@@ -51,6 +51,8 @@ struct sync_core *sync_core_create(struct slice namespace, const struct sync_set
 {
     struct sync_core *core = mem_calloc(1, sizeof(*core));
     core->settings = *settings;
+    if (!core->settings.object_age_ms)
+        core->settings.object_age_ms = SYNC_OBJECT_AGE_MS;
     memcpy(core->namespace, namespace.data, namespace.len);
     core->queue_end = &core->queue;
     core->done_end = &core->done;
@@ -194,6 +196,12 @@ void sync_core_be_stuck(struct sync_core *core, enum store_result result, const 
 
 /* --- building --- */
 
+/* An object that got its name then is too old to be named by a new head: it may be removed. */
+static bool is_old(const struct sync_core *core, int64_t then, int64_t now)
+{
+    return now - then >= core->settings.object_age_ms;
+}
+
 static void start_segment(struct sync_core *core, struct sync_batch *batch, int64_t now)
 {
     char uuid[UUID_TEXT_SIZE];
@@ -207,7 +215,8 @@ static void start_segment(struct sync_core *core, struct sync_batch *batch, int6
     snprintf(batch->segment, sizeof(batch->segment), "segment-%s.json", uuid);
     sha256_digest_hex(text_slice(&core->body), batch->sha256);
     batch->bytes = core->body.len;
-    batch->uploaded = 0;
+    batch->named = now;
+    batch->uploaded = false;
     core->phase = PHASE_SEGMENT;
 }
 
@@ -232,7 +241,7 @@ static void append_commit(struct sync_core *core, const struct sync_batch *batch
 
 static void place_run(struct sync_core *core, int64_t now)
 {
-    bool fresh = now - core->run_began < SYNC_OBJECT_AGE_MS;
+    bool fresh = !is_old(core, core->run_began, now);
     core->run_placed = core->run_waits && fresh && head_place_run(&core->head, &core->run);
     if (core->run_waits && !core->run_placed)
         head_run_release(&core->run);
@@ -244,7 +253,7 @@ static void start_swap(struct sync_core *core, struct sync_batch *batch, int64_t
     core->base_placed = core->run_placed = false;
     if (core->base_waits) {
         /* Removal of orphans might be about to take chunks that waited too long. */
-        bool fresh = now - core->base_began < SYNC_OBJECT_AGE_MS;
+        bool fresh = !is_old(core, core->base_began, now);
         core->base_placed = fresh && head_rebase(&core->head, &core->base);
         if (!core->base_placed)
             head_base_release(&core->base);
@@ -281,7 +290,7 @@ static bool encode_batch(struct sync_core *core, struct sync_batch *batch)
 static void merge_batches(struct sync_core *core, int64_t now)
 {
     struct sync_batch *batch = core->queue, *next;
-    if (batch->segment[0] && batch->uploaded && now - batch->uploaded < SYNC_OBJECT_AGE_MS)
+    if (batch->segment[0] && batch->uploaded && !is_old(core, batch->named, now))
         return;
     while ((next = batch->next) && strcmp(next->replica, batch->replica) == 0 &&
            next->first == batch->first + batch->count &&
@@ -325,7 +334,7 @@ static void build(struct sync_core *core, int64_t now)
         if (!encode_batch(core, batch))
             return;
         bool fits = inline_bytes(core) + batch->json.len <= core->settings.inline_limit;
-        bool stale = batch->segment[0] && now - batch->uploaded >= SYNC_OBJECT_AGE_MS;
+        bool stale = batch->segment[0] && is_old(core, batch->named, now);
         if ((!fits && !batch->segment[0]) || stale) {
             if (core->etag[0])
                 start_segment(core, batch, now);
@@ -341,11 +350,11 @@ static void build(struct sync_core *core, int64_t now)
 static bool candidate_stale(const struct sync_core *core, int64_t now)
 {
     const struct sync_batch *batch = core->placed ? core->queue : NULL;
-    if (batch && batch->segment[0] && now - batch->uploaded >= SYNC_OBJECT_AGE_MS)
+    if (batch && batch->segment[0] && is_old(core, batch->named, now))
         return true;
-    if (core->run_placed && now - core->run_began >= SYNC_OBJECT_AGE_MS)
+    if (core->run_placed && is_old(core, core->run_began, now))
         return true;
-    return core->base_placed && now - core->base_began >= SYNC_OBJECT_AGE_MS;
+    return core->base_placed && is_old(core, core->base_began, now);
 }
 
 static void request_head(const struct sync_core *core, struct sync_request *request)
@@ -372,6 +381,8 @@ enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_r
     }
     if (core->phase == PHASE_SWAP && candidate_stale(core, now))
         core->phase = PHASE_READ;
+    if (core->phase == PHASE_SEGMENT && is_old(core, core->queue->named, now))
+        start_segment(core, core->queue, now); /* under a name that looks new to others */
     if (core->phase == PHASE_RELOAD)
         return SYNC_RELOAD;
     if (core->phase == PHASE_FETCH)
@@ -570,7 +581,7 @@ void sync_core_answer(struct sync_core *core, int64_t now, enum store_result res
     } else if (core->phase == PHASE_FETCH) {
         sync_core_answer_segment(core, now, result, body, error);
     } else if (result == STORE_OK && core->phase == PHASE_SEGMENT) {
-        core->queue->uploaded = now;
+        core->queue->uploaded = true;
         sync_core_succeed(core);
         start_swap(core, core->queue, now);
     } else if (result == STORE_OK) {

@@ -26,7 +26,7 @@
 #include "persistence/store.h"
 #include "persistence/uuid.h"
 
-/* A head names an immutable object only within an hour of its upload (orphans go after a day). */
+/* A head names an immutable object only within an hour of its naming (orphans go after a day). */
 #define SYNC_OBJECT_AGE_MS (INT64_C(60) * 60 * 1000)
 
 /* Ops of one incarnation that become one commit. */
@@ -41,7 +41,8 @@ struct sync_batch {
     char segment[COMMIT_OBJECT_SIZE]; /* "": none made */
     char sha256[SHA256_HEX_SIZE];
     uint64_t bytes;
-    int64_t uploaded; /* 0: not yet */
+    int64_t named; /* when the segment got its name, which others take for its age */
+    bool uploaded;
     /* What it was in parts: batches that joined it, ops and bytes of it that were committed before.
      */
     uint64_t joined, gone_count, gone_bytes;
@@ -65,6 +66,7 @@ struct sync_settings {
     size_t tail_keep;        /* newest commits that a fold leaves in the tail for those behind */
     uint64_t (*random)(void *ctx);
     void *ctx;
+    int64_t object_age_ms; /* 0: SYNC_OBJECT_AGE_MS */
     /* Entries of replicas without a commit for so long go; 0 or NULL: never. Borrowed, may change
      * at any time. */
     const _Atomic int64_t *replica_expiry_ms;

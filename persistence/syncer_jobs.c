@@ -7,19 +7,18 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "ops/mem.h"
 #include "persistence/opening.h"
 #include "persistence/run.h"
+#include "persistence/tidy.h"
 
 #define FOLD_PAUSE_MS       5000 /* after a fold that failed */
 #define LOAD_BACKOFF_MIN_MS 500
 #define LOAD_BACKOFF_MAX_MS 5000
-#define TIDY_FIRST_MS 60000
-#define TIDY_PAUSE_MS (INT64_C(60) * 60 * 1000)
-#define ORPHAN_AGE_MS (INT64_C(24) * 60 * 60 * 1000)
-#define UUID_TEXT_LEN (UUID_TEXT_SIZE - 1)
+#define TIDY_FIRST_MS       60000
+#define TIDY_PAUSE_MS       (INT64_C(60) * 60 * 1000)
+#define ORPHAN_AGE_MS       (INT64_C(24) * 60 * 60 * 1000)
 
 /* --- loading --- */
 
@@ -177,50 +176,6 @@ struct fold_job {
     struct text error;
 };
 
-static void remember_stray(struct strays *strays, const char *object, int64_t now, bool ours)
-{
-    if ((strays->count & (strays->count - 1)) == 0)
-        strays->items = mem_realloc(strays->items, (strays->count ? 2 * strays->count : 1) *
-                                                       sizeof(*strays->items));
-    struct stray *stray = &strays->items[strays->count++];
-    *stray = (struct stray){.since = now, .ours = ours};
-    snprintf(stray->object, sizeof(stray->object), "%s", object);
-}
-
-static struct stray *find_stray(const struct strays *strays, const char *object)
-{
-    for (size_t i = 0; i < strays->count; i++)
-        if (strcmp(strays->items[i].object, object) == 0)
-            return &strays->items[i];
-    return NULL;
-}
-
-static bool is_named(const struct head_base *base, const char *object)
-{
-    for (size_t i = 0; i < base->chunk_count; i++)
-        if (strcmp(base->chunks[i].object, object) == 0)
-            return true;
-    return false;
-}
-
-/* What the folded head named and its successor will not. */
-static void remember_strays(struct fold_job *job, int64_t now)
-{
-    struct strays *strays = &job->ns->agent.strays;
-    const struct head *head = &job->head;
-    for (size_t i = 0; i < head->base.chunk_count; i++)
-        if (!is_named(&job->base, head->base.chunks[i].object))
-            remember_stray(strays, head->base.chunks[i].object, now, true);
-    for (size_t i = 0; i < head->run_count && head->runs[i].position <= job->position; i++) {
-        remember_stray(strays, head->runs[i].object, now, true);
-        for (size_t j = 0; j < head->runs[i].segment_count; j++)
-            remember_stray(strays, head->runs[i].segments[j], now, true);
-    }
-    for (size_t i = 0; i < head->tail_count; i++)
-        if (head->tail[i].segment[0] && head->tail[i].position <= job->position)
-            remember_stray(strays, head->tail[i].segment, now, true);
-}
-
 static void fold_finished(void *ctx)
 {
     struct fold_job *job = ctx;
@@ -229,7 +184,7 @@ static void fold_finished(void *ctx)
     int64_t now = persistence_now(p);
     ns->agent.folding = false;
     if (job->ok && sync_core_adopted(ns->agent.core)) {
-        remember_strays(job, now);
+        strays_of_fold(&ns->agent.strays, &job->head, &job->base, job->position);
         sync_core_offer_base(ns->agent.core, &job->base, job->began);
     } else if (job->ok) {
         head_base_release(&job->base);
@@ -306,7 +261,7 @@ static void move_finished(void *ctx)
     if (job->ok && sync_core_adopted(ns->agent.core)) {
         for (size_t i = 0; i < job->head.run_count; i++)
             if (job->head.runs[i].from >= job->run.from)
-                remember_stray(&ns->agent.strays, job->head.runs[i].object, now, true);
+                strays_add(&ns->agent.strays, job->head.runs[i].object, 0, true);
         sync_core_offer_run(ns->agent.core, &job->run, job->began);
     } else if (job->ok) {
         head_run_release(&job->run);
@@ -355,67 +310,6 @@ struct tidy_job {
     struct strays strays; /* the agent's, lent */
 };
 
-static bool run_names(const struct head_run *run, const char *object)
-{
-    bool found = strcmp(run->object, object) == 0;
-    for (size_t i = 0; i < run->segment_count && !found; i++)
-        found = strcmp(run->segments[i], object) == 0;
-    return found;
-}
-
-static bool head_names(const struct head *head, const char *object)
-{
-    for (size_t i = 0; i < head->tail_count; i++)
-        if (strcmp(head->tail[i].segment, object) == 0)
-            return true;
-    for (size_t i = 0; i < head->run_count; i++)
-        if (run_names(&head->runs[i], object))
-            return true;
-    return is_named(&head->base, object);
-}
-
-/* When a chunk, segment or run was named, from its UUID; -1: this is none. */
-static int64_t object_time(const char *object)
-{
-    static const char *const kinds[][2] = {
-        {"chunk-", ".jsonl"}, {"segment-", ".json"}, {"run-", ".json"}};
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        size_t prefix = strlen(kinds[i][0]), len = strlen(object);
-        if (strncmp(object, kinds[i][0], prefix) != 0 ||
-            len != prefix + UUID_TEXT_LEN + strlen(kinds[i][1]) ||
-            strcmp(object + prefix + UUID_TEXT_LEN, kinds[i][1]) != 0)
-            continue;
-        char digits[13];
-        memcpy(digits, object + prefix, 8);
-        memcpy(digits + 8, object + prefix + 9, 4);
-        digits[12] = '\0';
-        char *end;
-        int64_t time = strtoll(digits, &end, 16);
-        return *end ? -1 : time;
-    }
-    return -1;
-}
-
-static bool may_go(struct persistence *p, const struct head *head, struct strays *strays,
-                   const char *object, int64_t now)
-{
-    int64_t made = object_time(object), history = p->options.history_ms;
-    if (made < 0 || head_names(head, object))
-        return false;
-    struct stray *stray = find_stray(strays, object);
-    if (!stray) {
-        remember_stray(strays, object, now, false);
-        stray = find_stray(strays, object);
-    }
-    /* Not ours: perhaps the upload of a fold that is about to name it. */
-    if (!stray->ours && now - made < ORPHAN_AGE_MS)
-        return false;
-    /* No base has changed for so long that it cannot have been named since. */
-    bool old = head->base.time && now - head->base.time > history + TIDY_PAUSE_MS &&
-               now - made > history + TIDY_PAUSE_MS;
-    return now - stray->since >= history || old;
-}
-
 static void tidy_finished(void *ctx)
 {
     struct tidy_job *job = ctx;
@@ -425,8 +319,7 @@ static void tidy_finished(void *ctx)
     ns->agent.tidying = false;
     /* Strays of folds that finished meanwhile join those that were lent. */
     for (size_t i = 0; i < mine->count; i++)
-        remember_stray(&job->strays, mine->items[i].object, mine->items[i].since,
-                       mine->items[i].ours);
+        strays_add(&job->strays, mine->items[i].object, mine->items[i].since, mine->items[i].ours);
     mem_free(mine->items);
     *mine = job->strays;
     if (pause > TIDY_PAUSE_MS)
@@ -435,22 +328,18 @@ static void tidy_finished(void *ctx)
     mem_free(job);
 }
 
-static void forget_gone(struct strays *strays, const struct store_request *list, size_t prefix)
+struct listing {
+    const struct store_request *list;
+    size_t prefix; /* of its keys, before the object's name */
+};
+
+static bool is_listed(void *ctx, const char *object)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < strays->count; i++) {
-        bool there = false;
-        for (size_t j = 0; j < list->item_count && !there; j++)
-            there = strcmp(list->items[j].key + prefix, strays->items[i].object) == 0;
-        if (there)
-            strays->items[kept++] = strays->items[i];
-    }
-    struct strays all = {0};
-    for (size_t i = 0; i < kept; i++)
-        remember_stray(&all, strays->items[i].object, strays->items[i].since,
-                       strays->items[i].ours);
-    mem_free(strays->items);
-    *strays = all;
+    const struct listing *listing = ctx;
+    for (size_t i = 0; i < listing->list->item_count; i++)
+        if (strcmp(listing->list->items[i].key + listing->prefix, object) == 0)
+            return true;
+    return false;
 }
 
 static void remove_object(struct store *store, const char *key)
@@ -469,15 +358,17 @@ static void tidy_run(void *ctx, struct store *store)
     struct text error = {0};
     struct store_request list = {.verb = STORE_LIST};
     struct loader_options options = {.store = store, .namespace = namespace_name(job->ns)};
+    const struct tidy_rules rules = {ORPHAN_AGE_MS, p->options.history_ms, TIDY_PAUSE_MS};
     int64_t now = persistence_now(p);
     size_t prefix = (size_t)snprintf(list.key, sizeof(list.key), "%s/", job->ns->name);
+    struct listing listing = {&list, prefix};
     /* The list first: what is in it and not in a head read later was not about to be named. */
     if (store_wait(store, &list) == STORE_OK &&
         loader_head(&options, &loaded, &error) == LOADER_OK) {
         for (size_t i = 0; i < list.item_count && !atomic_load(&p->stopping); i++)
-            if (may_go(p, &loaded.head, &job->strays, list.items[i].key + prefix, now))
+            if (tidy_may_go(&rules, &loaded.head, &job->strays, list.items[i].key + prefix, now))
                 remove_object(store, list.items[i].key);
-        forget_gone(&job->strays, &list, prefix);
+        strays_keep(&job->strays, is_listed, &listing);
         loaded_release(&loaded);
     }
     store_request_release(&list);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which objects beside a head may be removed: those that no head names, after a time. Decides only:
+ * it neither lists nor removes, and reads no clock. Internal to persistence and its simulation.
+ */
+#ifndef CAIRN_PERSISTENCE_TIDY_H
+#define CAIRN_PERSISTENCE_TIDY_H
+
+#include "persistence/namespace-internal.h"
+
+/* All in ms. */
+struct tidy_rules {
+    int64_t
+        orphan_age;  /* an upload that old is not about to be named: SYNC_OBJECT_AGE_MS is less */
+    int64_t history; /* what a head named is kept for so long, for those who still read it */
+    int64_t pause;   /* between two looks */
+};
+
+/* `ours`: a head of ours named it once; `since`: when it was first seen that none does, or 0. */
+void strays_add(struct strays *strays, const char *object, int64_t since, bool ours);
+/* What `head` names, and its successor, folded up to `position` into `base`, will not. */
+void strays_of_fold(struct strays *strays, const struct head *head, const struct head_base *base,
+                    uint64_t position);
+/* Forgets those for which `keep` is false. */
+void strays_keep(struct strays *strays, bool (*keep)(void *ctx, const char *object), void *ctx);
+
+/* `object` was listed before `head` was read. What may not go yet is remembered. */
+bool tidy_may_go(const struct tidy_rules *rules, const struct head *head, struct strays *strays,
+                 const char *object, int64_t now);
+
+#endif
