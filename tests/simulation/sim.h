@@ -14,14 +14,28 @@
 #include "persistence/rebase.h"
 #include "persistence/recovery.h"
 #include "persistence/sync_core.h"
+#include "persistence/tidy.h"
 #include "tests/support/op_random.h"
 
-#define SIM_NAMESPACE    "sim"
 #define SIM_REPLICAS_MAX 5
+#define SIM_SPACES       2 /* namespaces */
 #define SIM_INTERVAL_MS  1000
 #define SIM_EPOCH_MS     INT64_C(1700000000000)
 /* After healing: what was under way may have to run into its timeout and win a race yet. */
 #define SIM_SLACK_MS 1500
+
+/*
+ * An hour and a day, as short as a run of seconds needs: an object is named within the first of its
+ * upload, a PUT may land two seconds after it was sent and clocks differ, so the second is longer
+ * than all of that.
+ */
+#define SIM_OBJECT_AGE_MS 600
+#define SIM_ORPHAN_AGE_MS 3000
+#define SIM_TIDY_MS       500
+/* A removal may be under way for so long. */
+#define SIM_REMOVAL_MS 1600
+/* How long after everything else the last orphan is gone. */
+#define SIM_DAY_MS 10000
 
 /* What can go wrong with a request. */
 #define SIM_FAULT_LIST(X)                                                                          \
@@ -35,6 +49,7 @@
     X(ERROR_503)    /* not done */                                                                 \
     X(TRUNCATED)    /* a body without its end */                                                   \
     X(FLIPPED)      /* a body with a wrong bit */                                                  \
+    X(OUT)          /* the store is out of reach, for all, for seconds */                          \
     X(RESET)        /* done or not, no answer */                                                   \
     X(SLOW)
 
@@ -50,6 +65,7 @@
     X(REBASED) /* before the journal lets go */                                                    \
     X(RELEASED)                                                                                    \
     X(FOLDED) /* chunks written, not in a head */                                                  \
+    X(TIDYING)                                                                                     \
     X(LOADED)
 
 /* What must happen now and then, or the run proves little. */
@@ -64,6 +80,14 @@
     X(RECOVERED)                                                                                   \
     X(FOREIGN_REST) /* ops of a dead incarnation beyond what its journal kept */                   \
     X(LOST_OPS)     /* a crash took ops that nobody was promised */                                \
+    X(ACROSS)       /* a transaction over several namespaces */                                    \
+    X(OLD_FOLD)     /* offered when its objects were too old to be named */                        \
+    X(OLD_SEGMENT)  /* its upload took so long that it got another name */                         \
+    X(REMOVED)      /* an object that a head had named */                                          \
+    X(ORPHAN)       /* one that no head ever named, removed */                                     \
+    X(GONE)         /* a segment that was not there any more for who wanted to read it */          \
+    X(EXPIRED)      /* an entry went by age */                                                     \
+    X(REFUSED)      /* a replica whose entry had gone does not guess */                            \
     X(CLEAR)
 
 #define X(name) SIM_FAULT_##name,
@@ -78,16 +102,18 @@ enum sim_event { SIM_EVENT_LIST(X) SIM_EVENT_COUNT };
 
 struct sim_totals {
     uint64_t faults[SIM_FAULT_COUNT], crashes[SIM_CRASH_COUNT], events[SIM_EVENT_COUNT];
+    uint64_t kinds[OP_COUNT]; /* ops that entered the order */
     uint64_t ops, commits;
 };
 
 struct world;
 struct replica;
+struct seat;
 
 /* A request on its way; the world owns it until its last event. */
 struct call {
     struct world *world;
-    struct replica *replica;
+    struct seat *seat;
     unsigned epoch; /* of the replica that sent it */
     int events;     /* that still refer to it */
     bool put, landed;
@@ -112,10 +138,23 @@ struct sim_object {
     char key[STORE_KEY_MAX];
     struct text body;
     uint64_t version;
+    bool is_named, was_named; /* by the head */
+    int64_t named_until;
+};
+
+/* A namespace, as it truly is. */
+struct space {
+    struct world *world;
+    const char *name;
+    struct canon *canon; /* by position */
+    uint64_t position, base_seen;
+    int64_t base_time, quiet_until;
+    uint64_t expired;
 };
 
 /* What an incarnation has done, as the checker knows it. */
 struct life {
+    struct space *space;
     char name[COMMIT_REPLICA_SIZE];
     struct text *issued; /* op_binary of op i + 1 */
     size_t count, cap;
@@ -125,8 +164,9 @@ struct life {
 
 struct journal_item {
     struct life *life;
-    uint64_t first, count;
+    uint64_t first, count, known;
     struct text ops;
+    uint64_t record; /* sections of one record are torn together */
     bool synced;
 };
 
@@ -136,6 +176,29 @@ struct pending_life {
     uint64_t done, last;
 };
 
+/* What a replica has of a namespace. */
+struct seat {
+    struct world *world;
+    struct replica *replica;
+    struct space *space;
+    struct life *life;
+    struct keyspace *ks;
+    struct rebase *rebase;
+    struct sync_core *core;
+    struct pending pending;
+    struct pending_life *pending_lives; /* in order; the last is its own */
+    size_t pending_life_count;
+    bool asked, wanted, folding, reloading;
+    int64_t sleep_until;
+    uint64_t losses_seen, merged_seen;
+    struct head fold_head;
+    struct head_base fold_base; /* once its objects are written */
+    int64_t fold_began;
+    struct strays strays;
+    struct text listed; /* names of objects, each ended by 0 */
+    char segment_sent[STORE_KEY_MAX];
+};
+
 struct replica {
     struct world *world;
     unsigned index, epoch;
@@ -143,20 +206,11 @@ struct replica {
     bool up; /* loaded and serving */
     enum { JOURNAL_NONE, JOURNAL_LAZY, JOURNAL_ALWAYS } journal_kind;
     int64_t skew;
-    struct life *life;
-    struct keyspace *ks;
-    struct rebase *rebase;
-    struct sync_core *core;
-    struct pending pending;
     struct journal_item *journal;
     size_t journal_count, journal_cap;
-    struct pending_life *pending_lives; /* in order; the last is its own */
-    size_t pending_life_count;
-    size_t recovered; /* batches of earlier lives not yet committed */
-    bool asked, wanted, folding, reloading;
-    int64_t sleep_until;
-    uint64_t losses_seen, merged_seen;
-    struct head fold_head;
+    uint64_t records;
+    bool drop_journal; /* its operator chose to */
+    struct seat seats[SIM_SPACES];
 };
 
 /* The one true state at a position. */
@@ -180,9 +234,10 @@ struct world {
     uint64_t versions;
     struct life **lives;
     size_t life_count;
-    struct canon *canon; /* by position */
-    uint64_t position;
-    uint64_t base_seen;
+    struct space spaces[SIM_SPACES];
+    int64_t history;
+    _Atomic int64_t replica_expiry;
+    int64_t out_from, out_until;
     bool failed;
     struct text trace;
     struct sim_totals totals;
@@ -197,38 +252,61 @@ void world_after(struct world *w, int64_t delay,
                  unsigned epoch);
 uint64_t world_below(struct world *w, uint64_t limit);
 /* Runs `seed` to its end; false: a property did not hold. The trace is in ret_trace. */
+void totals_add(struct sim_totals *to, const struct sim_totals *from);
 bool world_run(uint64_t seed, struct sim_totals *totals, struct text *ret_trace);
 
 /* sim_store.c */
+bool store_is_out(const struct world *w);
 struct sim_object *store_object(struct world *w, const char *key);
 void store_put_object(struct world *w, const char *key, struct slice body);
 /* Takes the call's fields from `wanted`; replica_answered is called for it, or never. */
-void store_send(struct world *w, struct replica *r, bool put, const struct sync_request *wanted);
-struct fold_store store_for_folds(struct replica *r);
+void store_send(struct seat *s, bool put, const struct sync_request *wanted);
+/* The request goes out, and does its work some time. */
+void store_remove(struct seat *s, const char *key);
+struct fold_store store_for_folds(struct seat *s);
 void store_release(struct world *w);
 
-/* sim_replica.c */
+/* sim_replica.c: the process, its journal, its clients. */
 void replica_start(struct replica *r);
-void replica_answered(struct replica *r, const struct call *call);
-void replica_run_ops(struct replica *r);
 void replica_crash(struct replica *r, enum sim_crash where);
+/* As an operator does who was asked to choose: it comes back without what its journal has. */
+void replica_drop_journal(struct replica *r);
 void replica_release(struct replica *r);
-/* Starts its timers. */
-void replica_schedule(struct replica *r);
+/* False: it crashed. */
+bool replica_survives(struct replica *r, enum sim_crash where);
+int64_t replica_clock(const struct replica *r);
+/* For waits and ages, in which the core takes part; clocks of clients go wrong. */
+int64_t replica_steady(const struct replica *r);
+/* The journal keeps nothing of the life up to `last`. */
+void journal_let_go(struct replica *r, const struct life *life, uint64_t last);
 void sim_uuid(int64_t now_ms, char out[UUID_TEXT_SIZE]);
 void sim_uuid_reset(void);
 
+/* sim_seat.c: what the driver does around rebase and sync core. */
+void seat_reset(struct seat *s);
+void seat_release(struct seat *s);
+void seat_answered(struct seat *s, const struct call *call);
+bool seat_load(struct seat *s, struct loaded *loaded);
+/* Serves from what was loaded and recovered. */
+void seat_open(struct seat *s, struct loaded *loaded, struct recovered *recovered);
+void seat_schedule(struct seat *s);
+struct pending_life *seat_add_life(struct seat *s, struct life *life, uint64_t done, uint64_t last);
+
 /* sim_check.c */
-struct life *check_life(struct world *w, const char *name, bool create);
+struct life *check_life(struct space *space, const char *name, bool create);
 void check_issued(struct life *life, const struct op *op);
 /* A head has landed in the store. */
-void check_head(struct world *w, struct slice body);
+void check_head(struct space *space, struct slice body);
+/* An object is being removed. */
+void check_removal(struct world *w, const struct sim_object *object);
 /* `life` was told that its ops up to `last` are durable. */
 void check_durable(struct world *w, struct life *life, uint64_t last);
 /* The replica shows the state at its position with its pending ops on top. */
-void check_replica(struct replica *r);
+void check_seat(struct seat *s);
 /* At the end: all are at one position with the same bytes and nothing pending. */
 void check_end(struct world *w);
+/* A day later: the store has what heads name, and nothing else. */
+void check_tidy(struct world *w);
 void check_release(struct world *w);
 
 #endif

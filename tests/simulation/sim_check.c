@@ -12,15 +12,17 @@
 #include "persistence/op_binary.h"
 #include "tests/simulation/sim.h"
 
-struct life *check_life(struct world *w, const char *name, bool create)
+struct life *check_life(struct space *space, const char *name, bool create)
 {
+    struct world *w = space->world;
     for (size_t i = 0; i < w->life_count; i++)
-        if (strcmp(w->lives[i]->name, name) == 0)
+        if (w->lives[i]->space == space && strcmp(w->lives[i]->name, name) == 0)
             return w->lives[i];
     if (!create)
         return NULL;
     w->lives = mem_realloc(w->lives, (w->life_count + 1) * sizeof(struct life *));
     struct life *life = mem_calloc(1, sizeof(*life));
+    life->space = space;
     snprintf(life->name, sizeof(life->name), "%s", name);
     return w->lives[w->life_count++] = life;
 }
@@ -84,12 +86,14 @@ static void check_op(struct world *w, struct life *life, struct op *op, struct c
                    life->name);
     life->committed++;
     w->totals.events[SIM_EVENT_CLEAR] += op->kind == OP_NAMESPACE_CLEAR;
+    w->totals.kinds[op->kind]++;
     replay(canon, op);
 }
 
-static void check_commit(struct world *w, const struct commit *commit)
+static void check_commit(struct space *space, const struct commit *commit)
 {
-    struct life *life = check_life(w, commit->replica, false);
+    struct world *w = space->world;
+    struct life *life = check_life(space, commit->replica, false);
     struct slice ops = commit->ops;
     struct text error = {0};
     struct commit_reader reader;
@@ -102,21 +106,21 @@ static void check_commit(struct world *w, const struct commit *commit)
     }
     if (commit->segment[0]) {
         char key[STORE_KEY_MAX];
-        snprintf(key, sizeof(key), SIM_NAMESPACE "/%s", commit->segment);
+        snprintf(key, sizeof(key), "%s/%s", space->name, commit->segment);
         struct sim_object *object = store_object(w, key);
         w->totals.events[SIM_EVENT_SEGMENT]++;
-        if (!object || !segment_find(text_slice(&object->body), slice_of(SIM_NAMESPACE), commit,
-                                     &ops, &error)) {
+        if (!object ||
+            !segment_find(text_slice(&object->body), slice_of(space->name), commit, &ops, &error)) {
             world_fail(w, "segment %s is not there or not whole", commit->segment);
             text_release(&error);
             return;
         }
     }
-    w->canon = mem_realloc(w->canon, (w->position + 2) * sizeof(*w->canon));
-    struct canon *canon = &w->canon[w->position + 1];
-    canon->ks = state_copy(w->canon[w->position].ks);
-    canon->clock = w->canon[w->position].clock;
-    w->position++;
+    space->canon = mem_realloc(space->canon, (space->position + 2) * sizeof(*space->canon));
+    struct canon *canon = &space->canon[space->position + 1];
+    canon->ks = state_copy(space->canon[space->position].ks);
+    canon->clock = space->canon[space->position].clock;
+    space->position++;
     w->totals.commits++;
     commit_reader_init(&reader, ops, commit->time);
     while (commit_reader_next(&reader, &op)) {
@@ -128,51 +132,125 @@ static void check_commit(struct world *w, const struct commit *commit)
     commit_reader_release(&reader);
 }
 
-static void check_base(struct world *w, const struct head *head)
+/* Nothing that is new has been folded for long: then tidy.c takes what it finds for old. */
+static bool is_quiet(const struct space *space)
 {
+    return SIM_EPOCH_MS + space->world->now - space->base_time > space->world->history;
+}
+
+static void check_base(struct space *space, const struct head *head)
+{
+    struct world *w = space->world;
     struct keyspace *ks = keyspace_create(NULL);
-    struct fold_store store = store_for_folds(&w->replicas[0]);
+    struct seat reader = {.world = w, .replica = &w->replicas[0], .space = space};
+    struct fold_store store = store_for_folds(&reader);
+    const struct canon *canon = &space->canon[space->position];
     struct text error = {0};
     int64_t clock = 0;
     if (!fold_load(head, &store, ks, &clock, &error))
         world_fail(w, "the head cannot be loaded: %s", text_terminated(&error));
-    else if (clock != w->canon[w->position].clock || !same_at(ks, w->canon[w->position].ks, clock))
+    else if (clock != canon->clock || !same_at(ks, canon->ks, clock))
         world_fail(w, "base %" PRIu64 " and tail do not give the state", head->base.position);
     text_release(&error);
     keyspace_destroy(ks);
-    w->base_seen = head->base.position;
+    space->base_seen = head->base.position;
+    if (is_quiet(space))
+        space->quiet_until = w->now;
+    space->base_time = head->base.time;
     w->totals.events[SIM_EVENT_FOLD]++;
 }
 
-static void check_replicas(struct world *w, const struct head *head)
+static void check_replicas(struct space *space, const struct head *head)
 {
     for (size_t i = 0; i < head->replica_count; i++) {
-        const struct life *life = check_life(w, head->replicas[i].name, false);
+        const struct life *life = check_life(space, head->replicas[i].name, false);
         if (!life || life->committed != head->replicas[i].op)
-            world_fail(w, "the entry of %s is wrong", head->replicas[i].name);
+            world_fail(space->world, "the entry of %s is wrong", head->replicas[i].name);
     }
 }
 
-void check_head(struct world *w, struct slice body)
+static void note_named(struct space *space, const char *name)
 {
+    char key[STORE_KEY_MAX];
+    snprintf(key, sizeof(key), "%s/%s", space->name, name);
+    struct sim_object *object = store_object(space->world, key);
+    if (object)
+        object->is_named = object->was_named = true;
+    else
+        world_fail(space->world, "the head names %s, which is not there", key);
+}
+
+static bool is_beside(const struct space *space, const struct sim_object *object)
+{
+    size_t len = strlen(space->name);
+    return strncmp(object->key, space->name, len) == 0 && object->key[len] == '/';
+}
+
+static void check_named(struct space *space, const struct head *head)
+{
+    struct world *w = space->world;
+    for (size_t i = 0; i < w->object_count; i++)
+        if (is_beside(space, &w->objects[i]) && w->objects[i].is_named) {
+            w->objects[i].is_named = false;
+            w->objects[i].named_until = w->now;
+        }
+    for (size_t i = 0; i < head->base.chunk_count; i++)
+        note_named(space, head->base.chunks[i].object);
+    for (size_t i = 0; i < head->tail_count; i++)
+        if (head->tail[i].segment[0])
+            note_named(space, head->tail[i].segment);
+}
+
+void check_head(struct space *space, struct slice body)
+{
+    struct world *w = space->world;
     struct head head;
     struct text error = {0};
-    if (!head_decode(body, slice_of(SIM_NAMESPACE), &head, &error)) {
+    if (!head_decode(body, slice_of(space->name), &head, &error)) {
         world_fail(w, "a head landed that cannot be read: %s", text_terminated(&error));
         text_release(&error);
         return;
     }
-    if (head.position < w->position || head.base.position < w->base_seen)
+    if (head.position < space->position || head.base.position < space->base_seen)
         world_fail(w, "the head went back to %" PRIu64, head.position);
     for (size_t i = 0; i < head.tail_count && !w->failed; i++)
-        if (head.tail[i].position > w->position)
-            check_commit(w, &head.tail[i]);
-    world_trace(w, "position %" PRIu64 " base %" PRIu64, w->position, head.base.position);
+        if (head.tail[i].position > space->position)
+            check_commit(space, &head.tail[i]);
+    world_trace(w, "%s position %" PRIu64 " base %" PRIu64, space->name, space->position,
+                head.base.position);
     if (!w->failed)
-        check_replicas(w, &head);
-    if (!w->failed && head.base.position > w->base_seen)
-        check_base(w, &head);
+        check_named(space, &head);
+    w->totals.events[SIM_EVENT_EXPIRED] += head.expired > space->expired;
+    space->expired = head.expired;
+    if (!w->failed)
+        check_replicas(space, &head);
+    if (!w->failed && head.base.position > space->base_seen)
+        check_base(space, &head);
     head_release(&head);
+}
+
+void check_removal(struct world *w, const struct sim_object *object)
+{
+    const struct space *space = &w->spaces[0];
+    while (!is_beside(space, object))
+        space++;
+    w->totals.events[object->was_named ? SIM_EVENT_REMOVED : SIM_EVENT_ORPHAN]++;
+    /* It was, when the removal was decided on. */
+    bool quiet = is_quiet(space) || w->now - space->quiet_until <= SIM_REMOVAL_MS;
+    /* Who saw it before it was named, and not while it was, counts from then: one look early. */
+    int64_t due = object->named_until + w->history - 2 * SIM_TIDY_MS;
+    if (object->is_named)
+        world_fail(w, "%s is removed, and the head names it", object->key);
+    else if (object->was_named && !quiet && w->now < due && !w->out_until)
+        world_fail(w, "%s is removed after %" PRId64 " ms, history is %" PRId64, object->key,
+                   w->now - object->named_until, w->history);
+}
+
+void check_tidy(struct world *w)
+{
+    for (size_t i = 0; i < w->object_count && !w->failed; i++)
+        if (strchr(w->objects[i].key, '/') && !w->objects[i].is_named)
+            world_fail(w, "%s is left over", w->objects[i].key);
 }
 
 void check_durable(struct world *w, struct life *life, uint64_t last)
@@ -185,12 +263,10 @@ void check_durable(struct world *w, struct life *life, uint64_t last)
 }
 
 /* The pending ops of a replica: those of the lives in its journal, then its own. */
-static void replay_pending(struct replica *r, struct life *life, struct canon *canon, uint64_t done,
-                           uint64_t last)
+static void replay_pending(struct life *life, struct canon *canon, uint64_t done, uint64_t last)
 {
     struct op_scratch scratch = {0};
     struct op op;
-    (void)r;
     for (uint64_t i = done; i < last; i++) {
         size_t len = op_binary_decode(text_slice(&life->issued[i]), &scratch, &op);
         assert(len);
@@ -202,29 +278,30 @@ static void replay_pending(struct replica *r, struct life *life, struct canon *c
 }
 
 /* How many ops of a life are committed at a position: counted by the replica itself. */
-void check_replica(struct replica *r)
+void check_seat(struct seat *s)
 {
-    struct world *w = r->world;
-    uint64_t position = sync_core_position(r->core);
-    if (position > w->position) {
-        world_fail(w, "%s is at a position that does not exist", r->incarnation);
+    struct world *w = s->world;
+    struct space *space = s->space;
+    const char *name = s->replica->incarnation;
+    uint64_t position = sync_core_position(s->core);
+    if (position > space->position) {
+        world_fail(w, "%s is at a position that does not exist", name);
         return;
     }
-    struct canon canon = {state_copy(w->canon[position].ks), w->canon[position].clock};
-    if (rebase_floor(r->rebase) != canon.clock)
-        world_fail(w, "%s has another clock at position %" PRIu64, r->incarnation, position);
+    struct canon canon = {state_copy(space->canon[position].ks), space->canon[position].clock};
+    if (rebase_floor(s->rebase) != canon.clock)
+        world_fail(w, "%s has another clock at position %" PRIu64, name, position);
     size_t count = 0;
-    for (size_t i = 0; i < r->pending_life_count; i++) {
-        struct pending_life *p = &r->pending_lives[i];
+    for (size_t i = 0; i < s->pending_life_count; i++) {
+        struct pending_life *p = &s->pending_lives[i];
         count += p->last - p->done;
-        replay_pending(r, p->life, &canon, p->done, p->last);
+        replay_pending(p->life, &canon, p->done, p->last);
     }
-    if (count != rebase_count(r->rebase))
-        world_fail(w, "%s has %zu ops pending, not %zu", r->incarnation, rebase_count(r->rebase),
-                   count);
-    else if (!same_at(canon.ks, r->ks, canon.clock))
-        world_fail(w, "%s at position %" PRIu64 " with %zu pending shows another state",
-                   r->incarnation, position, count);
+    if (count != rebase_count(s->rebase))
+        world_fail(w, "%s has %zu ops pending, not %zu", name, rebase_count(s->rebase), count);
+    else if (!same_at(canon.ks, s->ks, canon.clock))
+        world_fail(w, "%s at position %" PRIu64 " with %zu pending shows another state", name,
+                   position, count);
     keyspace_destroy(canon.ks);
 }
 
@@ -279,34 +356,47 @@ static void check_promises(struct world *w)
                        w->lives[i]->name, w->lives[i]->promised, w->lives[i]->committed);
 }
 
-void check_end(struct world *w)
+static void check_space_end(struct space *space)
 {
+    struct world *w = space->world;
+    const struct canon *canon = &space->canon[space->position];
     struct text want = {0}, have = {0};
-    state_text(w->canon[w->position].ks, w->canon[w->position].clock, &want);
+    state_text(canon->ks, canon->clock, &want);
     for (unsigned i = 0; i < w->replica_count && !w->failed; i++) {
         struct replica *r = &w->replicas[i];
-        if (!r->up || sync_core_position(r->core) != w->position || rebase_count(r->rebase)) {
-            world_fail(
-                w, "%s has not converged: %s, position %" PRIu64 " of %" PRIu64 ", %zu pending",
-                r->incarnation, r->up ? "up" : "down", r->up ? sync_core_position(r->core) : 0,
-                w->position, r->up ? rebase_count(r->rebase) : 0);
+        struct seat *s = &r->seats[space - w->spaces];
+        uint64_t position = r->up ? sync_core_position(s->core) : 0;
+        size_t pending = r->up ? rebase_count(s->rebase) : 0;
+        if (!r->up || position != space->position || pending) {
+            world_fail(w,
+                       "%s has not converged: %s, position %" PRIu64 " of %" PRIu64 ", %zu pending",
+                       r->incarnation, r->up ? "up" : "down", position, space->position, pending);
             break;
         }
         text_clear(&have);
-        state_text(r->ks, w->canon[w->position].clock, &have);
+        state_text(s->ks, canon->clock, &have);
         if (!slice_equal(text_slice(&want), text_slice(&have)))
             world_fail(w, "%s has other bytes at the same position", r->incarnation);
     }
-    check_promises(w);
     text_release(&want);
     text_release(&have);
 }
 
+void check_end(struct world *w)
+{
+    for (int i = 0; i < SIM_SPACES && !w->failed; i++)
+        check_space_end(&w->spaces[i]);
+    check_promises(w);
+}
+
 void check_release(struct world *w)
 {
-    for (uint64_t i = 0; i <= w->position; i++)
-        keyspace_destroy(w->canon[i].ks);
-    mem_free(w->canon);
+    for (int i = 0; i < SIM_SPACES; i++) {
+        struct space *space = &w->spaces[i];
+        for (uint64_t j = 0; j <= space->position; j++)
+            keyspace_destroy(space->canon[j].ks);
+        mem_free(space->canon);
+    }
     for (size_t i = 0; i < w->life_count; i++) {
         for (size_t j = 0; j < w->lives[i]->count; j++)
             text_release(&w->lives[i]->issued[j]);

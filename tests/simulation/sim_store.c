@@ -15,6 +15,21 @@ struct sim_object *store_object(struct world *w, const char *key)
     return NULL;
 }
 
+bool store_is_out(const struct world *w)
+{
+    return w->faulty && w->out_from <= w->now && w->now < w->out_until;
+}
+
+static void remove_object(struct world *w, const char *key)
+{
+    struct sim_object *object = store_object(w, key);
+    if (!object)
+        return;
+    check_removal(w, object);
+    text_release(&object->body);
+    *object = w->objects[--w->object_count];
+}
+
 void store_put_object(struct world *w, const char *key, struct slice body)
 {
     struct sim_object *object = store_object(w, key);
@@ -66,7 +81,7 @@ static enum store_result land_put(struct world *w, struct call *call)
     store_put_object(w, call->key, text_slice(&call->body));
     etag_of(store_object(w, call->key), call->answer_etag);
     if (call->condition != STORE_ALWAYS)
-        check_head(w, text_slice(&call->body));
+        check_head(call->seat->space, text_slice(&call->body));
     return STORE_OK;
 }
 
@@ -84,6 +99,8 @@ static void on_land(struct world *w, void *ctx, unsigned epoch)
     struct call *call = ctx;
     (void)epoch;
     enum store_result result = call->put ? land_put(w, call) : land_get(w, call);
+    bool beside = strchr(call->key, '/') != NULL;
+    w->totals.events[SIM_EVENT_GONE] += !call->put && beside && result == STORE_NOT_FOUND;
     world_trace(w, "%s %s lands: %s", call->put ? "PUT" : "GET", call->key,
                 store_result_name(result));
     if (!call->landed)
@@ -96,8 +113,8 @@ static void on_answer(struct world *w, void *ctx, unsigned epoch)
 {
     struct call *call = ctx;
     (void)w;
-    if (call->replica->epoch == epoch)
-        replica_answered(call->replica, call);
+    if (call->seat->replica->epoch == epoch)
+        seat_answered(call->seat, call);
     call_done(call);
 }
 
@@ -157,6 +174,7 @@ static bool fault_fits(const struct call *call, enum sim_fault fault)
     case SIM_FAULT_TRUNCATED: return !call->put;
     case SIM_FAULT_ANSWER_LOST:
     case SIM_FAULT_REQUEST_LOST:
+    case SIM_FAULT_OUT:
     case SIM_FAULT_ERROR_500:
     case SIM_FAULT_ERROR_503:
     case SIM_FAULT_RESET:
@@ -176,6 +194,7 @@ static void plan_fault(struct call *call, enum sim_fault fault, int64_t there, i
         plan(call, TIMEOUT_MS, on_no_answer);
         break;
     case SIM_FAULT_REQUEST_LOST: plan(call, TIMEOUT_MS, on_no_answer); break;
+    case SIM_FAULT_OUT: plan(call, there, on_no_answer); break;
     case SIM_FAULT_LATE:
         plan(call, TIMEOUT_MS, on_no_answer);
         plan(call, TIMEOUT_MS + 1 + rest, on_land);
@@ -217,11 +236,13 @@ static void plan_fault(struct call *call, enum sim_fault fault, int64_t there, i
 static const char *const fault_names[] = {SIM_FAULT_LIST(X)};
 #undef X
 
-void store_send(struct world *w, struct replica *r, bool put, const struct sync_request *wanted)
+void store_send(struct seat *s, bool put, const struct sync_request *wanted)
 {
+    struct world *w = s->world;
+    struct replica *r = s->replica;
     struct call *call = mem_calloc(1, sizeof(*call));
     *call = (struct call){
-        .world = w, .replica = r, .epoch = r->epoch, .put = put, .condition = wanted->condition};
+        .world = w, .seat = s, .epoch = r->epoch, .put = put, .condition = wanted->condition};
     memcpy(call->key, wanted->key, sizeof(call->key));
     memcpy(call->etag, wanted->etag, sizeof(call->etag));
     if (put)
@@ -229,7 +250,10 @@ void store_send(struct world *w, struct replica *r, bool put, const struct sync_
     int64_t there = 1 + (int64_t)world_below(w, world_below(w, 4) ? 20 : 120);
     int64_t back = 1 + (int64_t)world_below(w, 40);
     enum sim_fault fault = (enum sim_fault)world_below(w, SIM_FAULT_COUNT);
-    if (w->faulty && world_below(w, 4) == 0 && fault_fits(call, fault)) {
+    bool faulty = w->faulty && world_below(w, 4) == 0 && fault_fits(call, fault);
+    if (store_is_out(w))
+        fault = SIM_FAULT_OUT;
+    if (store_is_out(w) || (faulty && fault != SIM_FAULT_OUT)) {
         world_trace(w, "%s %s %s: %s", r->incarnation, put ? "PUT" : "GET", call->key,
                     fault_names[fault]);
         w->totals.faults[fault]++;
@@ -241,12 +265,33 @@ void store_send(struct world *w, struct replica *r, bool put, const struct sync_
     plan(call, there + back, on_answer);
 }
 
+static void on_remove(struct world *w, void *ctx, unsigned epoch)
+{
+    struct text *key = ctx;
+    (void)epoch;
+    world_trace(w, "REMOVE %s lands", text_terminated(key));
+    if (!w->failed && !store_is_out(w))
+        remove_object(w, text_terminated(key));
+    text_release(key);
+    mem_free(key);
+}
+
+void store_remove(struct seat *s, const char *key)
+{
+    struct world *w = s->world;
+    struct text *copy = mem_calloc(1, sizeof(*copy));
+    uint64_t spread = w->faulty && world_below(w, 8) == 0 ? SIM_REMOVAL_MS : 50;
+    text_append_format(copy, "%s", key);
+    world_trace(w, "%s REMOVE %s", s->replica->incarnation, key);
+    world_after(w, 1 + (int64_t)world_below(w, spread), on_remove, copy, 0);
+}
+
 static bool fold_read(void *ctx, const char *object, struct text *body, struct text *error)
 {
-    struct replica *r = ctx;
+    struct seat *s = ctx;
     char key[STORE_KEY_MAX];
-    snprintf(key, sizeof(key), SIM_NAMESPACE "/%s", object);
-    struct sim_object *found = store_object(r->world, key);
+    snprintf(key, sizeof(key), "%s/%s", s->space->name, object);
+    struct sim_object *found = store_object(s->world, key);
     if (found)
         text_append_slice(body, text_slice(&found->body));
     else
@@ -257,18 +302,18 @@ static bool fold_read(void *ctx, const char *object, struct text *body, struct t
 static bool fold_write(void *ctx, struct slice body, char object[COMMIT_OBJECT_SIZE],
                        struct text *error)
 {
-    struct replica *r = ctx;
+    struct seat *s = ctx;
     char key[STORE_KEY_MAX], uuid[UUID_TEXT_SIZE];
     (void)error;
-    sim_uuid(r->world->now, uuid);
+    sim_uuid(replica_steady(s->replica), uuid);
     snprintf(object, COMMIT_OBJECT_SIZE, "chunk-%s.jsonl", uuid);
-    snprintf(key, sizeof(key), SIM_NAMESPACE "/%s", object);
-    store_put_object(r->world, key, body);
-    r->world->totals.events[SIM_EVENT_CHUNK]++;
+    snprintf(key, sizeof(key), "%s/%s", s->space->name, object);
+    store_put_object(s->world, key, body);
+    s->world->totals.events[SIM_EVENT_CHUNK]++;
     return true;
 }
 
-struct fold_store store_for_folds(struct replica *r)
+struct fold_store store_for_folds(struct seat *s)
 {
-    return (struct fold_store){r, fold_read, fold_write};
+    return (struct fold_store){s, fold_read, fold_write};
 }

@@ -91,6 +91,22 @@ static void run_until(struct world *w, int64_t end)
     w->now = end;
 }
 
+static void make_spaces(struct world *w)
+{
+    static const char *const names[SIM_SPACES] = {"sim", "other"};
+    for (int i = 0; i < SIM_SPACES; i++) {
+        struct space *space = &w->spaces[i];
+        *space = (struct space){.world = w, .name = names[i]};
+        space->canon = mem_calloc(1, sizeof(*space->canon));
+        space->canon[0].ks = keyspace_create(NULL);
+    }
+    w->out_from = world_below(w, 2) ? 500 + (int64_t)world_below(w, 9000) : INT64_MAX;
+    w->out_until =
+        w->out_from == INT64_MAX ? 0 : w->out_from + 1000 + (int64_t)world_below(w, 4000);
+    w->history = (int64_t)world_below(w, 4) * 1200;
+    w->replica_expiry = world_below(w, 3) == 0 ? 2500 + (int64_t)world_below(w, 2000) : 0;
+}
+
 static void make_replicas(struct world *w)
 {
     w->replica_count = 3 + (unsigned)world_below(w, SIM_REPLICAS_MAX - 2);
@@ -99,7 +115,18 @@ static void make_replicas(struct world *w)
         *r = (struct replica){.world = w, .index = i, .epoch = 1};
         snprintf(r->name, sizeof(r->name), "r%u", i);
         r->journal_kind = (int)world_below(w, 3);
+        for (int j = 0; j < SIM_SPACES; j++)
+            r->seats[j] = (struct seat){.world = w, .replica = r, .space = &w->spaces[j]};
         replica_start(r);
+    }
+}
+
+static void promise_pending(struct seat *s)
+{
+    for (size_t i = 0; i < s->pending_life_count; i++) {
+        const struct pending_life *p = &s->pending_lives[i];
+        if (p->life->promised < p->last)
+            p->life->promised = p->last;
     }
 }
 
@@ -111,9 +138,8 @@ static void heal(struct world *w)
     world_trace(w, "healed");
     for (unsigned i = 0; i < w->replica_count; i++) {
         struct replica *r = &w->replicas[i];
-        for (size_t j = 0; j < r->pending_life_count; j++)
-            if (r->pending_lives[j].life->promised < r->pending_lives[j].last)
-                r->pending_lives[j].life->promised = r->pending_lives[j].last;
+        for (int j = 0; j < SIM_SPACES; j++)
+            promise_pending(&r->seats[j]);
         if (!r->up) { /* now, not when its restart was due */
             r->epoch++;
             replica_start(r);
@@ -137,7 +163,7 @@ static void let_go(struct world *w)
     run_until(w, INT64_MAX / 2);
 }
 
-static void add_totals(struct sim_totals *to, const struct sim_totals *from)
+void totals_add(struct sim_totals *to, const struct sim_totals *from)
 {
     for (int i = 0; i < SIM_FAULT_COUNT; i++)
         to->faults[i] += from->faults[i];
@@ -145,6 +171,8 @@ static void add_totals(struct sim_totals *to, const struct sim_totals *from)
         to->crashes[i] += from->crashes[i];
     for (int i = 0; i < SIM_EVENT_COUNT; i++)
         to->events[i] += from->events[i];
+    for (int i = 0; i < OP_COUNT; i++)
+        to->kinds[i] += from->kinds[i];
     to->ops += from->ops;
     to->commits += from->commits;
 }
@@ -155,9 +183,8 @@ bool world_run(uint64_t seed, struct sim_totals *totals, struct text *ret_trace)
     w->seed = seed;
     w->random = random_from(seed);
     w->faulty = true;
-    w->canon = mem_calloc(1, sizeof(*w->canon));
-    w->canon[0].ks = keyspace_create(NULL);
     sim_uuid_reset();
+    make_spaces(w);
     make_replicas(w);
     run_until(w, FAULTY_MS);
     if (!w->failed) {
@@ -166,8 +193,12 @@ bool world_run(uint64_t seed, struct sim_totals *totals, struct text *ret_trace)
     }
     if (!w->failed)
         check_end(w);
+    if (!w->failed)
+        run_until(w, w->now + SIM_DAY_MS);
+    if (!w->failed)
+        check_tidy(w);
     bool ok = !w->failed;
-    add_totals(totals, &w->totals);
+    totals_add(totals, &w->totals);
     *ret_trace = w->trace;
     w->trace = (struct text){0};
     let_go(w);
