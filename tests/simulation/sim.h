@@ -13,6 +13,7 @@
 #include "persistence/pending.h"
 #include "persistence/rebase.h"
 #include "persistence/recovery.h"
+#include "persistence/run.h"
 #include "persistence/sync_core.h"
 #include "persistence/tidy.h"
 #include "tests/support/op_random.h"
@@ -81,6 +82,7 @@
     X(FOREIGN_REST) /* ops of a dead incarnation beyond what its journal kept */                   \
     X(LOST_OPS)     /* a crash took ops that nobody was promised */                                \
     X(ACROSS)       /* a transaction over several namespaces */                                    \
+    X(RUN)          /* commits moved out of the head */                                            \
     X(OLD_FOLD)     /* offered when its objects were too old to be named */                        \
     X(OLD_SEGMENT)  /* its upload took so long that it got another name */                         \
     X(REMOVED)      /* an object that a head had named */                                          \
@@ -193,6 +195,7 @@ struct seat {
     uint64_t losses_seen, merged_seen;
     struct head fold_head;
     struct head_base fold_base; /* once its objects are written */
+    struct head_run run;
     int64_t fold_began;
     struct strays strays;
     struct text listed; /* names of objects, each ended by 0 */
@@ -235,6 +238,7 @@ struct world {
     struct life **lives;
     size_t life_count;
     struct space spaces[SIM_SPACES];
+    size_t inline_limit;
     int64_t history;
     _Atomic int64_t replica_expiry;
     int64_t out_from, out_until;
@@ -264,6 +268,7 @@ void store_send(struct seat *s, bool put, const struct sync_request *wanted);
 /* The request goes out, and does its work some time. */
 void store_remove(struct seat *s, const char *key);
 struct fold_store store_for_folds(struct seat *s);
+struct fold_store store_for_runs(struct seat *s);
 void store_release(struct world *w);
 
 /* sim_replica.c: the process, its journal, its clients. */

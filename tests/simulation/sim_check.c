@@ -199,6 +199,11 @@ static void check_named(struct space *space, const struct head *head)
     for (size_t i = 0; i < head->tail_count; i++)
         if (head->tail[i].segment[0])
             note_named(space, head->tail[i].segment);
+    for (size_t i = 0; i < head->run_count; i++) {
+        note_named(space, head->runs[i].object);
+        for (size_t j = 0; j < head->runs[i].segment_count; j++)
+            note_named(space, head->runs[i].segments[j]);
+    }
 }
 
 void check_head(struct space *space, struct slice body)

@@ -10,9 +10,8 @@
 #include "persistence/op_binary.h"
 #include "tests/simulation/sim.h"
 
-#define INLINE_LIMIT 1500
-#define CHUNK_SIZE   600
-#define BATCH_SIZE   ((size_t)64 * 1024)
+#define CHUNK_SIZE 600
+#define BATCH_SIZE ((size_t)64 * 1024)
 
 static uint64_t core_random(void *ctx)
 {
@@ -166,9 +165,9 @@ static bool is_current(const struct seat *s)
     return s->space->base_seen == s->fold_head.base.position;
 }
 
-static struct fold_options fold_limits(void)
+static struct fold_options fold_limits(const struct world *w)
 {
-    return (struct fold_options){.chunk_size = CHUNK_SIZE, .inline_limit = INLINE_LIMIT};
+    return (struct fold_options){.chunk_size = CHUNK_SIZE, .inline_limit = w->inline_limit};
 }
 
 /* Its objects may have grown too old for a head by now: the core must see that. */
@@ -199,7 +198,7 @@ static void fold_write_out(struct world *w, void *ctx, unsigned epoch)
         return;
     }
     struct fold_store store = store_for_folds(s);
-    struct fold_options options = fold_limits();
+    struct fold_options options = fold_limits(w);
     uint64_t keep = world_below(w, 3), position = s->fold_head.position - keep;
     if (position < s->fold_head.base.position)
         position = s->fold_head.base.position;
@@ -229,6 +228,59 @@ static void start_fold(struct seat *s)
     world_trace(s->world, "%s folds %s at %" PRIu64, s->replica->incarnation, s->space->name,
                 s->fold_head.position);
     world_after(s->world, 5 + (int64_t)world_below(s->world, 300), fold_write_out, s,
+                s->replica->epoch);
+}
+
+/* Commits move out of the head, as in syncer_jobs.c. */
+static void move_offered(struct world *w, void *ctx, unsigned epoch)
+{
+    struct seat *s = ctx;
+    (void)w;
+    if (s->replica->epoch != epoch || !s->folding)
+        return;
+    for (size_t i = 0; i < s->fold_head.run_count; i++)
+        if (s->fold_head.runs[i].from >= s->run.from)
+            strays_add(&s->strays, s->fold_head.runs[i].object, 0, true);
+    sync_core_offer_run(s->core, &s->run, s->fold_began);
+    s->run = (struct head_run){0};
+    head_release(&s->fold_head);
+    s->folding = false;
+    step(s);
+}
+
+static void move_write_out(struct world *w, void *ctx, unsigned epoch)
+{
+    struct seat *s = ctx;
+    struct text error = {0};
+    if (s->replica->epoch != epoch || !s->folding)
+        return;
+    struct fold_store store = store_for_runs(s);
+    bool ok =
+        !store_is_out(w) && run_make(&s->fold_head, w->inline_limit / 2, &store, &s->run, &error);
+    if (!ok && !store_is_out(w) && is_current(s))
+        world_fail(w, "%s cannot make a run: %s", s->replica->incarnation, text_terminated(&error));
+    text_release(&error);
+    if (!ok) {
+        head_release(&s->fold_head);
+        s->folding = false;
+        return;
+    }
+    w->totals.events[SIM_EVENT_RUN]++;
+    if (!replica_survives(s->replica, SIM_CRASH_FOLDED))
+        return;
+    uint64_t delay = w->faulty && world_below(w, 5) == 0 ? 4 * SIM_OBJECT_AGE_MS : 100;
+    world_after(w, (int64_t)world_below(w, delay), move_offered, s, epoch);
+}
+
+static void start_move(struct seat *s)
+{
+    struct text error = {0};
+    if (s->folding || !sync_core_run_due(s->core) ||
+        !sync_core_head(s->core, &s->fold_head, &error))
+        return;
+    s->folding = true;
+    s->fold_began = replica_steady(s->replica);
+    world_after(s->world, 5 + (int64_t)world_below(s->world, 100), move_write_out, s,
                 s->replica->epoch);
 }
 
@@ -302,7 +354,10 @@ static bool step_once(struct seat *s)
         return false;
     enum sync_want want = sync_core_next(s->core, replica_steady(s->replica), &request);
     switch (want) {
-    case SYNC_REST: start_fold(s); return false;
+    case SYNC_REST:
+        start_fold(s);
+        start_move(s);
+        return false;
     case SYNC_SLEEP:
         if (s->sleep_until != request.until)
             world_after(w, request.until - replica_steady(s->replica), wake, s, s->replica->epoch);
@@ -470,7 +525,7 @@ static void run_recovered(struct seat *s, struct sync_batch *batch)
 static void make_core(struct seat *s)
 {
     struct sync_settings settings = {
-        .inline_limit = INLINE_LIMIT,
+        .inline_limit = s->world->inline_limit,
         .tail_max = 6,
         .backoff_max_ms = 300,
         .replica = s->replica->name,
@@ -521,6 +576,7 @@ void seat_release(struct seat *s)
     if (s->folding)
         head_release(&s->fold_head);
     head_base_release(&s->fold_base);
+    head_run_release(&s->run);
     mem_free(s->pending_lives);
     mem_free(s->strays.items);
     text_release(&s->listed);

@@ -299,21 +299,40 @@ static bool fold_read(void *ctx, const char *object, struct text *body, struct t
     return found != NULL;
 }
 
+static void write_new(struct seat *s, const char *format, struct slice body,
+                      char object[COMMIT_OBJECT_SIZE])
+{
+    char key[STORE_KEY_MAX], uuid[UUID_TEXT_SIZE];
+    sim_uuid(replica_steady(s->replica), uuid);
+    snprintf(object, COMMIT_OBJECT_SIZE, format, uuid);
+    snprintf(key, sizeof(key), "%s/%s", s->space->name, object);
+    store_put_object(s->world, key, body);
+}
+
 static bool fold_write(void *ctx, struct slice body, char object[COMMIT_OBJECT_SIZE],
                        struct text *error)
 {
     struct seat *s = ctx;
-    char key[STORE_KEY_MAX], uuid[UUID_TEXT_SIZE];
     (void)error;
-    sim_uuid(replica_steady(s->replica), uuid);
-    snprintf(object, COMMIT_OBJECT_SIZE, "chunk-%s.jsonl", uuid);
-    snprintf(key, sizeof(key), "%s/%s", s->space->name, object);
-    store_put_object(s->world, key, body);
+    write_new(s, "chunk-%s.jsonl", body, object);
     s->world->totals.events[SIM_EVENT_CHUNK]++;
+    return true;
+}
+
+static bool run_write(void *ctx, struct slice body, char object[COMMIT_OBJECT_SIZE],
+                      struct text *error)
+{
+    (void)error;
+    write_new(ctx, "run-%s.json", body, object);
     return true;
 }
 
 struct fold_store store_for_folds(struct seat *s)
 {
     return (struct fold_store){s, fold_read, fold_write};
+}
+
+struct fold_store store_for_runs(struct seat *s)
+{
+    return (struct fold_store){s, fold_read, run_write};
 }

@@ -103,6 +103,7 @@ static void make_spaces(struct world *w)
     w->out_from = world_below(w, 2) ? 500 + (int64_t)world_below(w, 9000) : INT64_MAX;
     w->out_until =
         w->out_from == INT64_MAX ? 0 : w->out_from + 1000 + (int64_t)world_below(w, 4000);
+    w->inline_limit = world_below(w, 2) ? 1500 : 400;
     w->history = (int64_t)world_below(w, 4) * 1200;
     w->replica_expiry = world_below(w, 3) == 0 ? 2500 + (int64_t)world_below(w, 2000) : 0;
 }
