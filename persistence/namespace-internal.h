@@ -190,8 +190,8 @@ void persistence_pending_changed(struct namespace *ns, int64_t ops, int64_t byte
 void persistence_end_reading(struct persistence *p);
 
 /* Makes objects of all namespaces that the store holds. Blocks on it. */
-enum persistence_status persistence_learn_names(struct persistence *p, struct store *store,
-                                                struct text *error);
+enum store_result persistence_learn_names(struct persistence *p, struct store *store,
+                                          struct text *error);
 /* The store gives no answer now: who would have to wait for it had better not ask. */
 bool persistence_out_of_reach(struct persistence *p);
 

@@ -15,16 +15,19 @@
 #include "persistence/persistence_probe.h"
 #include "persistence/syncer-internal.h"
 
-#define PATIENCE_S     5 /* of a start, before it goes on without the store */
-#define BACKOFF_MIN_MS INT64_C(500)
-#define BACKOFF_MAX_MS INT64_C(10000)
-#define TELL_PAUSE_MS  INT64_C(60000)
+/* Of a start, before it goes on without the store: for a first answer, and for all of it. */
+#define PATIENCE_S      5
+#define PATIENCE_LONG_S 60
+#define BACKOFF_MIN_MS  INT64_C(500)
+#define BACKOFF_MAX_MS  INT64_C(10000)
+#define TELL_PAUSE_MS   INT64_C(60000)
 /* What is asked for to see whether the store answers: nothing of that name is ever put. */
 #define LOOK_KEY "cairn-probe/look"
 
 enum opening_state {
     OPENING_TRYING,
-    OPENING_AWAY, /* out of reach; another try follows */
+    OPENING_ANSWERED, /* it is there: the probe and the journal's ops are under way */
+    OPENING_AWAY,     /* out of reach; another try follows */
     OPENING_DONE,
     OPENING_FAILED,
 };
@@ -185,11 +188,11 @@ enum persistence_status opening_run_now(struct persistence *p, struct recovery *
 {
     enum opening_state ignored;
     struct loaded *loaded = make_loaded(recovery);
-    enum persistence_status status = load_all(p, p->store, recovery, loaded, &ignored, error);
+    enum persistence_status status = PERSISTENCE_UNWRITABLE;
+    if (persistence_learn_names(p, p->store, error) == STORE_OK)
+        status = load_all(p, p->store, recovery, loaded, &ignored, error);
     if (status == PERSISTENCE_OK)
         status = settle_all(p, recovery, loaded, error);
-    if (status == PERSISTENCE_OK)
-        status = persistence_learn_names(p, p->store, error);
     if (status == PERSISTENCE_OK)
         install_all(p, recovery, loaded);
     mem_free(loaded);
@@ -197,6 +200,11 @@ enum persistence_status opening_run_now(struct persistence *p, struct recovery *
 }
 
 /* --- a bucket --- */
+
+static bool is_silence(enum store_result result)
+{
+    return result == STORE_TRANSIENT || result == STORE_UNKNOWN;
+}
 
 void opening_prepare(struct persistence *p, struct recovery *recovery)
 {
@@ -292,7 +300,8 @@ static void attempt_over(void *ctx)
     struct opening *o = attempt->opening;
     const char *error = text_terminated(&attempt->error);
     switch (attempt->state) {
-    case OPENING_TRYING: break;
+    case OPENING_TRYING:
+    case OPENING_ANSWERED: break;
     case OPENING_AWAY: be_away(o, error); break;
     case OPENING_DONE:
         if (o->owner->workers)
@@ -326,9 +335,11 @@ static void attempt_run(void *ctx, struct store *store)
     }
     attempt->status = attempt->state == OPENING_DONE ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE;
     if (attempt->status == PERSISTENCE_OK) {
-        attempt->status = persistence_learn_names(p, store, &attempt->error);
-        if (attempt->status != PERSISTENCE_OK)
-            attempt->state = OPENING_AWAY;
+        enum store_result listed = persistence_learn_names(p, store, &attempt->error);
+        if (listed != STORE_OK) {
+            attempt->status = PERSISTENCE_UNWRITABLE;
+            attempt->state = is_silence(listed) ? OPENING_AWAY : OPENING_FAILED;
+        }
     }
     o->loaded = make_loaded(&o->recovery);
     if (attempt->status == PERSISTENCE_OK)
@@ -346,12 +357,13 @@ static void on_look(struct store_request *request)
 {
     struct opening *o = request->ctx;
     struct persistence *p = o->owner;
-    if (request->result == STORE_TRANSIENT || request->result == STORE_UNKNOWN) {
+    if (is_silence(request->result)) {
         be_away(o, request->error);
     } else if (p->workers) {
         /* Whatever else it says, the probe says better. */
         struct attempt *attempt = mem_calloc(1, sizeof(*attempt));
         attempt->opening = o;
+        move(o, OPENING_ANSWERED, PERSISTENCE_OK);
         workers_submit(p->workers, attempt_run, attempt);
     }
     store_request_release(request);
@@ -365,16 +377,22 @@ static void look(void *ctx)
     store_submit(o->owner->syncer->store, &o->look);
 }
 
+static void wait_while(struct opening *o, enum opening_state state, int seconds)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += seconds;
+    while (o->state == state && pthread_cond_timedwait(&o->moved, &o->mutex, &until) == 0)
+        ;
+}
+
 enum persistence_status opening_begin(struct persistence *p, struct text *error)
 {
     struct opening *o = p->opening;
-    struct timespec until;
     syncer_post(p->syncer, look, o);
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += PATIENCE_S;
     pthread_mutex_lock(&o->mutex);
-    while (o->state == OPENING_TRYING && pthread_cond_timedwait(&o->moved, &o->mutex, &until) == 0)
-        ;
+    wait_while(o, OPENING_TRYING, PATIENCE_S);
+    wait_while(o, OPENING_ANSWERED, PATIENCE_LONG_S);
     enum persistence_status status = o->status;
     if (status != PERSISTENCE_OK)
         text_append_string(error, o->why);

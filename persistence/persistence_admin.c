@@ -205,15 +205,15 @@ static enum store_result list_store(struct store *store, struct listing *listing
     return result;
 }
 
-enum persistence_status persistence_learn_names(struct persistence *p, struct store *store,
-                                                struct text *error)
+enum store_result persistence_learn_names(struct persistence *p, struct store *store,
+                                          struct text *error)
 {
     struct listing listing = {0};
     enum store_result result = list_store(store, &listing, error);
     for (size_t i = 0; i < listing.count && result == STORE_OK; i++)
         persistence_namespace(p, slice_of(listing.items[i].name));
     mem_free(listing.items);
-    return result == STORE_OK ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE;
+    return result;
 }
 
 static uint64_t stored_position(struct store *store, const char *name)

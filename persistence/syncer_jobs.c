@@ -141,6 +141,26 @@ void agent_load_again(struct namespace *ns)
         agent_start_load(ns);
 }
 
+/* While the store is known to be out of reach nobody is kept waiting for it. */
+static void begin_load(struct namespace *ns)
+{
+    struct persistence *p = ns->owner;
+    bool loading = atomic_load(&p->loading);
+    char why[NAMESPACE_ERROR_MAX];
+    if (loading) {
+        snprintf(why, sizeof(why), "%s", opening_reason(p));
+    } else if (persistence_out_of_reach(p)) {
+        persistence_trouble(p, why, sizeof(why));
+    } else {
+        agent_start_load(ns);
+        return;
+    }
+    set_error(ns, NAMESPACE_AWAY, why);
+    if (!loading)
+        agent_start_load(ns);
+    answer_load_waits(ns);
+}
+
 static void take_load(void *ctx)
 {
     struct load_wait *wait = ctx;
@@ -148,13 +168,10 @@ static void take_load(void *ctx)
     enum namespace_state state = namespace_state(ns);
     wait->next = ns->agent.load_waits;
     ns->agent.load_waits = wait;
-    if (state != NAMESPACE_READY && atomic_load(&ns->owner->loading))
-        set_error(ns, NAMESPACE_AWAY, opening_reason(ns->owner));
-    if (state == NAMESPACE_READY || state == NAMESPACE_AWAY || atomic_load(&ns->owner->stopping) ||
-        atomic_load(&ns->owner->loading))
+    if (state == NAMESPACE_READY || state == NAMESPACE_AWAY || atomic_load(&ns->owner->stopping))
         answer_load_waits(ns);
     else if (!ns->agent.loading)
-        agent_start_load(ns);
+        begin_load(ns);
 }
 
 void syncer_load(struct namespace *ns, void (*done)(void *ctx, struct namespace *ns), void *ctx)
