@@ -104,6 +104,11 @@ static int64_t object_time(const char *object)
     return -1;
 }
 
+static bool is_run(const char *object)
+{
+    return strncmp(object, "run-", 4) == 0;
+}
+
 bool tidy_may_go(const struct tidy_rules *rules, const struct head *head, struct strays *strays,
                  const char *object, int64_t now)
 {
@@ -128,5 +133,7 @@ bool tidy_may_go(const struct tidy_rules *rules, const struct head *head, struct
     /* Nothing has been folded for so long that it was not named since, at a guess: a server that
      * was started since does not know better. */
     bool old = head->base.time && now - head->base.time > long_ago && now - made > long_ago;
+    if (is_run(object)) /* others take its place without a fold */
+        old = false;
     return now - stray->since >= rules->history || old;
 }
