@@ -200,6 +200,8 @@ def fill(server, size):
     server.load(path)
     os.unlink(path)
     server.client.ask(("CAIRN", "SYNC"))
+    while not server.client.counts()[3]:
+        time.sleep(0.1)
     settle(server.client)
 
 
