@@ -193,7 +193,7 @@ size_t persistence_loaded(struct persistence *p, struct namespace **out, size_t 
 {
     pthread_mutex_lock(&p->registry);
     size_t count = p->count;
-    if (count)
+    if (count && cap)
         memcpy(out, p->ordered, (count < cap ? count : cap) * sizeof(*out));
     pthread_mutex_unlock(&p->registry);
     return count;
