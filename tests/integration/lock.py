@@ -34,8 +34,10 @@ def check(good, what, more=""):
 
 class Place:
     """A store of several servers, each with a directory of its own."""
+    left = []  # those to end, whatever happens
 
     def __init__(self, where):
+        Place.left.append(self)
         self.top = tempfile.mkdtemp(prefix="cairn-lock-")
         self.bucket = bucket.Bucket() if where == "bucket" else None
         self.store = "s3://b/fleet" if self.bucket else os.path.join(self.top, "store")
@@ -74,6 +76,7 @@ class Place:
         return [name for name in os.listdir(self.store) if name.endswith(".lock")]
 
     def end(self):
+        Place.left.remove(self)
         for one in self.servers.values():
             if one.process.poll() is None:
                 one.kill()
@@ -255,11 +258,15 @@ def main():
     print("SEED=%d" % options.seed)
     server.require_program()
     os.environ.update(bucket.ENVIRONMENT)
-    refused_with_cas()
-    told_with_lock()
-    a_lost_commit_is_found()
-    soak("bucket", options, random.Random(options.seed))
-    soak("directory", options, random.Random(options.seed))
+    try:
+        refused_with_cas()
+        told_with_lock()
+        a_lost_commit_is_found()
+        soak("bucket", options, random.Random(options.seed))
+        soak("directory", options, random.Random(options.seed))
+    finally:
+        for place in list(Place.left):
+            place.end()
     print("%(passed)d passed, %(failed)d failed" % results)
     sys.exit(results["failed"] > 0)
 
