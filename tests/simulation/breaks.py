@@ -156,9 +156,9 @@ def run(tree, build, seeds):
     out = done.stdout.decode(errors="replace")
     seeds_caught = re.findall(r"seed (\d+) (?:failed|did not repeat)", out)
     why = re.findall(r"FAILED: (.*)", out)
-    if done.returncode < 0:
-        reason = done.stderr.decode(errors="replace").strip().splitlines()
-        return "stopped by an assertion: " + (reason[-1][-90:] if reason else str(done.returncode))
+    if "a process ended with status" in out:
+        reason = re.findall(r"[^ ]*: Assertion.*", done.stderr.decode(errors="replace")) or ["no assertion (a signal)"]
+        return "seeds %s: stops at %s" % (", ".join(seeds_caught[:3]), reason[0][:90])
     if not seeds_caught:
         return None
     return "seeds %s: %s" % (", ".join(seeds_caught[:3]), re.sub(r"[0-9]+", "n", why[0])[:90] if why else "")

@@ -257,6 +257,8 @@ void world_after(struct world *w, int64_t delay,
 uint64_t world_below(struct world *w, uint64_t limit);
 /* Runs `seed` to its end; false: a property did not hold. The trace is in ret_trace. */
 void totals_add(struct sim_totals *to, const struct sim_totals *from);
+/* For who is about to end with a signal: the seed that runs, and its trace so far. */
+void world_tell_running(int fd);
 bool world_run(uint64_t seed, struct sim_totals *totals, struct text *ret_trace);
 
 /* sim_store.c */

@@ -3,11 +3,14 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "ops/mem.h"
 #include "tests/simulation/sim.h"
 
 #define FAULTY_MS 12000
+
+static const struct world *running;
 
 void world_trace(struct world *w, const char *format, ...)
 {
@@ -178,9 +181,19 @@ void totals_add(struct sim_totals *to, const struct sim_totals *from)
     to->commits += from->commits;
 }
 
+void world_tell_running(int fd)
+{
+    if (!running)
+        return;
+    ssize_t written = write(fd, running->trace.data, running->trace.len);
+    (void)written;
+    dprintf(fd, "seed %" PRIu64 " failed\n", running->seed);
+}
+
 bool world_run(uint64_t seed, struct sim_totals *totals, struct text *ret_trace)
 {
     struct world *w = mem_calloc(1, sizeof(*w));
+    running = w;
     w->seed = seed;
     w->random = random_from(seed);
     w->faulty = true;
@@ -208,5 +221,6 @@ bool world_run(uint64_t seed, struct sim_totals *totals, struct text *ret_trace)
     text_release(&w->trace);
     mem_free(w->timers);
     mem_free(w);
+    running = NULL;
     return ok;
 }

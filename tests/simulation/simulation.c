@@ -8,6 +8,7 @@
  * there are processors; worlds know nothing of each other.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -80,6 +81,14 @@ static void run_share(uint64_t first, uint64_t seeds, uint64_t step, struct resu
             return;
 }
 
+/* An assertion of the code under test, or worse. */
+static void on_signal(int number)
+{
+    signal(number, SIG_DFL);
+    world_tell_running(STDOUT_FILENO);
+    raise(number);
+}
+
 static void job_start(struct job *job, uint64_t first, uint64_t seeds, uint64_t step)
 {
     int ends[2];
@@ -91,6 +100,9 @@ static void job_start(struct job *job, uint64_t first, uint64_t seeds, uint64_t 
     if (job->pid == 0) {
         struct result result = {0};
         dup2(fileno(job->output), STDOUT_FILENO);
+        setvbuf(stdout, NULL, _IOLBF, 0);
+        signal(SIGABRT, on_signal);
+        signal(SIGSEGV, on_signal);
         run_share(first, seeds, step, &result);
         fflush(stdout);
         _exit(write(ends[1], &result, sizeof(result)) != (ssize_t)sizeof(result));
