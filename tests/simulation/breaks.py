@@ -133,8 +133,6 @@ BREAKS = [
     ("a segment's age counts from its upload, not from its name", CORE,
      "        core->queue->uploaded = true;\n", "        core->queue->uploaded = true;\n        core->queue->named = now;\n",
      CORE, "    if (core->phase == PHASE_SEGMENT && is_old(core, core->queue->named, now))", "    if (false)"),
-    ("a server whose entry has expired guesses", REPLICAS,
-     "    return sent && head->base.position > core->position", "    return false && sent && head->base.position > core->position"),
     ("a start whose entry has expired guesses", RECOVERY,
      "    return head->expired > batch->known && !head_replica(head, slice_of(batch->replica));",
      "    return batch->count == 0 && head->expired > batch->known;"),

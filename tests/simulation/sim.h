@@ -242,6 +242,7 @@ struct world {
     int64_t history;
     _Atomic int64_t replica_expiry;
     int64_t out_from, out_until;
+    const struct replica *out_for; /* NULL: all */
     bool failed;
     struct text trace;
     struct sim_totals totals;
@@ -262,7 +263,8 @@ void world_tell_running(int fd);
 bool world_run(uint64_t seed, struct sim_totals *totals, struct text *ret_trace);
 
 /* sim_store.c */
-bool store_is_out(const struct world *w);
+/* For the replica; NULL: for all. */
+bool store_is_out(const struct world *w, const struct replica *r);
 struct sim_object *store_object(struct world *w, const char *key);
 void store_put_object(struct world *w, const char *key, struct slice body);
 /* Takes the call's fields from `wanted`; replica_answered is called for it, or never. */

@@ -308,7 +308,7 @@ static void load_done(struct world *w, void *ctx, unsigned epoch)
     struct loaded loaded[SIM_SPACES] = {0};
     if (r->epoch != epoch)
         return;
-    if (store_is_out(w)) {
+    if (store_is_out(w, r)) {
         world_after(w, 100, load_done, r, epoch);
         return;
     }

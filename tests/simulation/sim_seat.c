@@ -192,7 +192,7 @@ static void fold_write_out(struct world *w, void *ctx, unsigned epoch)
     struct text error = {0};
     if (s->replica->epoch != epoch || !s->folding)
         return;
-    if (store_is_out(w)) {
+    if (store_is_out(w, s->replica)) {
         head_release(&s->fold_head);
         s->folding = false;
         return;
@@ -255,9 +255,9 @@ static void move_write_out(struct world *w, void *ctx, unsigned epoch)
     if (s->replica->epoch != epoch || !s->folding)
         return;
     struct fold_store store = store_for_runs(s);
-    bool ok =
-        !store_is_out(w) && run_make(&s->fold_head, w->inline_limit / 2, &store, &s->run, &error);
-    if (!ok && !store_is_out(w) && is_current(s))
+    bool ok = !store_is_out(w, s->replica) &&
+              run_make(&s->fold_head, w->inline_limit / 2, &store, &s->run, &error);
+    if (!ok && !store_is_out(w, s->replica) && is_current(s))
         world_fail(w, "%s cannot make a run: %s", s->replica->incarnation, text_terminated(&error));
     text_release(&error);
     if (!ok) {
@@ -315,7 +315,7 @@ static void reload_done(struct world *w, void *ctx, unsigned epoch)
     if (s->replica->epoch != epoch)
         return;
     s->reloading = false;
-    if (store_is_out(w) || (world_below(w, 4) == 0 && w->faulty)) {
+    if (store_is_out(w, s->replica) || (world_below(w, 4) == 0 && w->faulty)) {
         sync_core_reload_failed(s->core, replica_steady(s->replica), STORE_TRANSIENT,
                                 "out of reach");
         step(s);
@@ -443,7 +443,7 @@ static void tidy_read(struct world *w, void *ctx, unsigned epoch)
     struct head head;
     struct text error = {0};
     char key[STORE_KEY_MAX];
-    if (s->replica->epoch != epoch || !s->replica->up || store_is_out(w))
+    if (s->replica->epoch != epoch || !s->replica->up || store_is_out(w, s->replica))
         return;
     snprintf(key, sizeof(key), "%s.json", s->space->name);
     const struct sim_object *object = store_object(s->world, key);
@@ -461,7 +461,7 @@ static void on_tidy(struct world *w, void *ctx, unsigned epoch)
     if (s->replica->epoch != epoch)
         return;
     world_after(w, SIM_TIDY_MS, on_tidy, s, epoch);
-    if (store_is_out(w))
+    if (store_is_out(w, s->replica))
         return;
     text_clear(&s->listed);
     for (size_t i = 0; i < w->object_count; i++) {

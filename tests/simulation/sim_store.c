@@ -15,9 +15,10 @@ struct sim_object *store_object(struct world *w, const char *key)
     return NULL;
 }
 
-bool store_is_out(const struct world *w)
+bool store_is_out(const struct world *w, const struct replica *r)
 {
-    return w->faulty && w->out_from <= w->now && w->now < w->out_until;
+    return w->faulty && (!w->out_for || w->out_for == r) && w->out_from <= w->now &&
+           w->now < w->out_until;
 }
 
 static void remove_object(struct world *w, const char *key)
@@ -194,7 +195,11 @@ static void plan_fault(struct call *call, enum sim_fault fault, int64_t there, i
         plan(call, TIMEOUT_MS, on_no_answer);
         break;
     case SIM_FAULT_REQUEST_LOST: plan(call, TIMEOUT_MS, on_no_answer); break;
-    case SIM_FAULT_OUT: plan(call, there, on_no_answer); break;
+    case SIM_FAULT_OUT:
+        if (w->out_for && w->now < w->out_from + TIMEOUT_MS) /* the way back goes first */
+            plan(call, there, on_land);
+        plan(call, there + back, on_no_answer);
+        break;
     case SIM_FAULT_LATE:
         plan(call, TIMEOUT_MS, on_no_answer);
         plan(call, TIMEOUT_MS + 1 + rest, on_land);
@@ -251,9 +256,9 @@ void store_send(struct seat *s, bool put, const struct sync_request *wanted)
     int64_t back = 1 + (int64_t)world_below(w, 40);
     enum sim_fault fault = (enum sim_fault)world_below(w, SIM_FAULT_COUNT);
     bool faulty = w->faulty && world_below(w, 4) == 0 && fault_fits(call, fault);
-    if (store_is_out(w))
+    if (store_is_out(w, r))
         fault = SIM_FAULT_OUT;
-    if (store_is_out(w) || (faulty && fault != SIM_FAULT_OUT)) {
+    if (store_is_out(w, r) || (faulty && fault != SIM_FAULT_OUT)) {
         world_trace(w, "%s %s %s: %s", r->incarnation, put ? "PUT" : "GET", call->key,
                     fault_names[fault]);
         w->totals.faults[fault]++;
@@ -270,7 +275,7 @@ static void on_remove(struct world *w, void *ctx, unsigned epoch)
     struct text *key = ctx;
     (void)epoch;
     world_trace(w, "REMOVE %s lands", text_terminated(key));
-    if (!w->failed && !store_is_out(w))
+    if (!w->failed && !store_is_out(w, NULL))
         remove_object(w, text_terminated(key));
     text_release(key);
     mem_free(key);

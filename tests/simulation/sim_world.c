@@ -103,9 +103,12 @@ static void make_spaces(struct world *w)
         space->canon = mem_calloc(1, sizeof(*space->canon));
         space->canon[0].ks = keyspace_create(NULL);
     }
-    w->out_from = world_below(w, 2) ? 500 + (int64_t)world_below(w, 9000) : INT64_MAX;
-    w->out_until =
-        w->out_from == INT64_MAX ? 0 : w->out_from + 1000 + (int64_t)world_below(w, 4000);
+    if (world_below(w, 2)) {
+        bool all = world_below(w, 2);
+        w->out_for = all ? NULL : &w->replicas[world_below(w, 3)];
+        w->out_from = 500 + (int64_t)world_below(w, all ? 9000 : 4000);
+        w->out_until = w->out_from + 1000 + (int64_t)world_below(w, all ? 4000 : 7000);
+    }
     w->inline_limit = world_below(w, 2) ? 1500 : 400;
     w->history = (int64_t)world_below(w, 4) * 1200;
     w->replica_expiry = world_below(w, 3) == 0 ? 2500 + (int64_t)world_below(w, 2000) : 0;
