@@ -219,6 +219,7 @@ def served_on(o):
         connection.call("SELECT", "5")
         said = ask(connection, "GET", "k")
         o.check(starts(said, "LOADING"), "what is not in memory is answered -LOADING", said)
+        time.sleep(3)  # the tries of its load are over
         connection.call("SELECT", "0")
         o.check(says(started, "out of reach; served on from memory") == 1, "the log tells the outage once", started.last_log_lines(9))
         o.check(says(started, "the oldest op that is not in the store is") == 1, "and that ops are late, once", started.last_log_lines(9))
