@@ -91,6 +91,8 @@ static int serve(int argc, char **argv)
     if (!write_pidfile(pidfile, &error) || !server_open(&error)) {
         if (logfile[0])
             log_line(LOG_WARNING, "cannot start: %s", text_terminated(&error));
+        mem_free(logfile);
+        mem_free(pidfile);
         return fail(&error);
     }
     server_run();
