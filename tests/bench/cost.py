@@ -35,6 +35,7 @@ SECONDS = int(os.environ.get("SECONDS_PER_CELL", "1" if bench.QUICK else "2"))
 LONG = tuple(int(n) for n in os.environ.get("LONG", "1000000:100").split(":"))
 LONG_SYNCS = int(os.environ.get("LONG_SYNCS", "1000"))
 LONG_LIMIT = 60
+SHARED_KEEPS = 80   # more commits than a shared tail keeps: only then is the filling folded
 MODES = os.environ.get("MODES", "alone,shared").split(",")
 RATE = int(os.environ.get("RATE", "2000"))
 ENDPOINT = os.environ.get("S3_ENDPOINT")
@@ -200,7 +201,11 @@ def fill(server, size):
     server.load(path)
     os.unlink(path)
     server.client.ask(("CAIRN", "SYNC"))
-    while not server.client.counts()[3]:
+    for i in range(SHARED_KEEPS if server.shared else 0):
+        server.client.ask(("SET", key(0), str(i)), ("CAIRN", "SYNC"))
+    for _ in range(300):
+        if server.client.counts()[3]:
+            break
         time.sleep(0.1)
     settle(server.client)
 
