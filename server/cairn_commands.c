@@ -20,24 +20,33 @@ static void answer_sync(struct resp_writer *out, bool reached, enum persistence_
                             reason[0] ? reason : "the server is going down");
 }
 
-static void sync_command(struct exec *x)
+/* The client's namespace or the one it names, in memory. False: an error was written, or the
+ * command will be run again once it is loaded. */
+static bool namespace_of(struct exec *x, struct namespace **ret_ns)
 {
-    struct namespace *ns = x->ns;
+    *ret_ns = x->ns;
     if (x->argc > 3) {
         exec_wrong_arity(x);
-        return;
+        return false;
     }
-    if (x->argc == 3 && !exec_namespace(x, x->argv[2], &ns))
-        return;
-    wait_for_sync(x, ns, answer_sync);
+    if ((x->argc == 3 && !exec_namespace(x, x->argv[2], ret_ns)) ||
+        !exec_lock_namespaces(x, ret_ns, 1))
+        return false;
+    exec_unlock_namespaces(x);
+    return true;
+}
+
+static void sync_command(struct exec *x)
+{
+    struct namespace *ns;
+    if (namespace_of(x, &ns))
+        wait_for_sync(x, ns, answer_sync);
 }
 
 static void position_command(struct exec *x)
 {
-    struct namespace *ns = x->ns;
-    if (x->argc > 3)
-        exec_wrong_arity(x);
-    else if (x->argc < 3 || exec_namespace(x, x->argv[2], &ns))
+    struct namespace *ns;
+    if (namespace_of(x, &ns))
         resp_write_integer(x->out, (long long)namespace_position(ns));
 }
 
@@ -138,7 +147,7 @@ static const struct command subcommands[] = {
     CAIRN("durability", -2, CMD_FAST | CMD_NO_LOCK, durability_command, "[applied|written|durable]", "What an answer promises to this connection: applied in memory, written to the journal's disk, durable in the store."),
     CAIRN("history", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_history, "[count]", "The newest commits of the namespace in the store, newest first: position, time, replica, number of ops. 10 of them, -1 for all."),
     CAIRN("namespaces", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_namespaces, "", "All namespaces, in the store and in memory, with state, position and keys."),
-    CAIRN("position", -2, CMD_FAST | CMD_NO_LOCK, position_command, "[namespace]", "How many commits a namespace has had."),
+    CAIRN("position", -2, CMD_FAST | CMD_OWN_LOCKS, position_command, "[namespace]", "How many commits a namespace has had."),
     CAIRN("probe", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, probe_command, "", "Shows that the store's conditional writes hold, by racing for objects of its own."),
     CAIRN("sync", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, sync_command, "[namespace]", "Brings a namespace to the store now; answers with its position."),
     CAIRN("verify", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_verify, "[namespace]", "Reads a namespace back from the store and checks all of it; an error names the first fault."),

@@ -224,6 +224,31 @@ static void a_position_of_another_server_is_waited_for(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* Asked by a client of another namespace of a server that has not loaded it yet. */
+static void expect_position_of_other(struct child *child, const char *question)
+{
+    assert_int_equal(stop(child, SIGTERM), 0);
+    start_in(child, by_hand);
+    int fd = open_client(child);
+    tell(fd, question);
+    expect(fd, ":1\r\n");
+    close(fd);
+}
+
+static void a_namespace_not_in_memory_is_loaded_for_its_position(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, by_hand);
+    int fd = open_client(&child);
+    tell(fd, "SELECT other\r\nSET k v\r\nCAIRN SYNC\r\n");
+    expect(fd, "+OK\r\n+OK\r\n:1\r\n");
+    close(fd);
+    expect_position_of_other(&child, "CAIRN POSITION other\r\n");
+    expect_position_of_other(&child, "CAIRN SYNC other\r\n");
+    end(&child);
+}
+
 static void a_server_ends_well_while_clients_wait(void **state)
 {
     (void)state;
@@ -256,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_store_that_is_slow_holds_up_only_who_asked_it),
         cmocka_unit_test(waiting_for_a_position_ends_at_it_or_at_its_timeout),
         cmocka_unit_test(a_position_of_another_server_is_waited_for),
+        cmocka_unit_test(a_namespace_not_in_memory_is_loaded_for_its_position),
         cmocka_unit_test(a_server_ends_well_while_clients_wait),
     };
     return cmocka_run_group_tests_name("cairn", tests, NULL, NULL);
