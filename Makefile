@@ -153,7 +153,7 @@ define MODULE_LIB
 $(BUILD)/lib$(1).a: $$(OBJ.$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+	$$(Q)$$(AR) rcs $$@ $$^
 endef
 $(foreach m,$(MODULES) testsupport,$(eval $(call MODULE_LIB,$(m))))
 
