@@ -318,6 +318,8 @@ void batch_hold_durable(struct client *client)
     struct durable_wait *wait = mem_calloc(1, sizeof(*wait));
     wait->client = client_ref(client);
     atomic_store(&wait->left, 1);
+    if (!(client->hold & HOLD_DURABLE))
+        client->durable_since = client->loop->now;
     client->hold |= HOLD_DURABLE;
     client->durable_waits++;
     for (size_t i = 0; i < client->mark_count; i++) {

@@ -129,6 +129,7 @@ struct client {
     struct write_mark *marks;             /* how far its writes went in each namespace, for WAIT */
     size_t mark_count;
     unsigned durable_waits;   /* commits that its HOLD_DURABLE waits for */
+    int64_t durable_since;    /* ms, when that began */
     int64_t soft_limit_since; /* output buffer above its soft limit since; 0: not */
     int64_t query_peak, reply_peak_ms;
     size_t held_before; /* output length where the answer of a wait began */

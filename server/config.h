@@ -21,7 +21,8 @@
     X(port) X(unixsocketperm) X(tcp_backlog) X(timeout) X(tcp_keepalive) X(protected_mode)         \
     X(maxclients) X(threads)                                                                       \
     X(daemonize) X(loglevel) X(databases) X(enable_debug_command) X(enable_protected_configs)      \
-    X(shared) X(sync_interval) X(durability) X(journal) X(journal_fsync) X(pending_limit) X(inline_limit)    \
+    X(shared) X(sync_interval) X(durability) X(durable_timeout) X(journal) X(journal_fsync)        \
+    X(pending_limit) X(inline_limit)                                                               \
     X(journal_orphans) X(replica_expiry) X(chunk_size) X(history) X(workers) X(idle_unload)        \
     X(commit_mode) X(lock_ttl) X(s3_path_style) X(s3_connect_timeout) X(s3_first_byte_timeout) X(s3_timeout)                  \
     X(maxmemory) X(maxmemory_policy) X(maxmemory_samples) X(query_buffer_limit)                    \

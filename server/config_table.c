@@ -96,6 +96,7 @@ const struct directive config_directives[] = {
     BOOL("shared", shared, 0, FIXED, NULL, "other servers use the store at the same time; each needs a dir of its own"),
     TIME("sync-interval", sync_interval, 0, FOREVER_MS, 1000, 0, apply_sync_interval, "seconds between syncs to the store (0.5, 500ms, 2m); 0: only on demand"),
     ENUM("durability", NULL, durability, durability_words, DURABILITY_APPLIED, 0, NULL, "what an answer promises to new connections: applied in memory, written to the journal's disk, durable in the store"),
+    TIME("durable-timeout", durable_timeout, 0, FOREVER_MS, 60000, 0, NULL, "an answer that waits so long for the store becomes an error that says unknown, and the connection ends; 0: it waits for ever"),
     BOOL("journal", journal, 1, FIXED, NULL, "keeps ops that are not yet in the store in a local journal"),
     ENUM("journal-fsync", "appendfsync", journal_fsync, fsync_words, JOURNAL_FSYNC_EVERYSEC, 0, apply_journal_fsync, "when the journal is brought to disk: before answers leave, every second, or as the system likes"),
     ENUM("journal-orphans", NULL, journal_orphans, orphans_words, JOURNAL_ORPHANS_REFUSE, FIXED, NULL, "ops of an old journal that may be committed or not (see replica-expiry): refuse to start, replay them, or drop them"),

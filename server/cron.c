@@ -23,6 +23,8 @@
 #define EXPIRE_TIME_US   20000 /* of a tick's 100 ms, over all namespaces of the loop */
 #define CLIENTS_PER_TICK 64    /* at the least; all are seen within a second */
 #define IDLE_BUFFERS_MS  2000  /* as Redis: buffers of a client idle so long go back */
+#define IN_DOUBT                                                                                   \
+    "UNKNOWN the store did not confirm within durable-timeout; the write may or may not last"
 
 static bool closed_by_timeout(struct loop *loop, struct client *client, int64_t idle)
 {
@@ -34,6 +36,27 @@ static bool closed_by_timeout(struct loop *loop, struct client *client, int64_t 
              (long long)(idle / 1000));
     (void)loop;
     client_close_now(client);
+    return true;
+}
+
+/* The store has not taken in time what it wrote: whether it will, nobody knows. Its replies are
+ * dropped for one error; behind a reply that is partly sent there is no place for one. */
+static bool closed_in_doubt(struct client *client, int64_t now)
+{
+    int64_t limit = CONFIG(durable_timeout);
+    if (!limit || !(client->hold & HOLD_DURABLE) || now - client->durable_since <= limit)
+        return false;
+    log_line(LOG_WARNING,
+             "client id=%llu closed: the store did not take its writes within durable-timeout",
+             (unsigned long long)client->id);
+    if (client->writable_wait || resp_buffer_pending(&client->output) == 0) {
+        client_close_now(client);
+        return true;
+    }
+    resp_buffer_consume(&client->output, resp_buffer_pending(&client->output));
+    resp_write_error(&client->writer, IN_DOUBT);
+    client->hold &= ~(unsigned)HOLD_DURABLE;
+    client_close_after_reply(client);
     return true;
 }
 
@@ -62,7 +85,7 @@ static void size_reply(struct client *client, int64_t now)
 static void see_client(struct loop *loop, struct client *client, int64_t now)
 {
     int64_t idle = now - atomic_load_explicit(&client->last_ms, memory_order_relaxed);
-    if (closed_by_timeout(loop, client, idle))
+    if (closed_in_doubt(client, now) || closed_by_timeout(loop, client, idle))
         return;
     if (idle > IDLE_BUFFERS_MS && resp_reader_buffered(client->reader) == 0) {
         resp_reader_idle(client->reader);

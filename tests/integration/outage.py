@@ -239,6 +239,26 @@ def served_on(o):
         started.kill()
 
 
+def in_doubt(o):
+    """A durable answer that the store does not allow in time becomes an error that says unknown; the write itself goes on."""
+    started, connection = o.start("--durability", "durable", "--durable-timeout", "1")
+    o.check(ask(connection, "INCR", "n") == 1, "the bucket takes commits")
+    o.bucket.mode = "hang up"
+    o.check(ask(connection, "GET", "n") == b"1", "reads are answered")
+    said = ask(connection, "INCR", "n")
+    o.check(starts(said, "UNKNOWN "), "an error says unknown", said)
+    try:
+        ended = connection.call("PING")
+    except (ConnectionError, OSError):
+        ended = True
+    o.check(ended is True, "and the connection ends", ended)
+    again = resp.Connection(started.port)
+    o.check(ask(again, "GET", "n") == b"2", "the write is not undone")
+    o.bucket.mode = ""
+    o.check(again.call("WAIT", "1", "10000") == 1 and ask(again, "INCR", "n") == 3, "answers are durable again")
+    started.kill()
+
+
 def limit(o):
     """Past four times pending-limit writes are refused with the bucket's trouble; what a deletion keeps for its undoing counts."""
     for shared in ("no", "yes"):
@@ -347,7 +367,7 @@ def blocked_and_watched(o):
     o.check(said[2] is None, "a watched key is seen to change", said)
 
 
-CASES = [away_at_start, silent_at_start, refused_at_start, refused_once_in_reach, served_on, limit, polls, blocked_and_watched]
+CASES = [away_at_start, silent_at_start, refused_at_start, refused_once_in_reach, served_on, in_doubt, limit, polls, blocked_and_watched]
 
 
 def main():
