@@ -20,8 +20,8 @@ static void answer_sync(struct resp_writer *out, bool reached, enum persistence_
                             reason[0] ? reason : "the server is going down");
 }
 
-/* The client's namespace or the one it names, in memory. False: an error was written, or the
- * command will be run again once it is loaded. */
+/* The client's namespace or the one it names, in memory; that alone is no use of it. False: an
+ * error was written, or the command will be run again once it is loaded. */
 static bool namespace_of(struct exec *x, struct namespace **ret_ns)
 {
     *ret_ns = x->ns;
@@ -29,8 +29,11 @@ static bool namespace_of(struct exec *x, struct namespace **ret_ns)
         exec_wrong_arity(x);
         return false;
     }
-    if ((x->argc == 3 && !exec_namespace(x, x->argv[2], ret_ns)) ||
-        !exec_lock_namespaces(x, ret_ns, 1))
+    if (x->argc == 3 && !exec_namespace(x, x->argv[2], ret_ns))
+        return false;
+    if (namespace_state(*ret_ns) == NAMESPACE_READY)
+        return true;
+    if (!exec_lock_namespaces(x, ret_ns, 1))
         return false;
     exec_unlock_namespaces(x);
     return true;
