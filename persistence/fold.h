@@ -16,8 +16,8 @@ struct fold_store {
     void *ctx;
     /* Appends the bytes of an object of this namespace. They are checked by the caller. */
     bool (*read)(void *ctx, const char *object, struct text *body, struct text *error);
-    /* Puts a new chunk (run_make: a new run) and says its name. Not needed by fold_export and
-     * fold_load. */
+    /* Puts a new chunk (run_make: a new run) and says its name. Not needed by fold_visit_state
+     * and fold_load. */
     bool (*write)(void *ctx, struct slice body, char object[COMMIT_OBJECT_SIZE],
                   struct text *error);
 };

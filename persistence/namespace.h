@@ -72,7 +72,8 @@ void namespace_forget(struct namespace *ns); /* takes back the last namespace_re
 /* The newest time of any op the namespace has had. No op may run at an earlier time, or a replay of
  * the store would differ: take the later of this and the clock. */
 int64_t namespace_clock(const struct namespace *ns);
-/* Ops recorded so far since the namespace was made in this process: a mark for namespace_wait. */
+/* Ops recorded so far since the namespace was made in this process: a mark for
+ * persistence_wait. */
 uint64_t namespace_mark(const struct namespace *ns);
 
 /*

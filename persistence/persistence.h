@@ -24,7 +24,7 @@ enum journal_fsync { JOURNAL_FSYNC_ALWAYS, JOURNAL_FSYNC_EVERYSEC, JOURNAL_FSYNC
 /* What becomes of ops of the journal of which nobody knows any more whether they are committed. */
 enum journal_orphans { JOURNAL_ORPHANS_REFUSE, JOURNAL_ORPHANS_REPLAY, JOURNAL_ORPHANS_DROP };
 
-/* applied < written < durable: DESIGN.md section 9. */
+/* applied < written < durable: docs/guarantees.md. */
 enum durability { DURABILITY_APPLIED, DURABILITY_WRITTEN, DURABILITY_DURABLE };
 
 /* How a head is replaced: by the store's conditional PUT, or alone under a lock object. */

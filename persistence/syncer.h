@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The driver of the sync cores: one thread with a libevent loop that carries out their requests,
- * has folds and loads done by the workers, and answers those who wait. Everything but create,
- * destroy, post and mark_dirty happens on that thread.
+ * has folds and loads done by the workers, and answers those who wait. All the work happens on that
+ * thread; what is below create and destroy only hands it over, and may be called on any.
  */
 #ifndef CAIRN_PERSISTENCE_SYNCER_H
 #define CAIRN_PERSISTENCE_SYNCER_H

@@ -5,7 +5,7 @@
  * for another namespace waits for the next pass. The lock is taken at the first request that needs
  * it and given back after BATCH_REQUESTS_MAX. While one request runs, the memory that those behind
  * it will need is on its way: their buckets first, then their entries. This is what the speed of
- * the server comes from (PERFORMANCE.md).
+ * the server comes from (docs/performance.md).
  */
 #include <assert.h>
 

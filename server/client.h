@@ -108,7 +108,7 @@ struct client {
     _Atomic int64_t query_bytes, query_free, output_bytes, reply_size, reply_peak, memory;
     _Atomic int protocol; /* 2 or 3 */
 
-    /* Under the registry's mutex (client_registry_lock), since strings are not atomic. */
+    /* Under the registry's mutex (registry_lock), since strings are not atomic. */
     char *name;                           /* CLIENT SETNAME; NULL: none */
     char *library_name, *library_version; /* CLIENT SETINFO; NULL: none */
     struct client *registry_prev, *registry_next;

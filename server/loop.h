@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Event loops: one a thread, each with its own libevent base, its own connections and its own
- * arena. A turn has four steps (DESIGN.md section 5); posts from other threads run between the
- * waiting and the reading. This header is what command families may use; loop-internal.h the rest.
+ * arena. A turn waits, reads, executes and writes (ARCHITECTURE.md); posts from other threads run
+ * between the waiting and the reading. This header is what command families may use;
+ * loop-internal.h the rest.
  */
 #ifndef CAIRN_SERVER_LOOP_H
 #define CAIRN_SERVER_LOOP_H

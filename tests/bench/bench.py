@@ -18,7 +18,7 @@ cairn's throughput over redis-server's (more is better), redis-server's processo
 better) and cairn's throughput over the responder's. Absolute figures differ from machine to machine.
 
 In the part `threads` nothing is pinned and two redis-benchmarks of 25 connections each run at the same time; the
-figures of Valkey and pogocache are those of PERFORMANCE.md. The part `shared` compares cairn with itself, a
+figures of Valkey and pogocache are of an earlier measurement, kept below as constants. The part `shared` compares cairn with itself, a
 directory store with and without --shared yes.
 """
 import csv
@@ -306,7 +306,7 @@ def speed(report):
     return cells
 
 
-# Throughput over redis-server's, (Valkey 8, pogocache 1.3), of PERFORMANCE.md: one thread.
+# Throughput over redis-server's of (Valkey 8, pogocache 1.3) with one thread, measured before cairn was begun.
 OTHERS = {("GET", 16): (1.12, 1.48), ("GET", 128): (1.24, 1.55), ("SET", 16): (1.09, 1.50), ("SET", 128): (1.08, 1.71),
           ("INCR", 16): (0.96, 1.03), ("INCR", 128): (1.03, 1.04), ("HSET", 16): (0.97, None), ("SADD", 16): (1.21, None)}
 

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 findings=0
 finding() { echo "$1"; findings=$((findings + 1)); }
 
-# Product code: who may include whom (DESIGN.md section 3).
+# Product code: who may include whom (ARCHITECTURE.md).
 declare -A may=([resp]='resp' [ops]='ops' [persistence]='ops|persistence'
                 [server]='resp|ops|persistence|server')
 for module in resp ops persistence server; do
