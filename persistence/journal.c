@@ -252,7 +252,9 @@ static uint64_t oldest_needed(struct journal *journal, uint64_t sequence)
 }
 
 /* Makes the next file, for records from `start` on. It is on disk before it is said to be there,
- * and said to be there before anything is written to it. */
+ * and said to be there before anything is written to it. Where it may be there after a failure,
+ * nothing more goes to the file before it: a reader looks for records from `start` on in it alone.
+ */
 static int open_next(struct journal *journal, uint64_t start)
 {
     char name[JOURNAL_NAME_SIZE];
@@ -263,13 +265,15 @@ static int open_next(struct journal *journal, uint64_t start)
         return errno;
     int error = write_header(journal, fd, sequence, start);
     /* Once it may be noted it stays, whatever fails, and is taken up at the next try. */
-    if (error && journal->noted != sequence)
-        unlinkat(journal->directory, name, 0);
+    bool stays = !error || journal->noted == sequence || unlinkat(journal->directory, name, 0) < 0;
     if (!error) {
         journal->noted = sequence;
         error = note_files(journal, oldest_needed(journal, sequence), sequence);
     }
     if (error) {
+        pthread_mutex_lock(&journal->mutex);
+        journal->suspect |= stays;
+        pthread_mutex_unlock(&journal->mutex);
         close(fd);
         return error;
     }

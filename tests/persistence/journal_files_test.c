@@ -163,6 +163,40 @@ static void an_old_file_goes_however_small(void **state)
     close(place);
 }
 
+static int swap_file(struct identity *identity, int fd)
+{
+    pthread_mutex_lock(&identity->mutex);
+    int was = identity->fd;
+    identity->fd = fd;
+    pthread_mutex_unlock(&identity->mutex);
+    return was;
+}
+
+/* A reader takes the old file's records up to where the new one says that it begins. */
+static void nothing_goes_to_the_old_file_once_a_new_one_may_count(void **state)
+{
+    int place = open_place(state);
+    struct identity identity;
+    know(place, &identity);
+    struct journal *journal = begin_known(place, &identity, INCARNATION, JOURNAL_FSYNC_EVERYSEC);
+    int unwritable = openat(place, "identity", O_RDONLY | O_CLOEXEC);
+    int writable = swap_file(&identity, unwritable);
+    put(journal, "a", 1, "one");
+    for (int i = 0; i < 100 && count_files(*state, ".", "journal-2.log") == 0; i++)
+        usleep(100000);
+    usleep(100000); /* for the note that fails */
+    uint64_t ticket = put(journal, "a", 2, "two");
+    if (journal_harden(journal, ticket, true))
+        assert_read(place, 2, 3);
+    swap_file(&identity, writable);
+    assert_true(journal_harden(journal, ticket, true));
+    assert_true(journal_destroy(journal, false));
+    assert_read(place, 2, 3);
+    identity_close(&identity);
+    close(unwritable);
+    close(place);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, directory_setup, directory_teardown)
 
 int main(void)
@@ -172,6 +206,7 @@ int main(void)
         T(a_journal_that_was_emptied_leaves_nothing_missing),
         T(no_crash_between_files_is_taken_for_a_missing_one),
         T(an_old_file_goes_however_small),
+        T(nothing_goes_to_the_old_file_once_a_new_one_may_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
