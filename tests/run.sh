@@ -15,23 +15,29 @@ logs=$BUILD/test-logs
 mkdir -p "$logs"
 export BUILD
 
-# Every unit test binary, in TAP; a binary that ends badly counts as one more failure.
+# One unit test binary, in TAP; one that ends badly counts as one more failure.
+unit_binary() {
+    local binary=$1 out status ok bad
+    out=$(CMOCKA_MESSAGE_OUTPUT=TAP timeout 600 "$binary" 2>&1 </dev/null)
+    status=$?
+    ok=$(grep -c '^ok ' <<<"$out")
+    bad=$(grep -c '^not ok ' <<<"$out")
+    if [ $status -ne 0 ] && [ "$bad" -eq 0 ] || [ "$ok" -eq 0 ]; then
+        bad=$((bad + 1))
+    fi
+    [ "$bad" -eq 0 ] || printf '%s\n%s: exit status %s\n' "$out" "$binary" $status
+    printf '%-55s %4d passed %3d failed\n' "${binary#"$BUILD"/tests/}" "$ok" "$bad"
+}
+export -f unit_binary
+
+# Two at a time: some wait more than they work.
 step_unit() {
-    local passed=0 failed=0 binary out status ok bad
-    for binary in "$BUILD"/tests/{resp,ops,persistence,server}/*_test; do
-        [ -x "$binary" ] || continue
-        out=$(CMOCKA_MESSAGE_OUTPUT=TAP timeout 600 "$binary" 2>&1 </dev/null)
-        status=$?
-        ok=$(grep -c '^ok ' <<<"$out")
-        bad=$(grep -c '^not ok ' <<<"$out")
-        if [ $status -ne 0 ] && [ "$bad" -eq 0 ] || [ "$ok" -eq 0 ]; then
-            bad=$((bad + 1))
-        fi
-        [ "$bad" -eq 0 ] || printf '%s\n%s: exit status %s\n' "$out" "$binary" $status
-        printf '%-55s %4d passed %3d failed\n' "${binary#"$BUILD"/tests/}" "$ok" "$bad"
-        passed=$((passed + ok)) failed=$((failed + bad))
-    done
-    echo "$passed passed, $failed failed"
+    local lines=$logs/unit.lines binaries
+    binaries=$(find "$BUILD"/tests/{resp,ops,persistence,server} -name '*_test' -type f -perm -u+x | sort)
+    xargs -P 2 -I '{}' bash -c 'unit_binary "$1"' _ '{}' <<<"$binaries" | tee "$lines"
+    awk -v binaries="$(wc -l <<<"$binaries")" '
+        / passed +[0-9]+ failed$/ { seen++; passed += $(NF - 3); failed += $(NF - 1) }
+        END { printf "%d passed, %d failed\n", passed, failed + (seen != binaries) }' "$lines"
 }
 
 step_tidy() {

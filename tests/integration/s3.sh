@@ -6,7 +6,7 @@
 # In the end several servers share a place in it, with a proxy before it that loses and delays.
 #
 #   tests/integration/s3.sh         CAIRN=build/cairn-server; S3_ENDPOINT: another server than Ceph's
-#                                   S3_SOAK_SECONDS=60, SEED as in sharing.py
+#                                   S3_SOAK_SECONDS=20, SEED as in sharing.py
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 CAIRN=${CAIRN:-${BUILD:-build}/cairn-server}
@@ -155,7 +155,7 @@ start "$work/five" --s3-endpoint nonsense
 check "a bad endpoint is refused" yes "$(grep -q "s3-endpoint 'nonsense'" "$work/log" && echo yes)"
 
 /usr/bin/python3 tests/integration/sharing.py --server "$CAIRN" --servers 4 --clients 8 \
-    --seconds "${S3_SOAK_SECONDS:-60}" --store "s3://$S3_BUCKET/soak-$$-$RANDOM" \
+    --seconds "${S3_SOAK_SECONDS:-20}" --store "s3://$S3_BUCKET/soak-$$-$RANDOM" \
     --endpoint "$S3_ENDPOINT" 2>&1 | tee "$work/soak"
 read -r p _ f _ < <(grep -E '^[0-9]+ passed, [0-9]+ failed' "$work/soak" || echo "0 passed, 1 failed")
 passed=$((passed + p)) failed=$((failed + f))

@@ -32,11 +32,11 @@ install_packages() {
         fail "cannot install$missing: $(tail -n 3 "$dir/install.log")"
 }
 
-# A port P such that nothing listens on P to P+3.
+# A port P such that nothing listens on P to P+3; below those that the kernel gives to connections.
 free_port() {
     local p
     for _ in $(seq 50); do
-        p=$((21000 + RANDOM % 30000))
+        p=$((21000 + RANDOM % 11000))
         if ! { ss -Htln 2>/dev/null || true; } | grep -qE "[:.]($p|$((p + 1))|$((p + 2))|$((p + 3))) "; then
             echo "$p"
             return
