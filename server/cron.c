@@ -49,7 +49,7 @@ static bool closed_in_doubt(struct client *client, int64_t now)
     log_line(LOG_WARNING,
              "client id=%llu closed: the store did not take its writes within durable-timeout",
              (unsigned long long)client->id);
-    if (client->writable_wait || resp_buffer_pending(&client->output) == 0) {
+    if (client->output.sent || resp_buffer_pending(&client->output) == 0) {
         client_close_now(client);
         return true;
     }

@@ -404,6 +404,26 @@ def blocked_levels(faults):
     faults.check(applied.call("WAIT", "1", "20000") == 1, "WAIT is answered behind the commit")
 
 
+def in_doubt_behind_a_part(faults):
+    """A durable answer runs out of time while the reply before it is partly sent: nothing may look like the rest of that reply."""
+    connection = faults.start("--sync-interval", "0", "--durable-timeout", "1")
+    value = b"x" * (32 << 20)
+    connection.call("SET", "large", value)
+    with open(os.path.join(faults.directory(), "store", ".cairn", "swap"), "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection.call("CAIRN", "DURABILITY", "durable")
+        connection.send(resp.encode("GET", "large"))
+        time.sleep(0.3)
+        connection.send(resp.encode("SET", "k", "v"))
+        time.sleep(0.3)
+        whole = b"$%d\r\n%s\r\n" % (len(value), value)
+        begin = connection.stream.read(12 << 20)  # so that the socket takes more
+        time.sleep(2.5)
+        seen = begin + (until_end(connection) or b"")
+    faults.check(len(seen) < len(whole), "the reply had only been sent in part", len(seen))
+    faults.check(whole.startswith(seen), "it ends in the midst", seen[-100:])
+
+
 def second_server(faults):
     first = faults.start()
     first.call("SET", "k", "v")
@@ -756,7 +776,7 @@ def terminated(faults):
 
 
 FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, fsync_error_always, fsync_error_everysec,
-          blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, second_server,
+          blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, in_doubt_behind_a_part, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
           torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, terminated]
 
