@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The hash table of keyspaces, big hashes and big sets: pointers to items that hold their own key.
+ * The hash table of keyspaces, channels and the like: pointers to items that hold their own key.
+ * Big hashes and sets have pack_table.h.
  *
  * Buckets are one cache line: seven one-byte tags, seven pointers, and a child bucket when seven
  * are not enough. The table grows and shrinks by linear hashing, one bucket a time, so no
