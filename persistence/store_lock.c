@@ -264,12 +264,25 @@ static void confirm(struct lock_swap *swap)
     send_to_inner(swap);
 }
 
+/* Until half the TTL from when our token was sent: a request may be kept back before it is sent. */
+static int64_t time_left(const struct lock_swap *swap)
+{
+    return swap->put_at + swap->store->terms->ttl_ms / 2 - now_of(swap);
+}
+
+/* For a request; 0 would be no limit. */
+static int64_t limit_of(const struct lock_swap *swap)
+{
+    int64_t left = time_left(swap);
+    return left ? left : -1;
+}
+
 static void put_object(struct lock_swap *swap)
 {
     struct store *to = swap->store->inner;
     struct store_request *inner = prepare(swap, STEP_SWAP, STORE_PUT, swap->request->key);
     inner->body = swap->request->body;
-    inner->within_ms = swap->put_at + swap->store->terms->ttl_ms / 4 * 3 - now_of(swap);
+    inner->within_ms = limit_of(swap);
     inner->store = to;
     to->kind->submit(to, inner); /* counted when it came to us */
 }
@@ -277,7 +290,7 @@ static void put_object(struct lock_swap *swap)
 static void free_lock(struct lock_swap *swap)
 {
     struct store_request *inner = prepare(swap, STEP_FREE, STORE_REMOVE, swap->lock_key);
-    inner->within_ms = swap->store->terms->ttl_ms / 4;
+    inner->within_ms = limit_of(swap);
     send_to_inner(swap);
 }
 
@@ -407,7 +420,7 @@ static void confirmed(struct lock_swap *swap)
         fail(swap);
     } else if (!ours) {
         look_again(swap);
-    } else if (now_of(swap) - swap->put_at >= terms->ttl_ms / 2) {
+    } else if (time_left(swap) <= 0) {
         atomic_fetch_add(&terms->late, 1);
         look_again(swap);
     } else {
@@ -423,10 +436,9 @@ static void confirmed(struct lock_swap *swap)
 /* With an open outcome the lock stays: nobody else may put before ours can no longer land. */
 static void swapped(struct lock_swap *swap)
 {
-    const struct lock_terms *terms = swap->store->terms;
     note_outcome(swap, swap->inner.result);
     memcpy(swap->etag, swap->inner.answer_etag, sizeof(swap->etag));
-    if (swap->outcome == STORE_UNKNOWN || now_of(swap) - swap->put_at >= terms->ttl_ms / 2)
+    if (swap->outcome == STORE_UNKNOWN || time_left(swap) <= 0)
         leave_lock(swap);
     else
         free_lock(swap);

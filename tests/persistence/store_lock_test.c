@@ -47,6 +47,7 @@ struct scene {
     struct random random;
     uint64_t puts, overwritten; /* of objects; those that replaced another version than they said */
     unsigned bodies;
+    int64_t object_within, removal_within; /* what the last put and the last removal were given */
 };
 
 static void read_shelf(struct scene *scene, const char *key, char body[BODY_MAX],
@@ -81,8 +82,11 @@ static void watch(void *ctx, const struct plain_node *from, const struct store_r
     struct scene *scene = ctx;
     char body[BODY_MAX], etag[STORE_ETAG_MAX], wanted[STORE_ETAG_MAX] = "";
     (void)from;
+    if (request->verb == STORE_REMOVE)
+        scene->removal_within = request->within_ms;
     if (request->verb != STORE_PUT || strstr(request->key, ".lock"))
         return;
+    scene->object_within = request->within_ms;
     snprintf(body, sizeof(body), "%.*s", (int)request->body.len, request->body.data);
     sscanf(body, "on %127[^:]", wanted);
     read_shelf(scene, request->key, body, etag);
@@ -509,6 +513,25 @@ static void a_late_holder_puts_only_under_a_new_lock(void **state)
     plain_world_destroy(scene.world);
 }
 
+/* The store may keep a request back for a while: for keys, or since it was asked to. */
+static void nothing_may_be_sent_after_half_the_ttl(void **state)
+{
+    struct scene scene;
+    struct racer racer;
+    (void)state;
+    scene_init(&scene, &quick);
+    racer_init(&scene, &racer, 0);
+    start(&scene, &racer, KEY, "");
+    assert_true(run_until_sent(&scene, &racer, 4));
+    plain_node_stop(racer.node, TTL / 3);
+    assert_int_equal(finish(&scene, &racer), STORE_OK);
+    assert_int_equal(counts_of(&racer).late, 0);
+    assert_in_range(scene.object_within, 1, TTL / 2 - TTL / 3);
+    assert_in_range(scene.removal_within, 1, TTL / 2 - TTL / 3);
+    racer_release(&racer);
+    plain_world_destroy(scene.world);
+}
+
 static void an_open_outcome_keeps_the_lock(void **state)
 {
     struct scene scene;
@@ -587,6 +610,7 @@ int main(void)
         cmocka_unit_test(another_goes_on_wherever_a_holder_dies),
         cmocka_unit_test(a_holder_that_comes_back_late_puts_nothing),
         cmocka_unit_test(a_late_holder_puts_only_under_a_new_lock),
+        cmocka_unit_test(nothing_may_be_sent_after_half_the_ttl),
         cmocka_unit_test(an_open_outcome_keeps_the_lock),
         cmocka_unit_test(a_holder_that_is_told_late_frees_nothing),
     };

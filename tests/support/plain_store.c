@@ -109,6 +109,7 @@ static void plain_submit(struct store *handle, struct store_request *request)
                                        .want_etags = request->want_etags,
                                        .delimiter = request->delimiter,
                                        .limit = request->limit};
+    way->copy.within_ms = request->within_ms;
     memcpy(way->copy.key, request->key, sizeof(way->copy.key));
     memcpy(way->copy.after, request->after, sizeof(way->copy.after));
     if (request->verb == STORE_GET)
