@@ -274,6 +274,14 @@ void loops_run(void)
         current = loops[i];
         close_all(loops[i]);
     }
+    /* Nobody is blocked any more. What was posted for those who were is of namespaces, which are
+     * still there now; and a connection may have come last. */
+    for (int i = 0; i < count; i++) {
+        current = loops[i];
+        while (run_mail(loops[i]))
+            ;
+        close_all(loops[i]);
+    }
 }
 
 static void stop_here(struct client *client, void *ctx)
