@@ -17,7 +17,7 @@ enum probe_result {
 };
 
 /*
- * Writes, races for and removes objects named cairn-probe/…; blocks for some dozen requests. Finds
+ * Writes, races for and removes objects named cairn-probe/…; blocks for some 150 requests. Finds
  * out how the store wants ETags quoted. `sentence` is appended to unless the result is PROBE_OK.
  */
 enum probe_result probe_run(struct store *store, struct text *sentence);
