@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The face of persistence towards the server: opening and recovery, loading, journal hardening,
- * syncs and waits. It has threads of its own (syncer, workers); callbacks come on those threads,
- * or on the caller's when the answer is known at once, never with a namespace lock held.
+ * syncs and waits. It has threads of its own (syncer, journal, workers, readers); callbacks come on
+ * those, or on the caller's when the answer is known at once, never with a namespace lock held.
  */
 #ifndef CAIRN_PERSISTENCE_PERSISTENCE_H
 #define CAIRN_PERSISTENCE_PERSISTENCE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Reads a namespace back from its store and checks all that the format lets a reader check: the
- * head's sum and chain, every segment and chunk the head names, every op and every key, that the
- * ops apply, and that `replicas` agree with the tail. Changes nothing and needs no server; what
+ * head's sum and chain, every run, segment and chunk the head names, every op and every key, that
+ * the ops apply, and that `replicas` agree with the tail. Changes nothing and needs no server; what
  * nobody can check is said in docs/format.md. Blocks on the store. Memory is needed for the ops of
  * the tail and for one object at a time, not for the namespace.
  */
@@ -30,7 +30,7 @@ struct verify_report {
     uint64_t commits, ops;     /* of the tail */
     uint64_t keys;             /* at the position, those past their deadline included */
     uint64_t chunks, segments; /* that were read */
-    uint64_t bytes, bytes_all; /* of head, chunks and segments: read so far, and to be read */
+    uint64_t bytes, bytes_all; /* of head and objects: read so far, and to be read */
     uint64_t orphans;          /* objects that the head does not name: for information */
     uint64_t faults;
     struct text lines; /* "object, position n: sentence\n" for each fault; why it is unreadable */

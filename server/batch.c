@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Step 2 and 3 of a turn. The requests of all ready connections lie in one array. A pass takes the
+ * Steps 2 and 3 of a turn. The requests of its connections lie in one array. A pass takes the
  * namespace of the first, and runs all that are for it, those of one connection in order; what is
  * for another namespace waits for the next pass. The lock is taken at the first request that needs
  * it and given back after BATCH_REQUESTS_MAX. While one request runs, the memory that those behind
