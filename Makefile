@@ -65,14 +65,14 @@ bench: deps-test  ## side by side with redis-server: throughput, processor time,
 	@$(MAKE) --no-print-directory all
 	tests/bench/bench.sh
 
-asan: deps-test  ## all tests with AddressSanitizer and UndefinedBehaviorSanitizer
+asan: deps-test  ## unit tests, clients, Redis's suite, crashes with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=asan BUILD=$(BUILD)/asan all units
 	@rm -f $(BUILD)/asan/report.*
 	ASAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/asan/report UBSAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/asan/report:print_stacktrace=1 \
 	    BUILD=$(BUILD)/asan SUITE_WORK=$(CURDIR)/$(BUILD)/redis-suite \
 	    SUITE_EXCUSED=$(CURDIR)/redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash reports
 
-tsan: deps-test  ## all tests with ThreadSanitizer
+tsan: deps-test  ## the same with ThreadSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=tsan BUILD=$(BUILD)/tsan all units
 	@rm -f $(BUILD)/tsan/report.*
 	TSAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/tsan/report \
