@@ -31,11 +31,12 @@ struct stray {
     char object[COMMIT_OBJECT_SIZE];
     int64_t since; /* when that was first seen */
     bool ours;     /* a head of ours named it once: it is no upload under way */
+    bool listed;   /* tidy.c's */
 };
 
 struct strays {
     struct stray *items;
-    size_t count;
+    size_t count, cap;
 };
 
 enum sync_standing {

@@ -345,20 +345,6 @@ static void tidy_finished(void *ctx)
     mem_free(job);
 }
 
-struct listing {
-    const struct store_request *list;
-    size_t prefix; /* of its keys, before the object's name */
-};
-
-static bool is_listed(void *ctx, const char *object)
-{
-    const struct listing *listing = ctx;
-    for (size_t i = 0; i < listing->list->item_count; i++)
-        if (strcmp(listing->list->items[i].key + listing->prefix, object) == 0)
-            return true;
-    return false;
-}
-
 static void remove_object(struct store *store, const char *key)
 {
     struct store_request request = {.verb = STORE_REMOVE};
@@ -378,14 +364,16 @@ static void tidy_run(void *ctx, struct store *store)
     const struct tidy_rules rules = {ORPHAN_AGE_MS, p->options.history_ms, TIDY_PAUSE_MS};
     int64_t now = persistence_now(p);
     size_t prefix = (size_t)snprintf(list.key, sizeof(list.key), "%s/", job->ns->name);
-    struct listing listing = {&list, prefix};
+    struct tidy tidy;
+    size_t asked = 0;
     /* The list first: what is in it and not in a head read later was not about to be named. */
     if (store_wait(store, &list) == STORE_OK &&
         loader_head(&options, &loaded, &error) == LOADER_OK) {
-        for (size_t i = 0; i < list.item_count && !atomic_load(&p->stopping); i++)
-            if (tidy_may_go(&rules, &loaded.head, &job->strays, list.items[i].key + prefix, now))
-                remove_object(store, list.items[i].key);
-        strays_keep(&job->strays, is_listed, &listing);
+        tidy_begin(&tidy, &rules, &loaded.head, &job->strays, now);
+        for (; asked < list.item_count && !atomic_load(&p->stopping); asked++)
+            if (tidy_may_go(&tidy, list.items[asked].key + prefix))
+                remove_object(store, list.items[asked].key);
+        tidy_end(&tidy, asked == list.item_count && !list.truncated);
         loaded_release(&loaded);
     }
     store_request_release(&list);

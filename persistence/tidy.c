@@ -11,35 +11,22 @@
 
 void strays_add(struct strays *strays, const char *object, int64_t since, bool ours)
 {
-    if ((strays->count & (strays->count - 1)) == 0)
-        strays->items = mem_realloc(strays->items, (strays->count ? 2 * strays->count : 1) *
-                                                       sizeof(*strays->items));
+    if (strays->count == strays->cap) {
+        strays->cap = strays->cap ? 2 * strays->cap : 16;
+        strays->items = mem_realloc(strays->items, strays->cap * sizeof(*strays->items));
+    }
     struct stray *stray = &strays->items[strays->count++];
     *stray = (struct stray){.since = since, .ours = ours};
     snprintf(stray->object, sizeof(stray->object), "%s", object);
 }
 
-static struct stray *find_stray(const struct strays *strays, const char *object)
-{
-    for (size_t i = 0; i < strays->count; i++)
-        if (strcmp(strays->items[i].object, object) == 0)
-            return &strays->items[i];
-    return NULL;
-}
-
-static bool is_named(const struct head_base *base, const char *object)
-{
-    for (size_t i = 0; i < base->chunk_count; i++)
-        if (strcmp(base->chunks[i].object, object) == 0)
-            return true;
-    return false;
-}
-
 void strays_of_fold(struct strays *strays, const struct head *head, const struct head_base *base,
                     uint64_t position)
 {
+    struct head_objects kept;
+    head_objects_init_base(&kept, base);
     for (size_t i = 0; i < head->base.chunk_count; i++)
-        if (!is_named(base, head->base.chunks[i].object))
+        if (!head_objects_have(&kept, head->base.chunks[i].object))
             strays_add(strays, head->base.chunks[i].object, 0, true);
     for (size_t i = 0; i < head->run_count && head->runs[i].position <= position; i++) {
         strays_add(strays, head->runs[i].object, 0, true);
@@ -49,37 +36,7 @@ void strays_of_fold(struct strays *strays, const struct head *head, const struct
     for (size_t i = 0; i < head->tail_count; i++)
         if (head->tail[i].segment[0] && head->tail[i].position <= position)
             strays_add(strays, head->tail[i].segment, 0, true);
-}
-
-void strays_keep(struct strays *strays, bool (*keep)(void *ctx, const char *object), void *ctx)
-{
-    struct strays kept = {0};
-    for (size_t i = 0; i < strays->count; i++) {
-        const struct stray *stray = &strays->items[i];
-        if (keep(ctx, stray->object))
-            strays_add(&kept, stray->object, stray->since, stray->ours);
-    }
-    mem_free(strays->items);
-    *strays = kept;
-}
-
-static bool run_names(const struct head_run *run, const char *object)
-{
-    bool found = strcmp(run->object, object) == 0;
-    for (size_t i = 0; i < run->segment_count && !found; i++)
-        found = strcmp(run->segments[i], object) == 0;
-    return found;
-}
-
-static bool head_names(const struct head *head, const char *object)
-{
-    for (size_t i = 0; i < head->tail_count; i++)
-        if (strcmp(head->tail[i].segment, object) == 0)
-            return true;
-    for (size_t i = 0; i < head->run_count; i++)
-        if (run_names(&head->runs[i], object))
-            return true;
-    return is_named(&head->base, object);
+    head_objects_release(&kept);
 }
 
 /* When a chunk, segment or run was named, from its UUID; -1: this is none. */
@@ -109,21 +66,73 @@ static bool is_run(const char *object)
     return strncmp(object, "run-", 4) == 0;
 }
 
-bool tidy_may_go(const struct tidy_rules *rules, const struct head *head, struct strays *strays,
-                 const char *object, int64_t now)
+static int compare_strays(const void *a, const void *b)
 {
+    const struct stray *left = a, *right = b;
+    return strcmp(left->object, right->object);
+}
+
+/* Folds that were lost have added the same object again. */
+static void merge(struct stray *into, const struct stray *other)
+{
+    if (!into->since || (other->since && other->since < into->since))
+        into->since = other->since;
+    into->ours |= other->ours;
+}
+
+static void sort_strays(struct strays *strays)
+{
+    size_t kept = 0;
+    if (strays->count)
+        qsort(strays->items, strays->count, sizeof(*strays->items), compare_strays);
+    for (size_t i = 0; i < strays->count; i++) {
+        struct stray *item = &strays->items[i];
+        item->listed = false;
+        if (kept && strcmp(strays->items[kept - 1].object, item->object) == 0)
+            merge(&strays->items[kept - 1], item);
+        else
+            strays->items[kept++] = *item;
+    }
+    strays->count = kept;
+}
+
+void tidy_begin(struct tidy *tidy, const struct tidy_rules *rules, const struct head *head,
+                struct strays *strays, int64_t now)
+{
+    *tidy = (struct tidy){.rules = rules, .head = head, .strays = strays, .now = now};
+    head_objects_init(&tidy->named, head);
+    sort_strays(strays);
+    tidy->sorted = strays->count;
+}
+
+static struct stray *find_stray(const struct tidy *tidy, const char *object)
+{
+    struct stray key;
+    snprintf(key.object, sizeof(key.object), "%s", object);
+    return tidy->sorted
+               ? bsearch(&key, tidy->strays->items, tidy->sorted, sizeof(key), compare_strays)
+               : NULL;
+}
+
+bool tidy_may_go(struct tidy *tidy, const char *object)
+{
+    const struct tidy_rules *rules = tidy->rules;
     int64_t made = object_time(object), long_ago = rules->history + rules->pause;
+    int64_t now = tidy->now, folded = tidy->head->base.time;
     if (made < 0)
         return false;
-    struct stray *stray = find_stray(strays, object);
-    if (head_names(head, object)) {
+    struct stray *stray = find_stray(tidy, object);
+    if (stray)
+        stray->listed = true;
+    if (head_objects_have(&tidy->named, object)) {
         if (stray) /* of a fold that was lost, or has not landed yet */
             stray->since = 0;
         return false;
     }
     if (!stray) {
-        strays_add(strays, object, 0, false);
-        stray = find_stray(strays, object);
+        strays_add(tidy->strays, object, 0, false);
+        stray = &tidy->strays->items[tidy->strays->count - 1];
+        stray->listed = true;
     }
     if (!stray->since)
         stray->since = now;
@@ -132,8 +141,22 @@ bool tidy_may_go(const struct tidy_rules *rules, const struct head *head, struct
         return false;
     /* Nothing has been folded for so long that it was not named since, at a guess: a server that
      * was started since does not know better. */
-    bool old = head->base.time && now - head->base.time > long_ago && now - made > long_ago;
+    bool old = folded && now - folded > long_ago && now - made > long_ago;
     if (is_run(object)) /* others take its place without a fold */
         old = false;
     return now - stray->since >= rules->history || old;
+}
+
+void tidy_end(struct tidy *tidy, bool whole)
+{
+    struct strays *strays = tidy->strays, kept = {0};
+    head_objects_release(&tidy->named);
+    if (!whole)
+        return;
+    for (size_t i = 0; i < strays->count; i++)
+        if (strays->items[i].listed)
+            strays_add(&kept, strays->items[i].object, strays->items[i].since,
+                       strays->items[i].ours);
+    mem_free(strays->items);
+    *strays = kept;
 }

@@ -6,6 +6,7 @@
 #ifndef CAIRN_PERSISTENCE_TIDY_H
 #define CAIRN_PERSISTENCE_TIDY_H
 
+#include "persistence/head_objects.h"
 #include "persistence/namespace-internal.h"
 
 /* All in ms. */
@@ -21,11 +22,23 @@ void strays_add(struct strays *strays, const char *object, int64_t since, bool o
 /* What `head` names, and its successor, folded up to `position` into `base`, will not. */
 void strays_of_fold(struct strays *strays, const struct head *head, const struct head_base *base,
                     uint64_t position);
-/* Forgets those for which `keep` is false. */
-void strays_keep(struct strays *strays, bool (*keep)(void *ctx, const char *object), void *ctx);
+/*
+ * One look: tidy_begin, tidy_may_go for each object of a listing made before `head` was read, once
+ * each, tidy_end. What may not go yet is remembered in `strays`. Borrows all it is given.
+ */
+struct tidy {
+    const struct tidy_rules *rules;
+    const struct head *head;
+    struct head_objects named;
+    struct strays *strays;
+    size_t sorted; /* of `strays`; the others came during this look */
+    int64_t now;
+};
 
-/* `object` was listed before `head` was read. What may not go yet is remembered. */
-bool tidy_may_go(const struct tidy_rules *rules, const struct head *head, struct strays *strays,
-                 const char *object, int64_t now);
+void tidy_begin(struct tidy *tidy, const struct tidy_rules *rules, const struct head *head,
+                struct strays *strays, int64_t now);
+bool tidy_may_go(struct tidy *tidy, const char *object);
+/* `whole`: all that was listed was asked for; then strays that were not are forgotten. */
+void tidy_end(struct tidy *tidy, bool whole);
 
 #endif

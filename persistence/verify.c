@@ -13,7 +13,7 @@
 
 #include "ops/mem.h"
 #include "persistence/fold.h"
-#include "persistence/head.h"
+#include "persistence/head_objects.h"
 #include "persistence/run.h"
 
 #define ATTEMPTS 4
@@ -380,27 +380,6 @@ static void check_replicas(struct check *check)
 
 /* --- what no head names --- */
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static const char **names_of(const struct head *head, size_t *ret_count)
-{
-    size_t room = head->tail_count + head->run_count + head->base.chunk_count, count = 0;
-    const char **names = mem_alloc((room ? room : 1) * sizeof(*names));
-    for (size_t i = 0; i < head->tail_count; i++)
-        if (head->tail[i].segment[0])
-            names[count++] = head->tail[i].segment;
-    for (size_t i = 0; i < head->run_count; i++)
-        names[count++] = head->runs[i].object;
-    for (size_t i = 0; i < head->base.chunk_count; i++)
-        names[count++] = head->base.chunks[i].object;
-    qsort(names, count, sizeof(*names), compare_names);
-    *ret_count = count;
-    return names;
-}
-
 /* Calls `visit` with each object below the namespace; it returns false to stop. */
 static void walk_objects(struct check *check, const char *namespace,
                          bool (*visit)(struct check *check, const char *object, void *ctx),
@@ -422,26 +401,18 @@ static void walk_objects(struct check *check, const char *namespace,
     } while (more && !given_up(check));
 }
 
-struct named {
-    const char **names;
-    size_t count;
-};
-
 static bool count_orphan(struct check *check, const char *object, void *ctx)
 {
-    const struct named *named = ctx;
-    if (!named->count ||
-        !bsearch(&object, named->names, named->count, sizeof(*named->names), compare_names))
-        check->report->orphans++;
+    check->report->orphans += !head_objects_have(ctx, object);
     return true;
 }
 
 static void count_orphans(struct check *check)
 {
-    struct named named;
-    named.names = names_of(&check->head, &named.count);
+    struct head_objects named;
+    head_objects_init(&named, &check->head);
     walk_objects(check, check->head.namespace, count_orphan, &named);
-    mem_free(named.names);
+    head_objects_release(&named);
 }
 
 /* Objects of cairn's; a bucket may hold other folders. */

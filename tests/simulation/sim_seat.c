@@ -412,29 +412,24 @@ void seat_answered(struct seat *s, const struct call *call)
 
 /* --- tidying, as the driver does: a list, then the head, then removals --- */
 
-static bool is_listed(void *ctx, const char *object)
-{
-    const struct text *listed = ctx;
-    for (size_t at = 0; at < listed->len; at += strlen(listed->data + at) + 1)
-        if (strcmp(listed->data + at, object) == 0)
-            return true;
-    return false;
-}
-
 static void tidy_remove(struct seat *s, const struct head *head)
 {
     const struct tidy_rules rules = {SIM_ORPHAN_AGE_MS, s->world->history, SIM_TIDY_MS};
     char key[STORE_KEY_MAX];
+    struct tidy tidy;
+    bool survives = true;
+    tidy_begin(&tidy, &rules, head, &s->strays, replica_clock(s->replica));
     for (size_t at = 0; at < s->listed.len; at += strlen(s->listed.data + at) + 1) {
         const char *object = s->listed.data + at;
-        if (!tidy_may_go(&rules, head, &s->strays, object, replica_clock(s->replica)))
+        if (!tidy_may_go(&tidy, object))
             continue;
         snprintf(key, sizeof(key), "%s/%s", s->space->name, object);
         store_remove(s, key);
-        if (!replica_survives(s->replica, SIM_CRASH_TIDYING))
-            return;
+        survives = replica_survives(s->replica, SIM_CRASH_TIDYING);
+        if (!survives)
+            break;
     }
-    strays_keep(&s->strays, is_listed, &s->listed);
+    tidy_end(&tidy, survives);
 }
 
 static void tidy_read(struct world *w, void *ctx, unsigned epoch)
