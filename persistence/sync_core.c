@@ -658,9 +658,10 @@ uint64_t sync_core_fold_position(const struct sync_core *core)
     if (head->position - head->base.position <= kept)
         return head->base.position;
     position = head_boundary(head, head->position - kept);
-    /* By the time the fold is done, that run is in its place. */
+    /* By the time the fold is done, that run is in its place; unless others have changed the head
+     * since it was made, and nothing ends any more where it begins. */
     if (core->run_waits && position > core->run.from && position < core->run.position)
-        position = core->run.from;
+        position = head_boundary(head, core->run.from);
     return position;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "persistence/run.h"
 
+#include "persistence/sync_core.h"
 #include "tests/persistence/codec_support.h"
 
 #define NOW  1795212345678
@@ -216,6 +217,32 @@ static void a_base_inside_a_run_is_not_taken(void **state)
     end(&tail);
 }
 
+/* Others have folded into the midst of the run that waits here for its place. */
+static void a_fold_begins_where_the_head_has_an_end(void **state)
+{
+    (void)state;
+    struct tail tail;
+    struct fold_options options = {.chunk_size = 400, .inline_limit = 100};
+    struct sync_settings settings = {.replica = "a", .incarnation = "a/1", .tail_keep = 1};
+    struct text error = {0};
+    struct head_run run;
+    struct head_base base;
+    begin(&tail);
+    struct fold_store store = objects_store(&tail.objects);
+    struct fold_store runs = objects_run_store(&tail.objects);
+    add(&tail, 4);
+    check(run_make(&tail.head, UNIT, &runs, &run, &error), &error);
+    check(fold_run(&tail.head, 2, &store, &options, &base, &error), &error);
+    assert_true(head_rebase(&tail.head, &base));
+    struct sync_core *core = sync_core_create(slice_of("git"), &settings);
+    sync_core_adopt(core, &tail.head, "etag");
+    sync_core_offer_run(core, &run, NOW);
+    assert_int_equal(sync_core_fold_position(core), 2);
+    sync_core_destroy(core);
+    tail.head = (struct head){0};
+    end(&tail);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_of_a_run_is_found),
         cmocka_unit_test(a_run_that_no_longer_fits_is_not_taken),
         cmocka_unit_test(a_base_inside_a_run_is_not_taken),
+        cmocka_unit_test(a_fold_begins_where_the_head_has_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
