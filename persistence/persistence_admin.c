@@ -179,37 +179,20 @@ static int compare_listed(const void *a, const void *b)
     return order ? order : (left->ns == NULL) - (right->ns == NULL);
 }
 
-static enum store_result list_store(struct store *store, struct listing *listing,
-                                    struct text *error)
+static void add_head(void *ctx, const struct store_item *item)
 {
     static const char suffix[] = ".json";
-    struct store_request request = {.verb = STORE_LIST, .delimiter = true};
-    enum store_result result;
-    bool more;
-    do {
-        result = store_wait(store, &request);
-        if (result != STORE_OK)
-            text_append_string(error, request.error);
-        for (size_t i = 0; i < request.item_count; i++) {
-            const char *key = request.items[i].key;
-            size_t len = strlen(key), tail = sizeof(suffix) - 1;
-            if (!request.items[i].is_prefix && len > tail &&
-                strcmp(key + len - tail, suffix) == 0 &&
-                namespace_name_valid(slice_make(key, len - tail)))
-                add_listed(listing, key, len - tail, NULL);
-            snprintf(request.after, sizeof(request.after), "%s", key);
-        }
-        more = result == STORE_OK && request.truncated;
-        store_request_release(&request);
-    } while (more);
-    return result;
+    size_t len = strlen(item->key), tail = sizeof(suffix) - 1;
+    if (!item->is_prefix && len > tail && strcmp(item->key + len - tail, suffix) == 0 &&
+        namespace_name_valid(slice_make(item->key, len - tail)))
+        add_listed(ctx, item->key, len - tail, NULL);
 }
 
 enum store_result persistence_learn_names(struct persistence *p, struct store *store,
                                           struct text *error)
 {
     struct listing listing = {0};
-    enum store_result result = list_store(store, &listing, error);
+    enum store_result result = store_list_top(store, add_head, &listing, error);
     for (size_t i = 0; i < listing.count && result == STORE_OK; i++)
         persistence_namespace(p, slice_of(listing.items[i].name));
     mem_free(listing.items);
@@ -263,7 +246,7 @@ enum persistence_status persistence_list(struct persistence *p,
     for (size_t i = 0; i < count; i++)
         add_listed(&listing, all[i]->name, all[i]->name_len, all[i]);
     if (store)
-        result = list_store(store, &listing, error);
+        result = store_list_top(store, add_head, &listing, error);
     if (listing.count)
         qsort(listing.items, listing.count, sizeof(*listing.items), compare_listed);
     for (size_t i = 0; i < listing.count && result == STORE_OK; i++) {
@@ -361,7 +344,7 @@ static bool read_journal(const char *where, struct recovery *recovery, struct te
     }
     if (own < 0)
         return true;
-    int code = file_lock(own, "lock", &lock, &holder);
+    int code = file_lock(own, "lock", true, &lock, &holder);
     if (code == EWOULDBLOCK) {
         fprintf(stderr,
                 "cairn-server: a server (process %ld) holds %s: only what is committed is given\n",

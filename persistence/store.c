@@ -187,6 +187,27 @@ enum store_result store_wait(struct store *store, struct store_request *request)
     return request->result;
 }
 
+enum store_result store_list_top(struct store *store,
+                                 void (*visit)(void *ctx, const struct store_item *item), void *ctx,
+                                 struct text *error)
+{
+    struct store_request request = {.verb = STORE_LIST, .delimiter = true};
+    enum store_result result;
+    bool more;
+    do {
+        result = store_wait(store, &request);
+        if (result != STORE_OK)
+            text_append_string(error, request.error);
+        for (size_t i = 0; i < request.item_count; i++) {
+            visit(ctx, &request.items[i]);
+            snprintf(request.after, sizeof(request.after), "%s", request.items[i].key);
+        }
+        more = result == STORE_OK && request.truncated;
+        store_request_release(&request);
+    } while (more);
+    return result;
+}
+
 void store_run(struct store *store, const bool *finished)
 {
     if (!*finished && store->kind->run)

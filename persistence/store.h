@@ -94,6 +94,11 @@ void store_request_release(struct store_request *request);
 void store_submit(struct store *store, struct store_request *request);
 /* The same for callers that may block: returns when the answer is there. `done` is not used. */
 enum store_result store_wait(struct store *store, struct store_request *request);
+/* Visits all that a listing of the whole store with '/' as delimiter has, in as many requests as it
+ * takes; what the items point to lives until `visit` returns. A sentence in `error` when not OK. */
+enum store_result store_list_top(struct store *store,
+                                 void (*visit)(void *ctx, const struct store_item *item), void *ctx,
+                                 struct text *error);
 /* Lets answers come until `*finished`, which a `done` sets; for those who submitted several. */
 void store_run(struct store *store, const bool *finished);
 /*

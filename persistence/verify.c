@@ -618,9 +618,10 @@ static void add_name(struct verify_names *names, const char *key, size_t len)
     name[len] = '\0';
 }
 
-static void add_item(struct verify_names *names, const struct store_item *item)
+static void add_item(void *ctx, const struct store_item *item)
 {
     static const char suffix[] = ".json";
+    struct verify_names *names = ctx;
     size_t len = strlen(item->key), tail = sizeof(suffix) - 1;
     if (item->is_prefix)
         add_name(names, item->key, len - 1);
@@ -649,21 +650,8 @@ static void sort_names(struct verify_names *names)
 
 bool verify_list(struct store *store, struct verify_names *ret_names, struct text *error)
 {
-    struct store_request request = {.verb = STORE_LIST, .delimiter = true};
-    enum store_result result;
-    bool more;
     *ret_names = (struct verify_names){0};
-    do {
-        result = store_wait(store, &request);
-        if (result != STORE_OK)
-            text_append_string(error, request.error);
-        for (size_t i = 0; i < request.item_count; i++) {
-            add_item(ret_names, &request.items[i]);
-            snprintf(request.after, sizeof(request.after), "%s", request.items[i].key);
-        }
-        more = result == STORE_OK && request.truncated;
-        store_request_release(&request);
-    } while (more);
+    enum store_result result = store_list_top(store, add_item, ret_names, error);
     if (result == STORE_OK)
         sort_names(ret_names);
     else
