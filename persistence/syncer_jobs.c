@@ -193,25 +193,32 @@ struct fold_job {
     struct text error;
 };
 
+/* Of a job on a copy of the head, when what it made is given away. */
+static void end_work(struct namespace *ns, bool ok, const char *what, struct head *head,
+                     struct text *error)
+{
+    struct persistence *p = ns->owner;
+    if (!ok && !atomic_load(&p->stopping)) {
+        ns->agent.fold_at = persistence_now(p) + FOLD_PAUSE_MS;
+        persistence_log(p, PERSISTENCE_LOG_WARNING, "namespace %s cannot %s: %s", ns->name, what,
+                        text_terminated(error));
+    }
+    head_release(head);
+    text_release(error);
+}
+
 static void fold_finished(void *ctx)
 {
     struct fold_job *job = ctx;
     struct namespace *ns = job->ns;
-    struct persistence *p = ns->owner;
-    int64_t now = persistence_now(p);
     ns->agent.folding = false;
     if (job->ok && sync_core_adopted(ns->agent.core)) {
         strays_of_fold(&ns->agent.strays, &job->head, &job->base, job->position);
         sync_core_offer_base(ns->agent.core, &job->base, job->began);
     } else if (job->ok) {
         head_base_release(&job->base);
-    } else if (!atomic_load(&p->stopping)) {
-        ns->agent.fold_at = now + FOLD_PAUSE_MS;
-        persistence_log(p, PERSISTENCE_LOG_WARNING, "namespace %s cannot be folded: %s", ns->name,
-                        text_terminated(&job->error));
     }
-    head_release(&job->head);
-    text_release(&job->error);
+    end_work(ns, job->ok, "be folded", &job->head, &job->error);
     mem_free(job);
     agent_run(ns);
 }
@@ -272,8 +279,6 @@ static void move_finished(void *ctx)
 {
     struct move_job *job = ctx;
     struct namespace *ns = job->ns;
-    struct persistence *p = ns->owner;
-    int64_t now = persistence_now(p);
     ns->agent.folding = false;
     if (job->ok && sync_core_adopted(ns->agent.core)) {
         for (size_t i = 0; i < job->head.run_count; i++)
@@ -282,14 +287,8 @@ static void move_finished(void *ctx)
         sync_core_offer_run(ns->agent.core, &job->run, job->began);
     } else if (job->ok) {
         head_run_release(&job->run);
-    } else if (!atomic_load(&p->stopping)) {
-        ns->agent.fold_at = now + FOLD_PAUSE_MS;
-        persistence_log(p, PERSISTENCE_LOG_WARNING,
-                        "namespace %s cannot move commits out of its head: %s", ns->name,
-                        text_terminated(&job->error));
     }
-    head_release(&job->head);
-    text_release(&job->error);
+    end_work(ns, job->ok, "move commits out of its head", &job->head, &job->error);
     mem_free(job);
     agent_run(ns);
 }
