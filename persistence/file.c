@@ -122,20 +122,20 @@ static long read_holder(int fd)
     return n > 0 ? strtol(digits, NULL, 10) : 0;
 }
 
-int file_lock(int directory, const char *name, int *ret_fd, long *holder)
+int file_lock(int directory, const char *name, bool alone, int *ret_fd, long *holder)
 {
     int error;
     int fd = openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return errno;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (flock(fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0) {
         error = errno;
         *holder = read_holder(fd);
         close(fd);
         return error;
     }
     char digits[24];
-    int len = snprintf(digits, sizeof(digits), "%ld\n", (long)getpid());
+    int len = alone ? snprintf(digits, sizeof(digits), "%ld\n", (long)getpid()) : 0;
     if (ftruncate(fd, 0) < 0 || pwrite(fd, digits, (size_t)len, 0) != len) {
         error = errno ? errno : EIO;
         close(fd);

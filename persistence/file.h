@@ -33,9 +33,10 @@ int file_replace(int directory, const char *temporary, const char *name, const c
 int file_sync_directory(int directory, const char *name);
 
 /*
- * Opens (makes) `name` and takes its flock, or EWOULDBLOCK with the pid it holds in *holder (0
- * when it cannot be read). The file gets our pid; the lock lives as long as *ret_fd.
+ * Opens (makes) `name` and takes its flock, for us alone or beside others that share it, or
+ * EWOULDBLOCK with the pid it holds in *holder (0 when it cannot be read, or was shared). Who has
+ * it alone leaves its pid there; the lock lives as long as *ret_fd.
  */
-int file_lock(int directory, const char *name, int *ret_fd, long *holder);
+int file_lock(int directory, const char *name, bool alone, int *ret_fd, long *holder);
 
 #endif

@@ -24,6 +24,7 @@
 
 #define JOURNAL_ROTATE_BYTES ((uint64_t)64 * 1024 * 1024)
 #define TAIL_MAX             512
+#define TEMPORARY_AGE_S      (INT64_C(24) * 3600) /* of other servers: they are dead by then */
 #define BACKOFF_MAX_MS       1000
 #define BACKOFF_BUCKET_MS    5000 /* each attempt is several requests there */
 #define MERGE_LIMIT          ((size_t)4 * 1024 * 1024)
@@ -388,8 +389,8 @@ static enum persistence_status status_of(int code)
 }
 
 /* Makes `path` and its .cairn, and takes the lock there. */
-static enum persistence_status lock_directory(const char *path, int *ret_own, int *ret_lock,
-                                              struct text *error)
+static enum persistence_status lock_directory(const char *path, bool alone, int *ret_own,
+                                              int *ret_lock, struct text *error)
 {
     long holder = 0;
     int code = mkdir(path, 0755) < 0 && errno != EEXIST ? errno : 0;
@@ -402,10 +403,13 @@ static enum persistence_status lock_directory(const char *path, int *ret_own, in
     if (!code && (*ret_own = openat(top, ".cairn", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         code = errno;
     if (!code)
-        code = file_lock(*ret_own, "lock", ret_lock, &holder);
+        code = file_lock(*ret_own, "lock", alone, ret_lock, &holder);
     close(top);
-    if (code == EWOULDBLOCK)
-        text_append_format(error, "%s is in use by another server (process %ld)", path, holder);
+    if (code == EWOULDBLOCK && holder)
+        text_append_format(error, "%s is in use by another server (process %ld)%s", path, holder,
+                           alone ? "" : ", which does not share it (--shared yes)");
+    else if (code == EWOULDBLOCK)
+        text_append_format(error, "%s is in use by servers that share it (--shared yes)", path);
     else if (code)
         text_append_format(error, "%s/.cairn: %s", path, strerror(code));
     return code ? status_of(code) : PERSISTENCE_OK;
@@ -421,7 +425,7 @@ static bool same_directory(const char *a, const char *b)
 static enum persistence_status lock_all(struct persistence *p, struct text *error)
 {
     int store_own = -1;
-    enum persistence_status status = lock_directory(p->dir, &p->own, &p->lock, error);
+    enum persistence_status status = lock_directory(p->dir, true, &p->own, &p->lock, error);
     if (status != PERSISTENCE_OK || is_remote(p->where))
         return status;
     if (p->options.shared && same_directory(p->dir, p->where)) {
@@ -429,9 +433,9 @@ static enum persistence_status lock_all(struct persistence *p, struct text *erro
                            p->where);
         return PERSISTENCE_LOCKED;
     }
-    if (p->options.shared || same_directory(p->dir, p->where))
+    if (same_directory(p->dir, p->where))
         return status;
-    status = lock_directory(p->where, &store_own, &p->store_lock, error);
+    status = lock_directory(p->where, !p->options.shared, &store_own, &p->store_lock, error);
     if (store_own >= 0)
         close(store_own);
     return status;
@@ -529,8 +533,8 @@ static enum persistence_status start_threads(struct persistence *p, struct text 
 
 static enum persistence_status open_store(struct persistence *p, struct text *error)
 {
-    if (!is_remote(p->where) && !p->options.shared)
-        store_directory_clean(p->where);
+    if (!is_remote(p->where))
+        store_directory_clean(p->where, p->options.shared ? TEMPORARY_AGE_S : 0);
     if (store_open(p->where, &p->store, error) != STORE_OK)
         return PERSISTENCE_UNWRITABLE;
     struct store_lock_options lock = {.ttl_ms = p->options.lock_ttl_ms, .holder = p->incarnation};

@@ -346,9 +346,7 @@ static bool read_journal(const char *where, struct recovery *recovery, struct te
         return true;
     int code = file_lock(own, "lock", true, &lock, &holder);
     if (code == EWOULDBLOCK) {
-        fprintf(stderr,
-                "cairn-server: a server (process %ld) holds %s: only what is committed is given\n",
-                holder, where);
+        fprintf(stderr, "cairn-server: %s is in use: only what is committed is given\n", where);
     } else {
         ok = journal_read(own, false, recovery_collect, recovery, &scan, error);
         if (ok && scan.cut[0])

@@ -121,10 +121,11 @@ struct store *store_clone(struct store *store);
 void store_close(struct store *store); /* NULL-safe; no request may be under way */
 
 /*
- * Removes the temporary files that crashed writers left in a directory store. Only for who holds
- * that directory alone. Returns 0 or an errno.
+ * Removes the temporary files that crashed writers left in a directory store, if they are that old
+ * by this host's clock. With 0 only for who holds that directory alone; a writer that loses its
+ * file all the same is told that its write failed. Returns 0 or an errno.
  */
-int store_directory_clean(const char *path);
+int store_directory_clean(const char *path, int64_t min_age_s);
 
 /*
  * Some servers want the ETag of an If-Match without its quotes: turns to the other way, for this

@@ -10,12 +10,15 @@
  */
 #include "persistence/store-internal.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ops/mem.h"
@@ -131,11 +134,15 @@ static enum store_result check_condition(struct store_directory *store,
     return strcmp(etag, request->etag) == 0 ? STORE_OK : STORE_PRECONDITION;
 }
 
+/* Unlike any other server's: those on other hosts, or in containers, may have our pid. */
 static void temporary_name(char *out, size_t size)
 {
-    static _Atomic uint64_t counter;
-    snprintf(out, size, TEMPORARIES "/%ld-%llu", (long)getpid(),
-             (unsigned long long)atomic_fetch_add(&counter, 1));
+    uint64_t random[2];
+    ssize_t got = getrandom(random, sizeof(random), 0);
+    assert(got == (ssize_t)sizeof(random));
+    (void)got;
+    snprintf(out, size, TEMPORARIES "/%016llx%016llx", (unsigned long long)random[0],
+             (unsigned long long)random[1]);
 }
 
 static void directory_put(struct store_directory *store, struct store_request *request)
@@ -349,7 +356,7 @@ enum store_result store_directory_open(const char *path, struct store **ret_stor
     return give_handle(store, store->directory < 0 ? errno : 0, path, ret_store, error);
 }
 
-int store_directory_clean(const char *path)
+int store_directory_clean(const char *path, int64_t min_age_s)
 {
     int error = 0;
     int top = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -358,9 +365,13 @@ int store_directory_clean(const char *path)
     int fd = openat(top, TEMPORARIES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *found;
-    while (dir && (found = readdir(dir)))
-        if (found->d_name[0] != '.' && unlinkat(fd, found->d_name, 0) < 0)
+    struct stat info;
+    while (dir && (found = readdir(dir))) {
+        bool old = !min_age_s || (fstatat(fd, found->d_name, &info, 0) == 0 &&
+                                  time(NULL) - info.st_mtime >= min_age_s);
+        if (old && found->d_name[0] != '.' && unlinkat(fd, found->d_name, 0) < 0)
             error = errno;
+    }
     if (dir)
         closedir(dir);
     close(top);

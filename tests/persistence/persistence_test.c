@@ -212,6 +212,28 @@ static void two_servers_with_dirs_of_their_own_do_not_share_a_store(void **state
     assert_int_equal(system(command), 0);
 }
 
+static void a_server_that_does_not_share_is_refused_beside_those_that_do(void **state)
+{
+    char dir[300], command[400];
+    struct bench sharing = {.options = bench_options(*state)};
+    snprintf(dir, sizeof(dir), "%s-own", (char *)*state);
+    sharing.options.dir = dir;
+    sharing.options.shared = true;
+    bench_start(&sharing);
+    refused(state, PERSISTENCE_LOCKED, "in use by servers that share it");
+    bench_close(&sharing);
+
+    struct bench alone = bench_open(*state);
+    struct text error = {0};
+    struct persistence *persistence = NULL;
+    assert_int_equal(persistence_open(&sharing.options, &persistence, &error), PERSISTENCE_LOCKED);
+    assert_non_null(strstr(text_terminated(&error), "does not share it"));
+    text_release(&error);
+    bench_close(&alone);
+    snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+    assert_int_equal(system(command), 0);
+}
+
 static void spoil(const char *store, const char *name, long at, char with)
 {
     char path[400];
@@ -666,6 +688,7 @@ int main(void)
         T(a_transaction_over_namespaces_is_whole),
         T(a_second_server_is_refused),
         T(two_servers_with_dirs_of_their_own_do_not_share_a_store),
+        T(a_server_that_does_not_share_is_refused_beside_those_that_do),
         T(a_damaged_head_fails_the_namespace_alone),
         T(a_lost_head_is_no_empty_namespace),
         T(a_damaged_identity_is_refused),

@@ -356,7 +356,9 @@ static void leftover_temporaries_are_cleaned(void **state)
     int fd = open(path, O_CREAT | O_WRONLY, 0644);
     assert_true(fd >= 0);
     close(fd);
-    assert_int_equal(store_directory_clean(subject->directory), 0);
+    assert_int_equal(store_directory_clean(subject->directory, 60), 0);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(store_directory_clean(subject->directory, 0), 0);
     assert_int_equal(access(path, F_OK), -1);
 }
 
