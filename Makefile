@@ -70,14 +70,14 @@ asan: deps-test  ## unit tests, clients, Redis's suite, crashes with AddressSani
 	@rm -f $(BUILD)/asan/report.*
 	ASAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/asan/report UBSAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/asan/report:print_stacktrace=1 \
 	    BUILD=$(BUILD)/asan SUITE_WORK=$(CURDIR)/$(BUILD)/redis-suite \
-	    SUITE_EXCUSED=$(CURDIR)/redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash reports
+	    SUITE_EXCUSED=$(CURDIR)/redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash sharing arrivals lock reports
 
 tsan: deps-test  ## the same with ThreadSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=tsan BUILD=$(BUILD)/tsan all units
 	@rm -f $(BUILD)/tsan/report.*
 	TSAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/tsan/report \
 	    BUILD=$(BUILD)/tsan SUITE_WORK=$(CURDIR)/$(BUILD)/redis-suite \
-	    SUITE_EXCUSED=$(CURDIR)/redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash reports
+	    SUITE_EXCUSED=$(CURDIR)/redis-tests/excused-sanitizers.txt tests/run.sh unit packages clients suite crash sharing arrivals lock reports
 
 crash: deps-test  ## kill -9 at random moments: nothing acknowledged is lost (CRASH_ROUNDS=200)
 	@$(MAKE) --no-print-directory all
