@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Long work around a namespace's sync: loading, folding, moving into runs, tidying, unloading. The work itself runs
- * on a worker and touches nothing but its job; what becomes of it happens on the syncer's thread.
+ * Long work around a namespace's sync: loading, folding, moving into runs, tidying, unloading. The
+ * work itself runs on a worker and touches nothing but its job; what becomes of it happens on the
+ * syncer's thread.
  */
 #include "persistence/syncer-internal.h"
 
