@@ -175,12 +175,15 @@ static void close_marked(struct loop *loop)
     loop->closing_count = 0;
 }
 
-/* Waits for events: sleeps when there is nothing to do, after a busy turn not at once. */
+/* Waits for events: sleeps when there is nothing to do, while it is busy not at once. */
 static void wait_for_events(struct loop *loop)
 {
     bool sleep = loop->looks_left == 0 && loop->ready_count == 0 && !mail_waits(loop);
+    if (sleep)
+        loop->awake_clients = 0;
     event_base_loop(loop->base, EVLOOP_ONCE | (sleep ? 0 : EVLOOP_NONBLOCK));
-    if (loop->ready_count >= BUSY_CLIENTS)
+    loop->awake_clients += loop->ready_count;
+    if (loop->ready_count && loop->awake_clients >= BUSY_CLIENTS)
         loop->looks_left = LOOKS_BEFORE_SLEEP;
     else if (loop->looks_left)
         loop->looks_left--;
