@@ -7,6 +7,7 @@
   KEYS=1000000    the key space
   SECONDS_PER_CELL=0.8
   ONLY=GET,SET    only these operations
+  PIPELINES=1,16,128   only these
   PARTS=speed,threads,persistence,shared,memory
   SERVER=build/cairn-server     what stands in cairn's column; SERVER=redis-server shows the noise
   CAIRN_THREADS=1 its threads
@@ -43,7 +44,7 @@ SERVER = os.environ.get("SERVER", os.path.join(BUILD, "cairn-server"))
 SERVER_IS_REDIS = os.path.basename(SERVER).startswith("redis-server")
 RESPONDER = os.path.join(BUILD, "bench", "responder")
 CONNECTIONS = 50
-PIPELINES = (1, 16) if QUICK else (1, 16, 128)
+PIPELINES = tuple(map(int, os.environ.get("PIPELINES", "1,16" if QUICK else "1,16,128").split(",")))
 PINNED = os.cpu_count() > 1
 RAND = "__rand_int__"           # redis-benchmark puts 12 digits in its place: keys have 20 bytes
 
