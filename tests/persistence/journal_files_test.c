@@ -27,17 +27,24 @@ static void make_three(int place, struct identity *identity)
     }
 }
 
-static void assert_read(int place, uint64_t sections, uint64_t next)
+/* Returns the number of the next file. */
+static uint64_t assert_sections(int place, uint64_t sections)
 {
     struct seen seen = {{0}, 0};
     struct journal_scan scan;
     struct text error = {0};
     if (!read_back(place, &seen, &scan, &error))
         fail_msg("%s", text_terminated(&error));
-    assert_int_equal(seen.sections, sections);
-    assert_int_equal(scan.next, next);
+    uint64_t next = scan.next;
     journal_scan_release(&scan);
     text_release(&seen.lines);
+    assert_int_equal(seen.sections, sections);
+    return next;
+}
+
+static void assert_read(int place, uint64_t sections, uint64_t next)
+{
+    assert_int_equal(assert_sections(place, sections), next);
 }
 
 static void assert_missing(int place, const char *name)
@@ -187,11 +194,11 @@ static void nothing_goes_to_the_old_file_once_a_new_one_may_count(void **state)
     usleep(100000); /* for the note that fails */
     uint64_t ticket = put(journal, "a", 2, "two");
     if (journal_harden(journal, ticket, true))
-        assert_read(place, 2, 3);
+        assert_sections(place, 2);
     swap_file(&identity, writable);
     assert_true(journal_harden(journal, ticket, true));
     assert_true(journal_destroy(journal, false));
-    assert_read(place, 2, 3);
+    assert_in_range(assert_sections(place, 2), 3, 4); /* one more file, if it was begun by then */
     identity_close(&identity);
     close(unwritable);
     close(place);
