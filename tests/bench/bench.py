@@ -307,6 +307,20 @@ def speed(report):
     return cells
 
 
+def measure(servers, rows):
+    """Loads the key space, measures all rounds, and stops the servers."""
+    requests = write_requests("keys", key_space())
+    cells, rates = Cells(), {}
+    for server in servers:
+        server.load(requests)
+    for _ in range(ROUNDS):
+        measure_round(servers, rows, cells, rates)
+    for server in servers:
+        server.stop()
+    os.unlink(requests)
+    return cells
+
+
 # Throughput over redis-server's of (Valkey 8, pogocache 1.3) with one thread, measured before cairn was begun.
 OTHERS = {("GET", 16): (1.12, 1.48), ("GET", 128): (1.24, 1.55), ("SET", 16): (1.09, 1.50), ("SET", 128): (1.08, 1.71),
           ("INCR", 16): (0.96, 1.03), ("INCR", 128): (1.03, 1.04), ("HSET", 16): (0.97, None), ("SADD", 16): (1.21, None)}
@@ -316,16 +330,7 @@ def threads(report):
     known = operations()
     rows = [((name, pipeline, 16), known[name], pipeline) for pipeline in PIPELINES
             for name in ("GET", "SET", "INCR", "HSET", "SADD") if name in known]
-    requests = write_requests("keys", key_space())
-    servers = [Server(kind, pin=False) for kind in ("redis", "cairn", "two")]
-    cells, rates = Cells(), {}
-    for server in servers:
-        server.load(requests)
-    for _ in range(ROUNDS):
-        measure_round(servers, rows, cells, rates)
-    for server in servers:
-        server.stop()
-    os.unlink(requests)
+    cells = measure([Server(kind, pin=False) for kind in ("redis", "cairn", "two")], rows)
     report.line(f"Two threads, two load generators, nothing pinned, medians of {ROUNDS} rounds")
     report.line(f"{'':<12}{'P':>4} |{'requests a second':^33}|{'two threads over':^18}|{'over redis-server':^20}")
     report.line(f"{'':<16} |{'redis':>11}{'one thread':>11}{'two':>11}|{'redis':>9}{'one':>9}|{'Valkey':>10}{'pogocache':>10}")
@@ -340,16 +345,7 @@ def threads(report):
 def shared(report):
     known = operations()
     rows = [((name, 16, 16), known[name], 16) for name in ("SET", "INCR", "HSET", "SADD") if name in known]
-    requests = write_requests("keys", key_space())
-    servers = [Server(kind, "everysec") for kind in ("cairn", "shared")]
-    cells, rates = Cells(), {}
-    for server in servers:
-        server.load(requests)
-    for _ in range(ROUNDS):
-        measure_round(servers, rows, cells, rates)
-    for server in servers:
-        server.stop()
-    os.unlink(requests)
+    cells = measure([Server(kind, "everysec") for kind in ("cairn", "shared")], rows)
     report.line(f"A shared directory against an unshared one, journal-fsync everysec, medians of {ROUNDS} rounds")
     report.line(f"{'':<12}{'P':>4} |{'requests a second':^22}|{'µs of processor a request':^27}|{'throughput':>11}")
     report.line(f"{'':<16} |{'unshared':>11}{'shared':>11}|{'unshared':>13}{'shared':>14}|{'ratio':>11}")

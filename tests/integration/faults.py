@@ -21,6 +21,7 @@ import time
 
 import resp
 import server
+from server import info, wait_for
 
 SHIM = r"""
 #define _GNU_SOURCE
@@ -147,20 +148,6 @@ class Faults:
         found = connection.call("MGET", *names) if names else []
         lost = [name for name, value in zip(names, found) if value != acked[name]]
         self.check(not lost, f"{where}: nothing acknowledged is missing ({len(names)} keys)", lost[:5])
-
-
-def info(connection):
-    lines = connection.call("INFO", "persistence").decode().split("\r\n")
-    return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def fill(path):

@@ -19,6 +19,7 @@ import time
 import bucket as fake
 import resp
 import server
+from server import info, wait_for
 
 
 class Outage:
@@ -59,26 +60,12 @@ class Outage:
         self.bucket = None
 
 
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def ask(connection, *args):
     """The reply; an error as its text."""
     try:
         return connection.call(*args)
     except resp.Error as error:
         return str(error)
-
-
-def info(connection, section="persistence"):
-    lines = connection.call("INFO", section).decode().split("\r\n")
-    return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
 def says(started, pattern):

@@ -24,6 +24,20 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def info(connection, section="persistence"):
+    lines = connection.call("INFO", section).decode().split("\r\n")
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
 def durable_flags(directory, sync_interval):
     """Directives under which an acknowledged write survives kill -9."""
     if IS_REDIS:
