@@ -22,13 +22,14 @@ struct event_base;
  * Their reasons: 64 KiB is what one read of a busy pipeline gives; 1024 commands bound the arrays;
  * 256 requests are about 100 µs under the lock; 8 requests ahead keep as many lines of memory on
  * their way as the processor can (6 to 24 were measured: more is slower again). After 16
- * connections their replies leave, so that the other side works while the next are read; once
- * 4 were ready without a sleep, 32 looks at the sockets cost less than going to sleep and being
- * woken, for both sides; a lone client's server sleeps at once.
+ * connections their replies leave, so that the other side works while the next are read. When 24
+ * connections sent something within a millisecond, a pause of 80 µs where nothing is ready makes
+ * larger turns and spares both sides most of the wake-ups (docs/performance.md); network cards
+ * gather packets for as long.
  */
 #define TURN_CLIENTS_MAX   16
-#define BUSY_CLIENTS       4
-#define LOOKS_BEFORE_SLEEP 32
+#define CROWD_CLIENTS      24
+#define GATHER_NS          80000
 #define TURN_READ_MAX      (64 * 1024)
 #define TURN_READ_PIECE    (16 * 1024)
 #define TURN_COMMANDS_MAX  1024
@@ -88,8 +89,8 @@ struct loop {
 
     int64_t now;
     uint64_t turn, pass, tokens;
-    unsigned looks_left;  /* before it sleeps */
-    size_t awake_clients; /* that were ready since it slept */
+    size_t turn_clients;     /* that the last turn read */
+    size_t crowd, crowd_now; /* distinct clients in the last millisecond of turns, in this one */
     struct exec x;
     uint32_t slow_mask; /* commands with one of these flags take the slow path */
     bool time_all;      /* the slow log wants commands of less than a millisecond */

@@ -183,9 +183,12 @@ static size_t clients_of_turn(const struct loop *loop)
 void io_read_ready(struct loop *loop)
 {
     size_t n = clients_of_turn(loop);
+    loop->turn_clients = n;
     for (size_t i = 0; i < n; i++) {
         struct client *client = loop->ready[i];
         client->ready = false;
+        loop->crowd_now += client->crowd_ms != loop->now;
+        client->crowd_ms = loop->now;
         read_client(loop, client);
     }
     /* Those with input left, or at their end, come again when what they sent has been run; those
