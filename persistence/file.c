@@ -144,3 +144,22 @@ int file_lock(int directory, const char *name, bool alone, int *ret_fd, long *ho
     *ret_fd = fd;
     return 0;
 }
+
+int file_lock_to_read(int directory, const char *name, int *ret_fd)
+{
+    *ret_fd = -1;
+    /* NFS gives a lock that is not shared only to who may write … */
+    int fd = openat(directory, name, O_RDWR | O_CLOEXEC);
+    if (fd < 0 && (errno == EROFS || errno == EACCES || errno == EPERM))
+        fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : errno;
+    int error = flock(fd, LOCK_EX | LOCK_NB) < 0 ? errno : 0;
+    if (error == EBADF) /* … so others take what it gives */
+        error = flock(fd, LOCK_SH | LOCK_NB) < 0 ? errno : 0;
+    if (error)
+        close(fd);
+    else
+        *ret_fd = fd;
+    return error;
+}

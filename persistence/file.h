@@ -39,4 +39,10 @@ int file_sync_directory(int directory, const char *name);
  */
 int file_lock(int directory, const char *name, bool alone, int *ret_fd, long *holder);
 
+/*
+ * The same for who changes nothing, and may perhaps not: keeps others away as long as *ret_fd, or
+ * EWOULDBLOCK. *ret_fd is -1 where there is no such file: then nobody has it.
+ */
+int file_lock_to_read(int directory, const char *name, int *ret_fd);
+
 #endif

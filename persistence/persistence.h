@@ -198,8 +198,9 @@ struct persistence_stats {
 };
 void persistence_stats(struct persistence *p, struct persistence_stats *out);
 
-/* Without a server: prints the state of a namespace as one JSON document to fd; takes one back
- * (refuses when the namespace is there already). Errors as sentences. */
+/* Without a server: prints the state of a namespace as one JSON document to fd, and changes nothing
+ * in the store; takes one back (refuses when the namespace is there already). Errors as sentences.
+ */
 enum persistence_status persistence_export(const char *store, struct slice name, int fd,
                                            struct text *error);
 enum persistence_status persistence_import(const char *store, struct slice name, int fd,

@@ -330,23 +330,32 @@ static bool write_piece(void *ctx, struct slice piece, struct text *error)
     return code == 0;
 }
 
-/* The journal beside the store, unless a server holds it. NULL-safe result: count 0. */
+/* Where a journal beside the store would be; *ret_own is -1: there is no such place. */
+static int open_own(const char *where, int *ret_own)
+{
+    struct text path = {0};
+    text_append_format(&path, "%s/.cairn", where);
+    *ret_own = open(text_terminated(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int code = *ret_own < 0 && errno != ENOENT ? errno : 0;
+    text_release(&path);
+    return code;
+}
+
+/* The journal beside the store, unless a server holds it. Changes nothing there. */
 static bool read_journal(const char *where, struct recovery *recovery, struct text *error)
 {
     struct journal_scan scan;
-    long holder = 0;
-    int lock = -1, own = -1;
+    int lock = -1, own, code = open_own(where, &own);
     bool ok = true;
-    int top = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (top >= 0) {
-        own = openat(top, ".cairn", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        close(top);
-    }
-    if (own < 0)
+    if (!code && own < 0)
         return true;
-    int code = file_lock(own, "lock", true, &lock, &holder);
+    if (!code)
+        code = file_lock_to_read(own, "lock", &lock);
     if (code == EWOULDBLOCK) {
         fprintf(stderr, "cairn-server: %s is in use: only what is committed is given\n", where);
+    } else if (code) {
+        text_append_format(error, "%s/.cairn: %s", where, strerror(code));
+        ok = false;
     } else {
         ok = journal_read(own, false, recovery_collect, recovery, &scan, error);
         if (ok && scan.cut[0])
@@ -356,7 +365,8 @@ static bool read_journal(const char *where, struct recovery *recovery, struct te
     }
     if (lock >= 0)
         close(lock);
-    close(own);
+    if (own >= 0)
+        close(own);
     return ok;
 }
 
@@ -412,18 +422,6 @@ static enum persistence_status export_from(struct store *store, struct recovered
     return status;
 }
 
-/* An existing store; export makes none. */
-static enum persistence_status open_existing(const char *where, struct store **ret_store,
-                                             struct text *error)
-{
-    if (!strstr(where, "://") && access(where, F_OK) < 0) {
-        text_append_format(error, "%s: %s", where, strerror(errno));
-        return PERSISTENCE_UNWRITABLE;
-    }
-    return store_open(where, ret_store, error) == STORE_OK ? PERSISTENCE_OK
-                                                           : PERSISTENCE_UNWRITABLE;
-}
-
 enum persistence_status persistence_export(const char *where, struct slice name, int fd,
                                            struct text *error)
 {
@@ -433,10 +431,10 @@ enum persistence_status persistence_export(const char *where, struct slice name,
         text_append_format(error, "'%.*s' is no name of a namespace", (int)name.len, name.data);
         return PERSISTENCE_CORRUPT;
     }
-    enum persistence_status status = open_existing(where, &store, error);
-    if (status == PERSISTENCE_OK && !read_journal(where, &recovery, error))
-        status = PERSISTENCE_CORRUPT;
-    if (status == PERSISTENCE_OK)
+    enum persistence_status status = PERSISTENCE_CORRUPT;
+    if (store_open_to_read(where, &store, error) != STORE_OK)
+        status = PERSISTENCE_UNWRITABLE;
+    else if (read_journal(where, &recovery, error))
         status = export_from(store, find_recovered(&recovery, name), name, fd, error);
     recovery_release(&recovery);
     store_close(store);

@@ -6,7 +6,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 SERVER=${SERVER:-${BUILD:-build}/cairn-server}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+pid=
+trap '[ -z "$pid" ] || kill -9 "$pid"; chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
 passed=0 failed=0
 
 # NAME WANTED-STATUS PATTERN COMMAND…: the exit status, and a line of the output that matches.
@@ -62,10 +63,10 @@ printf x | dd of="$work/store/two.json" bs=1 seek=200 conv=notrunc status=none
 check "a damaged head is not, and is named" 1 '^  two\.json: damaged' "$SERVER" --verify "$work/store" two
 check "nor is its store" 1 '^2 namespaces, 1 sound, 1 not sound' "$SERVER" --verify "$work/store"
 check "the others in it are" 0 '^one: sound' "$SERVER" --verify "$work/store" one
-cp -r "$work/store" "$work/copy" && rm -r "$work/copy/.cairn" && chmod -R a-w "$work/copy"
-check "a copy that cannot be written is verified …" 0 '^one: sound' "$SERVER" --verify "$work/copy" one
+cp -r "$work/store" "$work/copy" && rm -r "$work/copy/.cairn"
+check "a copy without a journal is verified …" 0 '^one: sound' "$SERVER" --verify "$work/copy" one
+check "… exported …" 0 '"b":"x"' "$SERVER" --export "$work/copy" one
 check "… and left as it is" 0 '^one.json two.json$' bash -c "ls -A '$work/copy' | paste -sd' '"
-chmod -R u+w "$work/copy"
 check "a namespace that is not there is not sound" 1 'no namespace three' "$SERVER" --verify "$work/store" three
 check "a store that is not there cannot be verified" 2 'nowhere' "$SERVER" --verify "$work/nowhere"
 check "nor can a bucket out of reach" 2 's3://bucket/x/: LIST' env AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b \
@@ -73,6 +74,51 @@ check "nor can a bucket out of reach" 2 's3://bucket/x/: LIST' env AWS_ACCESS_KE
 check "nor one namespace of it" 2 '^name: NOT READ' env AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b \
     "$SERVER" --verify s3://bucket/x name --s3-endpoint http://127.0.0.1:1
 check "--verify wants a store" 2 "usage: --verify STORE \[NAMESPACE\]" "$SERVER" --verify
+
+# Who only reads needs no permission to write. No mode binds root, so root asks as somebody else.
+umask 022
+chmod 755 "$work"
+cp "$SERVER" "$work/cairn-server"
+other=(env)
+[ "$(id -u)" -ne 0 ] || other=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+reader=("${other[@]}" "$work/cairn-server")
+live=$work/live
+
+# NAME PATTERN STORE: what jq makes of its namespace 0 as the reader exports it.
+check_state() {
+    check "$1" 0 "$2" bash -o pipefail -c '"$@" 2>/dev/null | jq -c .state' - "${reader[@]}" --export "$3" 0
+}
+
+"$SERVER" --store "$live" --port 0 --unixsocket "$work/socket" --sync-interval 0 --journal-fsync always >"$work/log" 2>&1 </dev/null &
+pid=$!
+for ((i = 0; i < 200; i++)); do
+    redis-cli -s "$work/socket" set committed 1 2>/dev/null | grep -q OK && break
+    sleep 0.05
+done
+check "a store to be read by another user" 0 '^1$' redis-cli -s "$work/socket" cairn sync
+check "has what only its journal has" 0 '^OK$' redis-cli -s "$work/socket" set pending 1
+check "beside its server an export says what it gives …" 0 'in use: only what is committed is given$' "${reader[@]}" --export "$live" 0
+check_state "… and gives that" '^\{"committed":1\}$' "$live"
+check "it is verified" 0 '^1 namespace, 1 sound' "${reader[@]}" --verify "$live"
+kill -9 "$pid"
+wait "$pid" 2>/dev/null # it was killed
+pid=
+check_state "beside no server an export has the journal's ops" '^\{"committed":1,"pending":1\}$' "$live"
+cp -r "$live" "$work/frozen"
+chmod -R a-w "$work/frozen"
+sums() { (cd "$work/frozen" && find . -type f -exec sha256sum {} + | sort); }
+before=$(sums)
+check "a copy that may not be written …" 1 'Permission denied' "${other[@]}" touch "$work/frozen/x"
+check_state "… is exported, journal and all …" '^\{"committed":1,"pending":1\}$' "$work/frozen"
+check "… verified …" 0 '^1 namespace, 1 sound' "${reader[@]}" --verify "$work/frozen"
+check "… and left as it is" 0 '' [ "$(sums)" = "$before" ]
+chmod -R u+w "$work/frozen"
+rm -r "$work/frozen/.cairn"
+chmod -R a-w "$work/frozen"
+check_state "without its journal it is exported too" '^\{"committed":1\}$' "$work/frozen"
+chmod 700 "$live/.cairn"
+[ "$(id -u)" -eq 0 ] || chmod 0 "$live/.cairn"
+check "a journal that may not be read is not left out" 1 'live/\.cairn: Permission denied' "${reader[@]}" --export "$live" 0
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

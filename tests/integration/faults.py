@@ -266,6 +266,36 @@ def read_only_start(faults):
     faults.check(connection.call("GET", "k") == b"v", "writable again, all is there")
 
 
+def read_back(place):
+    """Namespace 0 as an export has it, what the export says, and the status of a verification."""
+    done = subprocess.run([server.PROGRAM, "--export", place, "0"], capture_output=True)
+    state = json.loads(done.stdout)["state"] if done.returncode == 0 else None
+    verified = subprocess.run([server.PROGRAM, "--verify", place], capture_output=True)
+    return state, done.stderr.decode(), verified.returncode
+
+
+def read_only_reading(faults):
+    """An export and a verification write nothing, so they need a place to read and no more."""
+    place, other = faults.mount("24m"), os.path.join(faults.directory(), "other")
+    os.mkdir(other)
+    acked = journal_of_some(faults)
+    everything = {key: value.decode() for key, value in acked.items()}
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    state, said, verified = read_back(place)
+    faults.check((state, verified) == (everything, 0), "a read-only mount is read, journal and all", (said, verified))
+    subprocess.run(["mount", "-o", "remount,rw", place], check=True)
+    connection = faults.start("--sync-interval", "0")
+    connection.call("CAIRN", "SYNC")
+    connection.call("SET", "late", "v")
+    subprocess.run(["mount", "--bind", place, other], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", other], check=True)
+    state, said, verified = read_back(other)
+    faults.check((state, verified) == (everything, 0), "beside a server what is committed", (said, verified))
+    faults.check("is in use: only what is committed is given" in said, "which is told", said)
+    faults.check(connection.call("SET", "later", "v") == b"OK", "the server goes on")
+    subprocess.run(["umount", other], check=True)
+
+
 def failed_fsync(faults, policy):
     flag = os.path.join(faults.directory(), "fsync-fails")
     flags = ("--journal-fsync", policy, "--sync-interval", "0.2")
@@ -762,7 +792,7 @@ def terminated(faults):
     faults.check(connection.call("DBSIZE") == 100, "all is there")
 
 
-FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, fsync_error_always, fsync_error_everysec,
+FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, read_only_reading, fsync_error_always, fsync_error_everysec,
           blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, in_doubt_behind_a_part, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
           torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, terminated]
