@@ -2,7 +2,8 @@
 /*
  * See verify.h. The state is made by the same merge that folds and exports use; it asks for each
  * object, and that is where an object is checked, so that each is read once. Where the merge stops
- * at a fault, the objects it did not come to are looked at one by one: all faults are told.
+ * at a fault, the objects it did not come to are looked at one by one: all faults are told. A tail
+ * may have a hundred thousand commits: what is looked up for each of them is sorted first.
  */
 #include "persistence/verify.h"
 
@@ -18,11 +19,20 @@
 
 #define ATTEMPTS 4
 
+/* Where the head names an object. */
+struct mention {
+    const char *object; /* borrowed from the head */
+    bool is_chunk;      /* else a segment */
+    size_t index;       /* of the chunk, or of the commit in the tail */
+};
+
 struct check {
     const struct verify_options *options;
     struct verify_report *report;
     struct head head;
     char etag[STORE_ETAG_MAX];
+    struct mention *mentions; /* by object, segments first, then by index */
+    size_t mention_count;
     bool *commit_seen, *chunk_seen;
     bool missing; /* an object was; perhaps only because a fold came between */
     struct text body;
@@ -199,54 +209,94 @@ static bool check_chunk(struct check *check, size_t index, struct slice body)
     return fine;
 }
 
-/* All that the head says of an object, which may be a segment of several commits. */
-static bool check_object(struct check *check, const char *object)
+static int compare_mentions(const void *a, const void *b)
+{
+    const struct mention *left = a, *right = b;
+    int order = strcmp(left->object, right->object);
+    if (order == 0)
+        order = left->is_chunk - right->is_chunk;
+    return order ? order : (left->index > right->index) - (left->index < right->index);
+}
+
+static void gather_mentions(struct check *check)
 {
     const struct head *head = &check->head;
+    size_t room = head->tail_count + head->base.chunk_count, count = 0;
+    check->mentions = mem_alloc((room ? room : 1) * sizeof(*check->mentions));
+    for (size_t i = 0; i < head->tail_count; i++)
+        if (head->tail[i].segment[0])
+            check->mentions[count++] = (struct mention){head->tail[i].segment, false, i};
+    for (size_t i = 0; i < head->base.chunk_count; i++)
+        check->mentions[count++] = (struct mention){head->base.chunks[i].object, true, i};
+    qsort(check->mentions, count, sizeof(*check->mentions), compare_mentions);
+    check->mention_count = count;
+}
+
+/* The first mention of an object; those that follow go on to `*ret_end`. There is one at least. */
+static const struct mention *find_mentions(const struct check *check, const char *object,
+                                           const struct mention **ret_end)
+{
+    size_t low = 0, high = check->mention_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(check->mentions[middle].object, object) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (high = low; high < check->mention_count; high++)
+        if (strcmp(check->mentions[high].object, object) != 0)
+            break;
+    assert(low < high);
+    *ret_end = check->mentions + high;
+    return check->mentions + low;
+}
+
+static bool *seen_flag(struct check *check, const struct mention *mention)
+{
+    return &(mention->is_chunk ? check->chunk_seen : check->commit_seen)[mention->index];
+}
+
+static bool check_mention(struct check *check, const struct mention *mention, struct slice body)
+{
+    if (mention->is_chunk) {
+        check->report->chunks++;
+        return check_chunk(check, mention->index, body);
+    }
+    return check_segment(check, &check->head.tail[mention->index], body);
+}
+
+/* All that the head says of an object, which may be a segment of several commits. */
+static bool check_object(struct check *check, const struct mention *first,
+                         const struct mention *end)
+{
     struct slice body = text_slice(&check->body);
     bool fine = true, news = false;
-    for (size_t i = 0; i < head->tail_count; i++) {
-        if (check->commit_seen[i] || strcmp(head->tail[i].segment, object) != 0)
+    for (const struct mention *mention = first; mention < end; mention++) {
+        bool *seen = seen_flag(check, mention);
+        if (*seen)
             continue;
-        check->commit_seen[i] = true;
-        check->report->segments += !news;
+        *seen = true;
+        check->report->segments += !news && !mention->is_chunk;
         news = true;
-        fine &= check_segment(check, &head->tail[i], body);
-    }
-    for (size_t i = 0; i < head->base.chunk_count; i++) {
-        if (check->chunk_seen[i] || strcmp(head->base.chunks[i].object, object) != 0)
-            continue;
-        check->chunk_seen[i] = news = true;
-        check->report->chunks++;
-        fine &= check_chunk(check, i, body);
+        fine &= check_mention(check, mention, body);
     }
     if (news)
         note_read(check, body.len);
     return fine;
 }
 
-static uint64_t position_of(const struct check *check, const char *object)
-{
-    for (size_t i = 0; i < check->head.tail_count; i++)
-        if (strcmp(check->head.tail[i].segment, object) == 0)
-            return check->head.tail[i].position;
-    return check->head.base.position;
-}
-
-static void mark_seen(struct check *check, const char *object)
-{
-    for (size_t i = 0; i < check->head.tail_count; i++)
-        check->commit_seen[i] |= strcmp(check->head.tail[i].segment, object) == 0;
-    for (size_t i = 0; i < check->head.base.chunk_count; i++)
-        check->chunk_seen[i] |= strcmp(check->head.base.chunks[i].object, object) == 0;
-}
-
 static bool read_and_check(struct check *check, const char *object)
 {
+    const struct head *head = &check->head;
+    const struct mention *end, *first = find_mentions(check, object, &end);
     text_clear(&check->body);
-    if (fetch(check, object, position_of(check, object), &check->body))
-        return check_object(check, object);
-    mark_seen(check, object);
+    if (fetch(check, object,
+              first->is_chunk ? head->base.position : head->tail[first->index].position,
+              &check->body))
+        return check_object(check, first, end);
+    for (const struct mention *mention = first; mention < end; mention++)
+        *seen_flag(check, mention) = true;
     return false;
 }
 
@@ -329,18 +379,25 @@ static uint64_t last_op(const struct commit *commit)
     return commit->first + commit->count - 1;
 }
 
-static const struct commit *newest_of(const struct head *head, const char *replica)
+/* Of the commits by replica and position; NULL: it has none. */
+static const struct commit *newest_of(const struct commit *const *sorted, size_t count,
+                                      const char *replica)
 {
-    for (size_t i = head->tail_count; i-- > 0;)
-        if (strcmp(head->tail[i].replica, replica) == 0)
-            return &head->tail[i];
-    return NULL;
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(sorted[middle]->replica, replica) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low && strcmp(sorted[low - 1]->replica, replica) == 0 ? sorted[low - 1] : NULL;
 }
 
-static void check_entry(struct check *check, const struct head_replica *entry)
+static void check_entry(struct check *check, const struct head_replica *entry,
+                        const struct commit *newest)
 {
     const struct head *head = &check->head;
-    const struct commit *newest = newest_of(head, entry->name);
     if (!newest && entry->position > head->base.position)
         add_fault(check, NULL, entry->position,
                   "\"replicas\" says that this is a commit of %s, which has none in the tail",
@@ -372,7 +429,7 @@ static void check_replicas(struct check *check)
                       "op %" PRIu64 " of %s is in commit %" PRIu64 " too", sorted[i]->first,
                       sorted[i]->replica, sorted[i - 1]->position);
     for (size_t i = 0; i < head->replica_count; i++)
-        check_entry(check, &head->replicas[i]);
+        check_entry(check, &head->replicas[i], newest_of(sorted, count, head->replicas[i].name));
     if (head->expired > head->position)
         add_fault(check, NULL, head->expired, "\"expired\" is beyond the head's position");
     mem_free(sorted);
@@ -521,6 +578,7 @@ static bool check_once(struct check *check)
     if (read_head(check)) {
         open_runs(check);
         describe(check);
+        gather_mentions(check);
         check->commit_seen = mem_calloc(check->head.tail_count + 1, 1);
         check->chunk_seen = mem_calloc(check->head.base.chunk_count + 1, 1);
         if (!run_next(&check->head)) /* else not all commits are known */
@@ -531,6 +589,7 @@ static bool check_once(struct check *check)
             count_orphans(check);
         again = check->missing && !given_up(check) && head_moved(check);
         head_release(&check->head);
+        mem_free(check->mentions);
         mem_free(check->commit_seen);
         mem_free(check->chunk_seen);
     }
