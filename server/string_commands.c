@@ -212,8 +212,12 @@ static void msetnx_command(struct exec *x)
             resp_write_integer(x->out, 0);
             return;
         }
-    for (int i = 1; i < x->argc; i += 2)
-        set_string(x, i, i + 1, OP_CONDITION_NONE, OP_EXPIRES_NEVER);
+    /* Each op has the condition on its own key, so that none overwrites what another server set
+     * first. A key that is named twice is there the second time, and the later value holds. */
+    for (int i = 1; i < x->argc; i += 2) {
+        bool again = exec_find(x, x->argv[i]) != NULL;
+        set_string(x, i, i + 1, again ? OP_CONDITION_NONE : OP_CONDITION_NX, OP_EXPIRES_NEVER);
+    }
     resp_write_integer(x->out, 1);
 }
 

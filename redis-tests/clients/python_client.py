@@ -75,6 +75,7 @@ def try_strings(r):
     check("mset", r.mset({"a": 1, "b": 2}), True)
     check("mget", r.mget("a", "none", "b"), ["1", None, "2"])
     check("msetnx", r.msetnx({"a": 1, "c": 2}), False)
+    check("msetnx of a key twice", (r.execute_command("MSETNX", "twice", 1, "twice", 2), r.get("twice")), (True, "2"))
     check("incr", r.incr("a"), 2)
     check("incrby", r.incrby("a", 40), 42)
     check("decrby", r.decrby("a", 2), 40)

@@ -297,6 +297,61 @@ def a_claim_that_was_lost_is_told(pair):
     assert (told["old"], told["new"]) == ({"status": "ok"}, {"status": "condition"}), told
 
 
+# What both have before; what b does, then a, whose commit comes first; what b's clients are told (key, op, and the answer then and now);
+# what both have in the end. An op is judged alone, on its own key.
+SEVERAL_OPS = (
+    ((), "MSETNX x b y b", "MSETNX y a z a", ("y", "ScalarSet", {"status": "ok"}, {"status": "condition"}),
+     (("GET x", b"b"), ("GET y", b"a"), ("GET z", b"a"))),
+    ((), "MSETNX x 1 y 1", "SET x a", ("x", "IntSet", {"status": "ok"}, {"status": "condition"}),
+     (("GET x", b"a"), ("GET y", b"1"))),
+    (("SET x v",), "RENAMENX x y", "SET y a", ("y", "KeyPut", {"status": "ok"}, {"status": "condition"}),
+     (("GET x", None), ("GET y", b"a"))),
+    (("SET x v",), "COPY x y", "SET y a", ("y", "KeyPut", {"status": "ok"}, {"status": "condition"}),
+     (("GET x", b"v"), ("GET y", b"a"))),
+    (("SADD x m n",), "SMOVE x y m", "SREM x m", ("x", "SetRemove", {"status": "ok", "number": 1}, {"status": "ok", "number": 0}),
+     (("SMEMBERS x", [b"n"]), ("SMEMBERS y", [b"m"]))),
+    (("RPUSH x 1st 2nd 3rd",), "LMOVE x y LEFT RIGHT", "LMOVE x y LEFT RIGHT",
+     ("x", "ListPop", {"status": "ok", "number": 1, "items": ["1st"]}, {"status": "ok", "number": 1, "items": ["2nd"]}),
+     (("LRANGE x 0 -1", [b"3rd"]), ("LRANGE y 0 -1", [b"1st", b"1st"]))),
+    (("SET x v",), "RENAME x y", "SET x a", None, (("GET x", None), ("GET y", b"v"))),
+    (("SADD x m",), "SUNIONSTORE y x", "SADD x n", None, (("SCARD x", 2), ("SMEMBERS y", [b"m"]))),
+)
+
+
+def each_op_of_several_is_judged_alone(pair):
+    listener = pair.listen(1, "__cairn__:conflicts")
+    for before, ours, theirs, told, after in SEVERAL_OPS:
+        for command in ("FLUSHDB", *before):
+            pair.a.call(*command.split())
+        pair.a_to_b_then_rest()
+        assert pair.b.call(*ours.split()) in (1, b"1st", b"OK"), ours
+        pair.a.call(*theirs.split())
+        pair.a_to_b()
+        fence(pair.b, "__cairn__:conflicts")
+        heard = [json.loads(payload) for _, payload in until_fence(listener)]
+        got = [(one["key"], one["op"], one["old"], one["new"]) for one in heard]
+        assert told in got if told else not got, f"{ours}: {heard}"
+        pair.b_to_a()
+        for connection in (pair.a, pair.b):
+            for command, wanted in after:
+                got = connection.call(*command.split())
+                assert got == wanted, f"{ours}: {command}: {got}"
+
+
+def a_move_that_comes_second_leaves_the_key_nowhere(pair):
+    elsewhere = pair.connect(0), pair.connect(1)
+    for connection in elsewhere:
+        connection.call("SELECT", "1")
+        connection.call("GET", "none")
+    pair.a.call("SET", "x", "v")
+    pair.a_to_b_then_rest()
+    assert pair.b.call("MOVE", "x", "1") == 1
+    elsewhere[0].call("SET", "x", "a")
+    for namespace in ("1", "0"):
+        pair.a_to_b(namespace)
+    assert (elsewhere[1].call("GET", "x"), pair.b.call("GET", "x")) == (b"a", None)
+
+
 def the_log_tells_some_changed_answers_and_counts_the_others(pair):
     for i in range(100):
         pair.b.call("INCR", f"n{i}")
@@ -465,6 +520,8 @@ TESTS = [
     (a_changed_answer_is_counted_and_told, ()),
     (a_job_taken_twice_is_told_with_both_items, ()),
     (a_claim_that_was_lost_is_told, ()),
+    (each_op_of_several_is_judged_alone, ()),
+    (a_move_that_comes_second_leaves_the_key_nowhere, ()),
     (the_log_tells_some_changed_answers_and_counts_the_others, ()),
     (an_element_that_arrives_serves_one_who_waits_once, ()),
     (workers_on_one_server_get_each_job_of_another_once, ()),
