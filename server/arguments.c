@@ -19,6 +19,17 @@ bool argument_count(struct exec *x, int index, int64_t *count)
                           count);
 }
 
+bool argument_milliseconds(struct exec *x, int index, int64_t *ms)
+{
+    if (!parse_int(x->argv[index], ms) || *ms > INT64_MAX - x->now) {
+        exec_error(x, "ERR timeout is not an integer or out of range");
+        return false;
+    }
+    if (*ms < 0)
+        exec_error(x, "ERR timeout is negative");
+    return *ms >= 0;
+}
+
 bool argument_numkeys(struct exec *x, int index, int64_t *numkeys)
 {
     return exec_int_range(x, index, 1, INT64_MAX, "ERR numkeys should be greater than 0", numkeys);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Arguments that several families read alike: signed counts, and keys that follow their number. */
+/* Arguments that several families read alike: counts, waits, and keys that follow their number. */
 #ifndef CAIRN_SERVER_ARGUMENTS_H
 #define CAIRN_SERVER_ARGUMENTS_H
 
@@ -9,6 +9,8 @@
 bool argument_signed_count(struct exec *x, int index, int64_t *count);
 /* "ERR value is out of range, must be positive" unless it is 0 or more. */
 bool argument_count(struct exec *x, int index, int64_t *count);
+/* A wait of 0 ms or more that ends before time does. */
+bool argument_milliseconds(struct exec *x, int index, int64_t *ms);
 /* The number of keys at argv[index]: 1 or more; may be more than there are. */
 bool argument_numkeys(struct exec *x, int index, int64_t *numkeys);
 /* For struct command.keys: as many keys as argv[index] says follow it. */

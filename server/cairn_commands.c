@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* CAIRN: what Redis has no word for. */
 #include "ops/mem.h"
+#include "server/arguments.h"
 #include "server/cairn_reading.h"
 #include "server/exec.h"
 #include "server/loop-internal.h"
@@ -56,14 +57,9 @@ static void position_command(struct exec *x)
 static void waitposition_command(struct exec *x)
 {
     int64_t position, ms;
-    if (!exec_int_range(x, 2, 0, INT64_MAX, "ERR position is out of range, must be positive",
-                        &position))
-        return;
-    if (!parse_int(x->argv[3], &ms) || ms > INT64_MAX - x->now)
-        exec_error(x, "ERR timeout is not an integer or out of range");
-    else if (ms < 0)
-        exec_error(x, "ERR timeout is negative");
-    else
+    if (exec_int_range(x, 2, 0, INT64_MAX, "ERR position is out of range, must be positive",
+                       &position) &&
+        argument_milliseconds(x, 3, &ms))
         wait_for_position(x, (uint64_t)position, ms);
 }
 

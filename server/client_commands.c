@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "ops/mem.h"
+#include "server/arguments.h"
 #include "server/client-internal.h"
 #include "server/client_list.h"
 #include "server/client_name.h"
@@ -142,14 +143,8 @@ static void pause_command(struct exec *x)
         exec_error(x, "ERR CLIENT PAUSE mode must be WRITE or ALL");
         return;
     }
-    if (!parse_int(x->argv[2], &ms) || ms > INT64_MAX - x->now) {
-        exec_error(x, "ERR timeout is not an integer or out of range");
+    if (!argument_milliseconds(x, 2, &ms))
         return;
-    }
-    if (ms < 0) {
-        exec_error(x, "ERR timeout is negative");
-        return;
-    }
     pause_start(x->now + ms, all);
     resp_write_ok(x->out);
 }

@@ -134,42 +134,38 @@ static void hlen_command(struct exec *x)
         resp_write_integer(x->out, answer.number);
 }
 
-static void hkeys_command(struct exec *x)
+static void write_entries(struct exec *x, enum read_op_kind kind, bool fields, bool values)
 {
     struct answer answer;
     struct slice field, value;
-    struct read_op op = exec_read_op(x, READ_OP_MAP_KEYS, 1);
+    struct read_op op = exec_read_op(x, kind, 1);
     if (!exec_query(x, &op, &answer))
         return;
-    resp_write_array(x->out, (size_t)answer.number);
-    while (answer.number-- && value_iter_next(&answer.iter, &field, &value))
-        write_slice(x, field);
+    if (fields && values)
+        resp_write_map(x->out, (size_t)answer.number);
+    else
+        resp_write_array(x->out, (size_t)answer.number);
+    while (answer.number-- && value_iter_next(&answer.iter, &field, &value)) {
+        if (fields)
+            write_slice(x, field);
+        if (values)
+            write_slice(x, value);
+    }
+}
+
+static void hkeys_command(struct exec *x)
+{
+    write_entries(x, READ_OP_MAP_KEYS, true, false);
 }
 
 static void hvals_command(struct exec *x)
 {
-    struct answer answer;
-    struct slice field, value;
-    struct read_op op = exec_read_op(x, READ_OP_MAP_ENTRIES, 1);
-    if (!exec_query(x, &op, &answer))
-        return;
-    resp_write_array(x->out, (size_t)answer.number);
-    while (answer.number-- && value_iter_next(&answer.iter, &field, &value))
-        write_slice(x, value);
+    write_entries(x, READ_OP_MAP_ENTRIES, false, true);
 }
 
 static void hgetall_command(struct exec *x)
 {
-    struct answer answer;
-    struct slice field, value;
-    struct read_op op = exec_read_op(x, READ_OP_MAP_ENTRIES, 1);
-    if (!exec_query(x, &op, &answer))
-        return;
-    resp_write_map(x->out, (size_t)answer.number);
-    while (answer.number-- && value_iter_next(&answer.iter, &field, &value)) {
-        write_slice(x, field);
-        write_slice(x, value);
-    }
+    write_entries(x, READ_OP_MAP_ENTRIES, true, true);
 }
 
 /* A zero divisor has changed nothing: the answer is the number that is still there. */

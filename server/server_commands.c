@@ -2,6 +2,7 @@
 /* Whole namespaces and the whole server: DBSIZE, FLUSH…, SWAPDB, SAVE, SHUTDOWN, WAIT, WAITAOF. */
 #include "ops/mem.h"
 #include "ops/value.h"
+#include "server/arguments.h"
 #include "server/client-internal.h"
 #include "server/config.h"
 #include "server/effects.h"
@@ -245,17 +246,8 @@ static void answer_wait(struct resp_writer *out, bool reached, enum persistence_
 static void wait_command(struct exec *x)
 {
     int64_t replicas, ms;
-    if (!exec_int(x, 1, &replicas))
-        return;
-    if (!parse_int(x->argv[2], &ms) || ms > INT64_MAX - x->now) {
-        exec_error(x, "ERR timeout is not an integer or out of range");
-        return;
-    }
-    if (ms < 0) {
-        exec_error(x, "ERR timeout is negative");
-        return;
-    }
-    wait_for_writes(x, DURABILITY_DURABLE, ms, replicas > 0, answer_wait);
+    if (exec_int(x, 1, &replicas) && argument_milliseconds(x, 2, &ms))
+        wait_for_writes(x, DURABILITY_DURABLE, ms, replicas > 0, answer_wait);
 }
 
 static void write_local_and_store(struct resp_writer *out, bool local, bool store)
@@ -285,13 +277,9 @@ static void waitaof_command(struct exec *x)
     int64_t local, replicas, ms;
     if (!exec_int_range(x, 1, 0, 1, "ERR value is out of range, must be between 0 and 1", &local) ||
         !exec_int_range(x, 2, 0, INT64_MAX, "ERR value is out of range, must be positive",
-                        &replicas))
+                        &replicas) ||
+        !argument_milliseconds(x, 3, &ms))
         return;
-    if (!parse_int(x->argv[3], &ms) || ms > INT64_MAX - x->now || ms < 0) {
-        exec_error(x, ms < 0 ? "ERR timeout is negative"
-                             : "ERR timeout is not an integer or out of range");
-        return;
-    }
     if (replicas)
         wait_for_writes(x, DURABILITY_DURABLE, ms, true, answer_store);
     else

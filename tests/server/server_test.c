@@ -271,6 +271,22 @@ static void waits_are_answered_at_their_level(void **state)
     end(&child);
 }
 
+static void waits_want_milliseconds(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_directory);
+    int fd = open_client(&child);
+    tell(fd, "WAIT 0 x\r\nWAITAOF 0 0 x\r\nCLIENT PAUSE x\r\nCAIRN WAITPOSITION 0 x\r\n");
+    for (int i = 0; i < 4; i++)
+        expect(fd, "-ERR timeout is not an integer or out of range\r\n");
+    tell(fd, "WAIT 0 -1\r\nWAITAOF 0 0 -1\r\nCLIENT PAUSE -1\r\nCAIRN WAITPOSITION 0 -1\r\n");
+    for (int i = 0; i < 4; i++)
+        expect(fd, "-ERR timeout is negative\r\n");
+    close(fd);
+    end(&child);
+}
+
 static void shutdown_saves_and_ends(void **state)
 {
     (void)state;
@@ -351,6 +367,7 @@ int main(void)
         cmocka_unit_test(what_was_acknowledged_survives_a_kill),
         cmocka_unit_test(a_namespace_is_loaded_when_first_used),
         cmocka_unit_test(waits_are_answered_at_their_level),
+        cmocka_unit_test(waits_want_milliseconds),
         cmocka_unit_test(shutdown_saves_and_ends),
         cmocka_unit_test(past_maxmemory_writes_are_refused_and_reads_go_on),
         cmocka_unit_test(a_client_that_does_not_read_is_closed_at_its_limit),
