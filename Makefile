@@ -65,7 +65,7 @@ bench: deps-test  ## side by side with redis-server: throughput, processor time,
 	@$(MAKE) --no-print-directory all
 	tests/bench/bench.sh
 
-asan: deps-test  ## unit tests, clients, Redis's suite, crashes with AddressSanitizer and UndefinedBehaviorSanitizer
+asan: deps-test  ## unit tests, clients, Redis's suite, crashes, sharing with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=asan BUILD=$(BUILD)/asan all units
 	@rm -f $(BUILD)/asan/report.*
 	ASAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/asan/report UBSAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/asan/report:print_stacktrace=1 \
