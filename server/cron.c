@@ -91,7 +91,7 @@ static void see_client(struct loop *loop, struct client *client, int64_t now)
         resp_reader_idle(client->reader);
         resp_buffer_shrink(&client->output);
         client->query_peak = 0;
-    } else if (client->query_peak > TURN_READ_PIECE) {
+    } else if (client->query_peak > TURN_READ_MAX) {
         client->query_peak -= client->query_peak / 4;
     }
     size_reply(client, now);

@@ -19,9 +19,10 @@ struct event_base;
 
 /*
  * Bounds of a turn, so that no connection starves the others and no namespace is held for long.
- * Their reasons: 64 KiB is what one read of a busy pipeline gives; 1024 commands bound the arrays;
- * 256 requests are about 100 µs under the lock; 8 requests ahead keep as many lines of memory on
- * their way as the processor can (6 to 24 were measured: more is slower again). After 16
+ * Their reasons: 16 KiB are some 300 writes, a third of a millisecond, so that who sends one
+ * request does not wait long for those who send a million (redis-cli --pipe); 1024 commands bound
+ * the arrays; 256 requests are about 100 µs under the lock; 8 requests ahead keep as many lines of
+ * memory on their way as the processor can (6 to 24 were measured: more is slower again). After 16
  * connections their replies leave, so that the other side works while the next are read. When 24
  * connections sent something within a millisecond, a pause of 80 µs where nothing is ready makes
  * larger turns and spares both sides most of the wake-ups (docs/performance.md); network cards
@@ -30,8 +31,7 @@ struct event_base;
 #define TURN_CLIENTS_MAX   16
 #define CROWD_CLIENTS      24
 #define GATHER_NS          80000
-#define TURN_READ_MAX      (64 * 1024)
-#define TURN_READ_PIECE    (16 * 1024)
+#define TURN_READ_MAX      (16 * 1024)
 #define TURN_COMMANDS_MAX  1024
 #define BATCH_REQUESTS_MAX 256
 #define LOOK_AHEAD         8

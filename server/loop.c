@@ -256,7 +256,7 @@ static bool loop_init(struct loop *loop, int index)
     loop->wake_event = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
     event_add(loop->wake_event, NULL);
     resp_arena_init(&loop->arena, ARENA_FIRST);
-    loop->read_buffer = mem_alloc(TURN_READ_PIECE);
+    loop->read_buffer = mem_alloc(TURN_READ_MAX);
     loop->now = clock_ms();
     loop->x.loop = loop;
     loop->x.now = loop->now;

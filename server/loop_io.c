@@ -83,22 +83,22 @@ static bool parse(struct loop *loop, struct client *client, size_t *commands)
     return true;
 }
 
-enum input { INPUT_SOME, INPUT_DRY, INPUT_END };
+enum input { INPUT_SOME, INPUT_NONE, INPUT_END };
 
-/* One piece from the socket into the reader. */
-static enum input read_piece(struct loop *loop, struct client *client, size_t *total)
+/* From the socket into the reader. */
+static enum input read_some(struct loop *loop, struct client *client, size_t *bytes)
 {
     ssize_t got;
     do {
-        got = recv(client->fd, loop->read_buffer, TURN_READ_PIECE, 0);
+        got = recv(client->fd, loop->read_buffer, TURN_READ_MAX, 0);
     } while (got < 0 && errno == EINTR);
     stats_bump(&loop->stats.counters[STAT_READS], 1);
     if (got < 0 && errno == EAGAIN)
-        return INPUT_DRY;
+        return INPUT_NONE;
     if (got <= 0)
         return INPUT_END;
     stats_bump(&loop->stats.counters[STAT_INPUT_BYTES], got);
-    *total += (size_t)got;
+    *bytes = (size_t)got;
     atomic_store_explicit(&client->last_ms, loop->now, memory_order_relaxed);
     if (!resp_reader_feed(client->reader, loop->read_buffer, (size_t)got)) {
         log_line(LOG_WARNING, "client id=%llu addr=%s closed: it passed the query buffer limit",
@@ -106,31 +106,31 @@ static enum input read_piece(struct loop *loop, struct client *client, size_t *t
         stats_bump(&loop->stats.counters[STAT_QUERY_LIMIT_CLOSED], 1);
         return INPUT_END;
     }
-    return (size_t)got < TURN_READ_PIECE ? INPUT_DRY : INPUT_SOME;
+    return INPUT_SOME;
 }
 
 /* For CLIENT LIST: cron does the rest. */
-static void note_input(struct client *client, int64_t bytes)
+static void note_input(struct client *client, size_t bytes)
 {
-    bool grew = bytes > client->query_peak;
+    size_t waiting = resp_reader_buffered(client->reader);
+    int64_t held = (int64_t)(waiting > bytes ? waiting : bytes);
+    bool grew = held > client->query_peak;
     if (grew)
-        client->query_peak = bytes;
-    if ((grew && bytes > TURN_READ_PIECE) ||
+        client->query_peak = held;
+    if ((grew && held > TURN_READ_MAX) ||
         atomic_load_explicit(&client->query_free, memory_order_relaxed) == 0)
         client_note_memory(client);
 }
 
 static void read_and_parse(struct loop *loop, struct client *client)
 {
-    size_t total = 0, commands = 0;
-    enum input state = INPUT_SOME;
+    size_t bytes = 0, commands = 0;
+    enum input state = INPUT_NONE;
     bool enough = client->input_left && parse(loop, client, &commands);
-    while (!enough && state == INPUT_SOME && client->input_ready && total < TURN_READ_MAX) {
-        state = read_piece(loop, client, &total);
-        if (state == INPUT_END)
-            break;
+    if (!enough && client->input_ready)
+        state = read_some(loop, client, &bytes);
+    if (state == INPUT_SOME)
         enough = parse(loop, client, &commands);
-    }
     if (state == INPUT_END) {
         client->eof = true;
         event_del(client->read_event);
@@ -139,17 +139,17 @@ static void read_and_parse(struct loop *loop, struct client *client)
     client->input_left = enough && !client->broken;
     if (commands)
         loop_mark_flush(client);
-    note_input(client, (int64_t)total);
+    note_input(client, bytes);
 }
 
 /* A held client is read all the same, so that its end is noticed, but not parsed. */
 static void read_held(struct loop *loop, struct client *client)
 {
-    size_t total = 0;
+    size_t bytes = 0;
     if (resp_reader_buffered(client->reader) > HELD_INPUT_MAX) {
         event_del(client->read_event);
         client->read_paused = true;
-    } else if (read_piece(loop, client, &total) == INPUT_END) {
+    } else if (read_some(loop, client, &bytes) == INPUT_END) {
         client_close_now(client);
     }
 }
