@@ -14,8 +14,9 @@
 Each cell sets its keys and says CAIRN SYNC, over and over; there are no other syncs. Bytes and requests are the
 server's own counts of what went to and came from the store, folds and all: the mean over the cell, and the median
 sync. Processor time is that of the threads that sync and fold. The slowest reply is that of a steady client that
-GETs from the same namespace: first while the keys of the cell are only read, without syncs, then with them. Prints
-Markdown.
+GETs from the same namespace: first while the keys of the cell are only read, without syncs, then with them; and at the
+same time that of a second steady client, which asks the bare responder: what it waits for is the machine's doing, not
+cairn's. Whoever changes the keys has a lower priority than all of these, as if it were elsewhere. Prints Markdown.
 """
 import os
 import random
@@ -35,6 +36,7 @@ SECONDS = int(os.environ.get("SECONDS_PER_CELL", "1" if bench.QUICK else "2"))
 LONG = tuple(int(n) for n in os.environ.get("LONG", "1000000:100").split(":"))
 LONG_SYNCS = int(os.environ.get("LONG_SYNCS", "1000"))
 LONG_LIMIT = 60
+WRITER_NICE = 10
 SHARED_KEEPS = 80   # more commits than a shared tail keeps: only then is the filling folded
 MODES = os.environ.get("MODES", "alone,shared").split(",")
 RATE = int(os.environ.get("RATE", "2000"))
@@ -111,33 +113,50 @@ def settle(client):
         last = now
 
 
-def steady(server, size, seconds):
-    return subprocess.Popen([STALL, str(server.port), str(seconds), str(RATE), str(size), "get"],
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+class Steady:
+    """Two steady clients at the same time: of a server, and of the bare responder."""
+
+    def __init__(self, server, responder, size, seconds):
+        self.running = [subprocess.Popen([STALL, str(port), str(seconds), str(RATE), str(size), "get"], stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT) for port in (server.port, responder.port)]
+
+    def __enter__(self):
+        os.setpriority(os.PRIO_PROCESS, 0, WRITER_NICE)
+        return self
+
+    def __exit__(self, *_):
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+
+    def under_way(self):
+        return any(process.poll() is None for process in self.running)
+
+    def slowest(self):
+        """The slowest replies, in ms, of the server and of the responder."""
+        found = []
+        for process in self.running:
+            said = process.communicate(timeout=120)[0].decode().split()
+            if process.returncode:
+                sys.exit(" ".join(said))
+            found.append(int(said[4]) / 1000)
+        return found
 
 
-def slowest(process):
-    said = process.communicate(timeout=120)[0].decode().split()
-    if process.returncode:
-        sys.exit(" ".join(said))
-    return int(said[4]) / 1000
-
-
-def without_syncs(server, size, changes):
+def without_syncs(server, responder, size, changes):
     """The same work on the same connections, but nothing changes and nothing is synced."""
-    process = steady(server, size, 1)
-    while process.poll() is None:
-        keys = [random.randrange(size) for _ in range(changes)]
-        server.client.ask(*(("GET", key(i)) for i in keys), ("PING",))
-    return slowest(process)
+    with Steady(server, responder, size, SECONDS) as steady:
+        while steady.under_way():
+            keys = [random.randrange(size) for _ in range(changes)]
+            server.client.ask(*(("GET", key(i)) for i in keys), ("PING",))
+    return steady.slowest()
 
 
 class Cell:
-    def __init__(self, server, follower, size, changes):
-        self.server, self.follower, self.size, self.changes = server, follower, size, changes
+    def __init__(self, server, follower, responder, size, changes):
+        self.server, self.follower, self.responder = server, follower, responder
+        self.size, self.changes = size, changes
         self.long = (size, changes) == LONG
         self.deltas, self.reads = [], []
-        self.slowest, self.syncs = 0, 0
+        self.slowest, self.syncs = [0, 0], 0
 
     def sync(self):
         value = f"{random.getrandbits(64):016x}"
@@ -156,17 +175,17 @@ class Cell:
         return (self.syncs >= LONG_SYNCS and folds > 0) or time.monotonic() - begin > LONG_LIMIT
 
     def run(self):
-        self.noise = without_syncs(self.server, self.size, self.changes)
+        self.noise = without_syncs(self.server, self.responder, self.size, self.changes)
         self.first = self.server.client.counts()
         self.follower_first = self.follower.client.counts() if self.follower else None
         background = self.server.background_seconds()
         follower_used = self.follower.processor_seconds() if self.follower else 0
         begin = time.monotonic()
         while not self.syncs or not self.enough(begin):
-            process = steady(self.server, self.size, SECONDS)
-            while process.poll() is None:
-                self.sync()
-            self.slowest = max(self.slowest, slowest(process))
+            with Steady(self.server, self.responder, self.size, SECONDS) as steady:
+                while steady.under_way():
+                    self.sync()
+            self.slowest = list(map(max, self.slowest, steady.slowest()))
         settle(self.server.client)
         self.used = (self.server.background_seconds() - background) / self.syncs
         self.follower_used = (self.follower.processor_seconds() - follower_used) / self.syncs if self.follower else 0
@@ -183,7 +202,7 @@ class Cell:
         cells = [f"{self.size:,}", f"{self.changes:,}", f"{self.syncs:,}", str(self.last[3] - self.first[3]),
                  kib(self.per_sync(self.first, self.last, self.deltas, 0)), kib(self.per_sync(self.first, self.last, self.deltas, 1)),
                  f"{(counts[1][2] - counts[0][2]) / self.syncs:.2f}", f"{self.used * 1000:.2f}",
-                 f"{self.noise:.1f}", f"{self.slowest:.1f}"]
+                 "{:.1f} | {:.1f}".format(*self.noise), "{:.1f} | {:.1f}".format(*self.slowest)]
         if self.follower:
             last = self.reads[-1]
             cells += [kib(self.per_sync(self.follower_first, last, self.reads, 1)),
@@ -192,7 +211,7 @@ class Cell:
 
 
 HEAD = ["keys", "changed", "syncs", "folds", "KiB written, mean", "median", "KiB read, mean", "median", "requests",
-        "processor ms", "slowest reply ms, no syncs", "with syncs"]
+        "processor ms", "slowest reply ms, no syncs", "responder", "with syncs", "responder"]
 FOLLOWER = ["follower: KiB read, mean", "median", "requests", "processor ms"]
 
 
@@ -216,7 +235,7 @@ def place(directory, size, mode):
     return os.path.join(directory, f"store-{size}-{mode}")
 
 
-def measure(report, mode, size, directory):
+def measure(report, responder, mode, size, directory):
     store = place(directory, size, mode)
     server = Server(store, mode == "shared")
     fill(server, size)
@@ -225,7 +244,7 @@ def measure(report, mode, size, directory):
         follower.client.ask(("DBSIZE",), ("CAIRN", "SYNC"))
         settle(follower.client)
     for changes in CHANGES:
-        cell = Cell(server, follower, size, changes)
+        cell = Cell(server, follower, responder, size, changes)
         cell.run()
         report.line(cell.row())
     for process in (server, follower):
@@ -243,6 +262,7 @@ def main():
     os.makedirs(os.path.join(bench.BUILD, "bench"), exist_ok=True)
     report = bench.Report(os.path.join(bench.BUILD, "bench", "cost.md"))
     random.seed(1)
+    responder = bench.Server("responder")
     directory = tempfile.mkdtemp(prefix="cairn-cost-", dir=os.path.join(bench.BUILD, "bench"))
     for mode in MODES:
         head = HEAD + (FOLLOWER if mode == "shared" else [])
@@ -253,8 +273,9 @@ def main():
         report.line("| " + " | ".join(head) + " |")
         report.line("|" + "---:|" * len(head))
         for size in SIZES:
-            measure(report, mode, size, directory)
+            measure(report, responder, mode, size, directory)
         report.line()
+    responder.stop()
     shutil.rmtree(directory)
     return 0
 
