@@ -10,7 +10,7 @@
 
 #include "ops/mem.h"
 
-#define WORKER_NICE 5
+#define WORKER_NICE 10
 
 struct job {
     struct job *next;
