@@ -9,8 +9,8 @@
 
 struct op_ref {
     struct slice key; /* of the op, wherever that lies */
-    size_t at;        /* what stands for the op: ops of one key are put in the order of it */
-    uint64_t word;    /* for op_refs_sort alone */
+    size_t at;     /* what stands for the op; rises from one to the next before they are sorted */
+    uint64_t word; /* for op_refs_sort alone */
 };
 
 /* By key as slice_compare has it, then by `at`. */

@@ -3,16 +3,16 @@
 
 #include "tests/persistence/codec_support.h"
 
-enum { COUNT = 20000 };
+enum { COUNT = 20000, KEY_MAX = 128 };
 
 struct keys {
     struct op_ref *refs;
-    char (*bytes)[64];
+    char (*bytes)[KEY_MAX];
 };
 
 static struct keys keys_create(void)
 {
-    return (struct keys){mem_calloc(COUNT, sizeof(struct op_ref)), mem_calloc(COUNT, 64)};
+    return (struct keys){mem_calloc(COUNT, sizeof(struct op_ref)), mem_calloc(COUNT, KEY_MAX)};
 }
 
 static void sort_and_check(struct keys *keys)
@@ -72,10 +72,30 @@ static void rising_and_falling_keys_are_interleaved(void **state)
     (void)state;
     struct keys keys = keys_create();
     for (size_t i = 0; i < COUNT; i++) {
-        int len = snprintf(keys.bytes[i], 64, "%08zu", i % 2 ? i : COUNT - i);
+        int len = snprintf(keys.bytes[i], KEY_MAX, "%08zu", i % 2 ? i : COUNT - i);
         set_key(&keys, i, (size_t)len);
     }
     sort_and_check(&keys);
+}
+
+/* Byte by byte only a few keys leave the rest: the worst that keys can do to a sort by bytes. */
+static void keys_that_part_one_by_one_come_in_order(void **state)
+{
+    (void)state;
+    struct keys keys = keys_create();
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t len = i * 7 % (KEY_MAX - 1);
+        memset(keys.bytes[i], 'a', len);
+        keys.bytes[i][len] = i % 3 ? 'b' : 'a';
+        set_key(&keys, i, len + i % 2);
+    }
+    sort_and_check(&keys);
+}
+
+static void no_ops_need_no_order(void **state)
+{
+    (void)state;
+    op_refs_sort(NULL, 0);
 }
 
 int main(void)
@@ -84,6 +104,8 @@ int main(void)
         cmocka_unit_test(random_keys_come_in_order),
         cmocka_unit_test(ops_of_one_key_keep_their_order),
         cmocka_unit_test(rising_and_falling_keys_are_interleaved),
+        cmocka_unit_test(keys_that_part_one_by_one_come_in_order),
+        cmocka_unit_test(no_ops_need_no_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
