@@ -12,14 +12,6 @@
 #define TAG     "base64:"
 #define TAG_LEN (sizeof(TAG) - 1)
 
-enum state {
-    AT_VALUE,         /* at the start, after ':', after ',' in an array */
-    AT_FIRST_NAME,    /* after '{' */
-    AT_FIRST_ELEMENT, /* after '[' */
-    AT_NEXT,          /* after a value inside an object or an array */
-    AT_END,           /* after the outermost value */
-};
-
 enum step { STEP_FAILED, STEP_ITEM, STEP_CLOSED };
 
 void json_reader_init(struct json_reader *reader, struct slice input, struct text *scratch)
@@ -30,7 +22,7 @@ void json_reader_init(struct json_reader *reader, struct slice input, struct tex
     reader->scratch = scratch;
     reader->objects = 0;
     reader->depth = 0;
-    reader->state = AT_VALUE;
+    reader->state = JSON_AT_VALUE;
     reader->failed = false;
     reader->error[0] = '\0';
 }
@@ -114,7 +106,7 @@ static inline char skip_space(struct json_reader *reader)
 
 static inline void after_value(struct json_reader *reader)
 {
-    reader->state = reader->depth ? AT_NEXT : AT_END;
+    reader->state = reader->depth ? JSON_AT_NEXT : JSON_AT_END;
 }
 
 static bool open_level(struct json_reader *reader, bool object)
@@ -124,7 +116,7 @@ static bool open_level(struct json_reader *reader, bool object)
     reader->cursor++;
     reader->objects = reader->objects << 1 | object;
     reader->depth++;
-    reader->state = object ? AT_FIRST_NAME : AT_FIRST_ELEMENT;
+    reader->state = object ? JSON_AT_FIRST_NAME : JSON_AT_FIRST_ELEMENT;
     return true;
 }
 
@@ -384,7 +376,7 @@ static enum json_kind kind_of(char first)
 /* Takes the beginning of a container, or a whole value of any other kind. */
 static bool read_value(struct json_reader *reader, bool decode, struct json_event *event)
 {
-    assert(reader->state == AT_VALUE);
+    assert(reader->state == JSON_AT_VALUE);
     enum json_kind kind = kind_of(skip_space(reader));
     bool done = false;
     reader->token = reader->cursor;
@@ -415,8 +407,8 @@ static bool read_value(struct json_reader *reader, bool decode, struct json_even
 /* In an object, between its members: takes a name with its colon, or the end. */
 static inline enum step step_object(struct json_reader *reader, bool decode, struct slice *ret_name)
 {
-    assert(reader->state == AT_FIRST_NAME || reader->state == AT_NEXT);
-    bool first = reader->state == AT_FIRST_NAME;
+    assert(reader->state == JSON_AT_FIRST_NAME || reader->state == JSON_AT_NEXT);
+    bool first = reader->state == JSON_AT_FIRST_NAME;
     char c = skip_space(reader);
     if (c == '}')
         return close_level(reader);
@@ -439,25 +431,25 @@ static inline enum step step_object(struct json_reader *reader, bool decode, str
         return STEP_FAILED;
     }
     reader->cursor++;
-    reader->state = AT_VALUE;
+    reader->state = JSON_AT_VALUE;
     return STEP_ITEM;
 }
 
 /* In an array, between its elements: takes the comma that must be there, or the end. */
 static inline enum step step_array(struct json_reader *reader)
 {
-    assert(reader->state == AT_FIRST_ELEMENT || reader->state == AT_NEXT);
+    assert(reader->state == JSON_AT_FIRST_ELEMENT || reader->state == JSON_AT_NEXT);
     char c = skip_space(reader);
     if (c == ']')
         return close_level(reader);
-    if (reader->state == AT_NEXT) {
+    if (reader->state == JSON_AT_NEXT) {
         if (c != ',') {
             fail_at(reader, reader->cursor, "expected ',' or ']'");
             return STEP_FAILED;
         }
         reader->cursor++;
     }
-    reader->state = AT_VALUE;
+    reader->state = JSON_AT_VALUE;
     return STEP_ITEM;
 }
 
@@ -474,11 +466,11 @@ static bool read_event(struct json_reader *reader, bool decode, struct json_even
     enum step step;
     if (reader->failed)
         return false;
-    if (reader->state == AT_END) {
+    if (reader->state == JSON_AT_END) {
         event->kind = JSON_KIND_END;
         return read_end(reader);
     }
-    if (reader->state == AT_VALUE)
+    if (reader->state == JSON_AT_VALUE)
         return read_value(reader, decode, event);
     if (reader->objects & 1) {
         step = step_object(reader, decode, &event->text);
@@ -505,7 +497,7 @@ enum json_kind json_peek(struct json_reader *reader)
 {
     if (reader->failed)
         return JSON_KIND_NONE;
-    assert(reader->state == AT_VALUE);
+    assert(reader->state == JSON_AT_VALUE);
     enum json_kind kind = kind_of(skip_space(reader));
     if (kind == JSON_KIND_NONE)
         fail_at(reader, reader->cursor, "expected a value");
@@ -619,28 +611,53 @@ bool json_expect_end(struct json_reader *reader)
 {
     if (reader->failed)
         return false;
-    assert(reader->state == AT_END);
+    assert(reader->state == JSON_AT_END);
     return read_end(reader);
+}
+
+/* The strings of a commit or a chunk pass here: no more is asked than what a string needs. */
+static inline bool read_bytes(struct json_reader *reader, struct slice *ret_bytes)
+{
+    struct slice string;
+    if (!read_string(reader, true, &string))
+        return false;
+    after_value(reader);
+    return untag(reader, string, ret_bytes);
+}
+
+/* Does a string come next? */
+static inline bool at_string(struct json_reader *reader)
+{
+    if (reader->failed)
+        return false;
+    assert(reader->state == JSON_AT_VALUE);
+    return skip_space(reader) == '"';
 }
 
 bool json_read_bytes(struct json_reader *reader, struct slice *ret_bytes)
 {
-    struct slice string;
-    return json_expect_string(reader, &string) && untag(reader, string, ret_bytes);
+    struct json_event event;
+    return at_string(reader) ? read_bytes(reader, ret_bytes)
+                             : expect(reader, JSON_KIND_STRING, "a string", &event);
 }
 
 bool json_read_scalar(struct json_reader *reader, struct slice *ret_bytes)
 {
     struct json_event event;
-    enum json_kind kind = json_peek(reader);
-    if (kind == JSON_KIND_STRING)
-        return json_read_bytes(reader, ret_bytes);
+    if (at_string(reader))
+        return read_bytes(reader, ret_bytes);
     if (!expect(reader, JSON_KIND_NUMBER, "a string or an integer", &event))
         return false;
     if (!event.is_integer)
         return json_reader_fail(reader, "number not an integer of 64 bits");
     *ret_bytes = event.text;
     return true;
+}
+
+const char *json_value_begin(struct json_reader *reader)
+{
+    skip_space(reader);
+    return reader->cursor;
 }
 
 bool json_skip_value(struct json_reader *reader, struct slice *ret_raw)

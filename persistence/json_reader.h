@@ -57,6 +57,15 @@ struct json_event {
     struct slice text; /* names, strings: unescaped, the base64: rule not applied; numbers: raw */
 };
 
+/* What may come next; the reader's own. */
+enum json_state {
+    JSON_AT_VALUE,         /* at the start, after ':', after ',' in an array */
+    JSON_AT_FIRST_NAME,    /* after '{' */
+    JSON_AT_FIRST_ELEMENT, /* after '[' */
+    JSON_AT_NEXT,          /* after a value inside an object or an array */
+    JSON_AT_END,           /* after the outermost value */
+};
+
 struct json_reader {
     const char *start;
     const char *cursor;
@@ -100,6 +109,39 @@ enum json_kind json_peek(struct json_reader *reader);
 
 /* Inside an object: the next name, base64: rule applied. False at its end (taken) or on error. */
 bool json_next_name(struct json_reader *reader, struct slice *ret_name);
+/* A name behind another member, as it stands in what writers of ours make; and its length. */
+#define JSON_NEXT(name) ",\"" name "\":", sizeof(",\"" name "\":") - 1
+
+/* Of json_take_name. */
+static inline bool json_take_text(struct json_reader *reader, enum json_state state,
+                                  const char *text, size_t len)
+{
+    if (reader->state != state || reader->failed || (size_t)(reader->end - reader->cursor) < len ||
+        memcmp(reader->cursor, text, len) != 0)
+        return false;
+    reader->token = reader->cursor + (text[0] == ',');
+    reader->cursor += len;
+    reader->state = JSON_AT_VALUE;
+    return true;
+}
+
+/*
+ * Inside an object, behind a member: takes the next name if it stands there just so (JSON_NEXT).
+ * False: it does not, and json_next_name has to be asked.
+ */
+static inline bool json_take_name(struct json_reader *reader, const char *text, size_t len)
+{
+    assert(reader->objects & 1);
+    return json_take_text(reader, JSON_AT_NEXT, text, len);
+}
+
+/* The same for the first, which has no comma before it. */
+static inline bool json_take_first_name(struct json_reader *reader, const char *text, size_t len)
+{
+    assert(reader->objects & 1);
+    return json_take_text(reader, JSON_AT_FIRST_NAME, text + 1, len - 1);
+}
+
 /* Inside an array: true when an element follows. False at its end (taken) or on error. */
 bool json_next_element(struct json_reader *reader);
 
@@ -119,6 +161,9 @@ bool json_expect_end(struct json_reader *reader);
 bool json_read_bytes(struct json_reader *reader, struct slice *ret_bytes);
 /* A string or an integer as json_write_scalar wrote it; an integer is given as its digits. */
 bool json_read_scalar(struct json_reader *reader, struct slice *ret_bytes);
+
+/* Where the next value begins, or would: to borrow values from the input as they stand. */
+const char *json_value_begin(struct json_reader *reader);
 
 /* Takes one whole value, checked like any other but not decoded; `ret_raw` (may be NULL) borrows
  * it. */

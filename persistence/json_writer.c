@@ -134,6 +134,30 @@ static void append_escaped(struct text *out, struct slice bytes, const char *fro
     text_append_char(out, '"');
 }
 
+static inline bool copy_plain8(char *to, const char *from)
+{
+    memcpy(to, from, 8);
+    return !text_special_marks(text_load8(from));
+}
+
+/* Copies `bytes` and looks at them in one go: false when one is special, and what was copied is of
+ * no account. */
+static inline bool copy_plain(char *to, struct slice bytes)
+{
+    const char *from = bytes.data;
+    size_t at = 0;
+    if (bytes.len < 8) {
+        for (; at < bytes.len && !text_is_special(from[at]); at++)
+            to[at] = from[at];
+        return at == bytes.len;
+    }
+    for (; bytes.len - at >= 8; at += 8)
+        if (!copy_plain8(to + at, from + at))
+            return false;
+    /* The last eight, of which some have been copied. */
+    return copy_plain8(to + bytes.len - 8, from + bytes.len - 8);
+}
+
 /* The whole rule for byte strings. */
 static inline void append_bytes(struct text *out, struct slice bytes)
 {
@@ -145,15 +169,15 @@ static inline void append_bytes(struct text *out, struct slice bytes)
         append_base64(out, bytes);
         return;
     }
+    char *at = text_reserve(out, bytes.len + 2);
+    if (copy_plain(at + 1, bytes)) {
+        at[0] = at[bytes.len + 1] = '"';
+        out->len += bytes.len + 2;
+        return;
+    }
     const char *end = bytes.data + bytes.len;
     const char *special = text_find_special(bytes.data, end);
-    if (special == end) {
-        char *at = text_reserve(out, bytes.len + 2);
-        at[0] = '"';
-        memcpy(at + 1, bytes.data, bytes.len);
-        at[bytes.len + 1] = '"';
-        out->len += bytes.len + 2;
-    } else if (text_is_utf8(slice_make(special, (size_t)(end - special)))) {
+    if (text_is_utf8(slice_make(special, (size_t)(end - special)))) {
         append_escaped(out, bytes, special);
     } else {
         append_base64(out, bytes);
@@ -192,11 +216,18 @@ static inline bool is_exact(int64_t number)
     return number >= -JSON_INTEGER_MAX && number <= JSON_INTEGER_MAX;
 }
 
-void json_write_scalar(struct json_writer *writer, struct slice bytes)
+/* Most bytes that are no number do not begin like one. */
+static inline bool is_number(struct slice bytes)
 {
     int64_t number;
+    return bytes.len && (bytes.data[0] == '-' || (bytes.data[0] >= '0' && bytes.data[0] <= '9')) &&
+           text_parse_int64(bytes, &number) && is_exact(number);
+}
+
+void json_write_scalar(struct json_writer *writer, struct slice bytes)
+{
     begin_value(writer);
-    if (text_parse_int64(bytes, &number) && is_exact(number))
+    if (is_number(bytes))
         text_append_slice(writer->out, bytes);
     else
         append_bytes(writer->out, bytes);
@@ -204,11 +235,13 @@ void json_write_scalar(struct json_writer *writer, struct slice bytes)
 
 void json_write_int64(struct json_writer *writer, int64_t number)
 {
-    const char *quote = is_exact(number) ? "" : "\"";
+    bool exact = is_exact(number);
     begin_value(writer);
-    text_append_string(writer->out, quote);
+    if (!exact)
+        text_append_char(writer->out, '"');
     text_append_int64(writer->out, number);
-    text_append_string(writer->out, quote);
+    if (!exact)
+        text_append_char(writer->out, '"');
 }
 
 void json_write_bool(struct json_writer *writer, bool value)

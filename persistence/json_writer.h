@@ -40,6 +40,17 @@ void json_end_array(struct json_writer *writer);
 void json_write_name(struct json_writer *writer, struct slice name);
 /* The same for a name of the program's own. */
 void json_write_field(struct json_writer *writer, const char *name);
+/*
+ * The same for one that is in the program as it stands in JSON, `"name":`, after a comma unless it
+ * is the first of its object; whole members may stand before it.
+ */
+static inline void json_write_verbatim(struct json_writer *writer, const char *text, size_t len)
+{
+    assert(writer->objects & 1 && !writer->named);
+    text_append(writer->out, text, len);
+    writer->comma = false;
+    writer->named = true;
+}
 
 void json_write_bytes(struct json_writer *writer, struct slice bytes);
 void json_write_string(struct json_writer *writer, const char *string);

@@ -12,42 +12,22 @@ static void write_list(struct json_writer *writer, struct slice_list list)
     json_end_array(writer);
 }
 
-static inline void write_bytes(struct json_writer *writer, const char *name, struct slice bytes)
-{
-    json_write_field(writer, name);
-    json_write_scalar(writer, bytes);
-}
+/* No field is the first of its object: "op" is. */
+#define WRITE_NAME(name) json_write_verbatim(writer, JSON_NEXT(#name))
+
+#define IS_EXPIRES(name) (strcmp(#name, "expires") == 0)
 
 /* An op that sets no deadline does not speak of one; any other number is always there. */
-static void write_int(struct json_writer *writer, const char *name, int64_t number)
-{
-    if (number == OP_EXPIRES_NEVER && strcmp(name, "expires") == 0)
-        return;
-    json_write_field(writer, name);
-    json_write_int64(writer, number);
-}
-
-static void write_condition(struct json_writer *writer, const char *name,
-                            enum op_condition condition)
-{
-    if (condition == OP_CONDITION_NONE)
-        return;
-    json_write_field(writer, name);
-    json_write_string(writer, op_condition_name(condition));
-}
-
-static void write_side(struct json_writer *writer, const char *name, enum op_side side)
-{
-    json_write_field(writer, name);
-    json_write_string(writer, op_side_name(side));
-}
-
-#define WRITE_BYTES(name)     write_bytes(writer, #name, f->name)
-#define WRITE_INT(name)       write_int(writer, #name, f->name)
-#define WRITE_LIST(name)      json_write_field(writer, #name), write_list(writer, f->name)
-#define WRITE_CONDITION(name) write_condition(writer, #name, f->name)
-#define WRITE_SIDE(name)      write_side(writer, #name, f->name)
-#define WRITE_VALUE(name)     json_write_field(writer, #name), value_json_write(writer, f->name, 0)
+#define WRITE_INT(name)                                                                            \
+    if (!IS_EXPIRES(name) || f->name != OP_EXPIRES_NEVER)                                          \
+    WRITE_NAME(name), json_write_int64(writer, f->name)
+#define WRITE_CONDITION(name)                                                                      \
+    if (f->name != OP_CONDITION_NONE)                                                              \
+    WRITE_NAME(name), json_write_string(writer, op_condition_name(f->name))
+#define WRITE_BYTES(name) WRITE_NAME(name), json_write_scalar(writer, f->name)
+#define WRITE_LIST(name)  WRITE_NAME(name), write_list(writer, f->name)
+#define WRITE_SIDE(name)  WRITE_NAME(name), json_write_string(writer, op_side_name(f->name))
+#define WRITE_VALUE(name) WRITE_NAME(name), value_json_write(writer, f->name, 0)
 
 static void write_fields(struct json_writer *writer, const struct op *op)
 {
@@ -65,18 +45,27 @@ static void write_fields(struct json_writer *writer, const struct op *op)
     }
 }
 
+/* What stands before the key. */
+static const struct slice beginnings[OP_COUNT] = {
+#define BEGINNING(json)        "\"op\":\"" json "\",\"key\":"
+#define OP(NAME, member, json) [OP_##NAME] = {BEGINNING(json), sizeof(BEGINNING(json)) - 1},
+    OP_LIST(OP)
+#undef OP
+};
+
 void op_json_write(struct json_writer *writer, const struct op *op, int64_t *time)
 {
     json_begin_object(writer);
-    json_write_field(writer, "op");
-    json_write_string(writer, op_kind_name(op->kind));
     if (op->kind != OP_NAMESPACE_CLEAR) {
-        json_write_field(writer, "key");
+        json_write_verbatim(writer, beginnings[op->kind].data, beginnings[op->kind].len);
         json_write_bytes(writer, op->key);
+    } else {
+        json_write_field(writer, "op");
+        json_write_string(writer, op_kind_name(op->kind));
     }
     write_fields(writer, op);
     if (op->time != *time) {
-        json_write_field(writer, "at");
+        json_write_verbatim(writer, JSON_NEXT("at"));
         json_write_int64(writer, op->time);
     }
     json_end_object(writer);
@@ -173,6 +162,33 @@ static bool read_field(struct reading *r, struct slice name)
     return false;
 }
 
+/* Those fields that stand where writers of ours put them; the rest is left to read_member. */
+static void take_fields(struct reading *r)
+{
+    unsigned bit = SEEN_FIELDS;
+    if (json_take_name(r->json, JSON_NEXT("key"))) {
+        r->seen |= SEEN_KEY;
+        json_read_bytes(r->json, &r->op.key);
+    }
+    switch (r->op.kind) {
+#define TAKE(KIND, field)                                                                          \
+    if (json_take_name(r->json, JSON_NEXT(#field))) {                                              \
+        r->seen |= bit;                                                                            \
+        READ_##KIND(&f->field);                                                                    \
+    }                                                                                              \
+    bit <<= 1;
+#define OP(NAME, member, json)                                                                     \
+    case OP_##NAME: {                                                                              \
+        struct op_##member *f = &r->op.member;                                                     \
+        (void)f;                                                                                   \
+        OP_FIELDS_##NAME(TAKE) break;                                                              \
+    }
+        OP_LIST(OP)
+#undef OP
+    case OP_COUNT: break;
+    }
+}
+
 /* The bits of the fields that must have been there. */
 static unsigned required_fields(enum op_kind kind)
 {
@@ -214,7 +230,8 @@ static bool read_kind(struct json_reader *reader, enum op_kind *kind)
     struct slice name;
     if (!json_expect_object(reader))
         return false;
-    if (!json_next_name(reader, &name) || !slice_equal(name, slice_of("op")))
+    if (!json_take_first_name(reader, JSON_NEXT("op")) &&
+        (!json_next_name(reader, &name) || !slice_equal(name, slice_of("op"))))
         return json_reader_fail(reader, "an op must begin with \"op\"");
     if (!json_expect_string(reader, &name))
         return false;
@@ -233,6 +250,7 @@ bool op_json_read(struct json_reader *reader, struct op_scratch *scratch, int64_
     r.op.kind = kind;
     r.op.key = slice_make("", 0);
     r.op.time = *time;
+    take_fields(&r);
     while (json_next_name(reader, &name))
         read_member(&r, name);
     if (required_fields(kind) & ~r.seen)

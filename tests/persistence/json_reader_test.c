@@ -417,6 +417,41 @@ static void skipped_values_are_given_raw(void **state)
     assert_null(scratch.data);
 }
 
+static void a_name_is_taken_only_where_it_stands_just_so(void **state)
+{
+    (void)state;
+    struct text scratch = {0};
+    struct json_reader reader;
+    struct slice name;
+    int64_t number;
+    json_reader_init(&reader, slice_of("{\"a\":1,\"b\":2, \"c\":3,\"dd\":4}"), &scratch);
+    assert_true(json_expect_object(&reader));
+    assert_false(json_take_name(&reader, JSON_NEXT("a"))); /* the first has no comma */
+    assert_false(json_take_first_name(&reader, JSON_NEXT("b")));
+    assert_true(json_take_first_name(&reader, JSON_NEXT("a")));
+    assert_true(json_expect_int64(&reader, &number));
+    assert_false(json_take_first_name(&reader, JSON_NEXT("b")));
+    assert_false(json_take_name(&reader, JSON_NEXT("c")));
+    assert_true(json_take_name(&reader, JSON_NEXT("b")));
+    assert_true(json_expect_int64(&reader, &number));
+    assert_int_equal(number, 2);
+    assert_false(json_take_name(&reader, JSON_NEXT("c"))); /* a space before it */
+    assert_true(json_next_name(&reader, &name) && json_expect_int64(&reader, &number));
+    assert_false(json_take_name(&reader, JSON_NEXT("d")));
+    assert_true(json_next_name(&reader, &name) && json_expect_int64(&reader, &number));
+    assert_false(json_take_name(&reader, JSON_NEXT("e")));
+    assert_false(json_next_name(&reader, &name));
+    assert_true(json_expect_end(&reader));
+
+    json_reader_init(&reader, slice_of("{\"a\":1,\"b\":x"), &scratch);
+    assert_true(json_expect_object(&reader) && json_next_name(&reader, &name));
+    assert_true(json_expect_int64(&reader, &number));
+    assert_true(json_take_name(&reader, JSON_NEXT("b")));
+    assert_false(json_expect_int64(&reader, &number));
+    assert_false(json_take_name(&reader, JSON_NEXT("b")));
+    text_release(&scratch);
+}
+
 static void a_mark_is_a_place_to_come_back_to(void **state)
 {
     (void)state;
@@ -487,6 +522,7 @@ int main(void)
         cmocka_unit_test(a_tag_counts_after_its_escapes_are_gone),
         cmocka_unit_test(every_code_point_may_be_escaped),
         cmocka_unit_test(skipped_values_are_given_raw),
+        cmocka_unit_test(a_name_is_taken_only_where_it_stands_just_so),
         cmocka_unit_test(a_mark_is_a_place_to_come_back_to),
         cmocka_unit_test(a_decoder_may_refuse_what_it_read),
     };
