@@ -21,12 +21,24 @@ void chunk_ref_copy(const struct chunk_ref *from, struct chunk_ref *to)
     text_append_slice(&to->first, text_slice(&from->first));
 }
 
-void chunk_member_encode(struct text *out, struct slice key, const struct entry *entry)
+/* A member of an object whose braces are the caller's, up to its value. */
+static struct json_writer begin_member(struct text *out, struct slice key)
 {
-    /* As a member of an object whose braces are the caller's. */
     struct json_writer writer = {.out = out, .objects = 1, .depth = 1};
     json_write_name(&writer, key);
+    return writer;
+}
+
+void chunk_member_encode(struct text *out, struct slice key, const struct entry *entry)
+{
+    struct json_writer writer = begin_member(out, key);
     value_json_write(&writer, entry, entry_expires(entry));
+}
+
+void chunk_member_encode_string(struct text *out, struct slice key, struct slice string)
+{
+    struct json_writer writer = begin_member(out, key);
+    json_write_scalar(&writer, string);
 }
 
 bool chunk_check(const struct chunk_ref *ref, struct slice body, struct text *error)
@@ -183,6 +195,18 @@ static struct entry *read_entry(struct chunk_reader *reader)
         entry_destroy(entry);
         return NULL;
     }
+    return entry;
+}
+
+/* The JSON reader still stands before the value, but in a state, where it has passed it. */
+struct entry *chunk_reader_decode(struct chunk_reader *reader, struct slice member,
+                                  struct text *error)
+{
+    if (reader->state)
+        return chunk_member_decode(member, error);
+    struct entry *entry = read_entry(reader);
+    if (!entry)
+        chunk_reader_failed(reader, error);
     return entry;
 }
 

@@ -29,6 +29,8 @@ void chunk_ref_copy(const struct chunk_ref *from, struct chunk_ref *to);
 
 /* Appends `"key":value`, the deadline being the entry's own. */
 void chunk_member_encode(struct text *out, struct slice key, const struct entry *entry);
+/* The same for a string without deadline. */
+void chunk_member_encode_string(struct text *out, struct slice key, struct slice string);
 
 /* Size and sha256 as `ref` says? Else false, with a sentence appended to `error`. */
 bool chunk_check(const struct chunk_ref *ref, struct slice body, struct text *error);
@@ -52,6 +54,10 @@ void chunk_reader_init_state(struct chunk_reader *reader, struct slice state);
  * error (chunk_reader_failed): bad JSON, keys not in rising order. */
 bool chunk_reader_next(struct chunk_reader *reader, struct slice *ret_key,
                        struct slice *ret_member);
+/* The entry of the member just given; NULL with a sentence appended to `error`, and then the reader
+ * is at its end. */
+struct entry *chunk_reader_decode(struct chunk_reader *reader, struct slice member,
+                                  struct text *error);
 bool chunk_reader_failed(const struct chunk_reader *reader, struct text *error);
 void chunk_reader_release(struct chunk_reader *reader);
 

@@ -109,18 +109,17 @@ bool commit_read_once(struct json_reader *reader, unsigned *seen, unsigned bit)
 
 bool commit_read_array(struct json_reader *reader, struct slice *ret_raw, uint64_t *ret_count)
 {
-    struct json_mark mark;
+    const char *begin = json_value_begin(reader);
     uint64_t count = 0;
-    json_reader_mark(reader, &mark);
-    if (!json_skip_value(reader, ret_raw))
-        return false;
-    json_reader_rewind(reader, &mark);
     if (!json_expect_array(reader))
         return false;
     while (json_next_element(reader))
         count += json_skip_value(reader, NULL);
+    if (json_reader_failed(reader))
+        return false;
+    *ret_raw = slice_make(begin, (size_t)(reader->cursor - begin));
     *ret_count = count;
-    return !json_reader_failed(reader);
+    return true;
 }
 
 bool commit_check_object(const char *object, struct slice body, uint64_t bytes,
@@ -152,6 +151,8 @@ bool commit_ops_encode(struct slice pending, int64_t time, struct text *out, uin
     struct op op;
     uint64_t count = 0;
     bool whole = true;
+    /* JSON of small ops takes some one and a half times the bytes. */
+    text_reserve(out, pending.len / 4 * 7);
     text_append_char(out, '[');
     while (pending.len && whole) {
         size_t len = op_binary_decode(pending, &scratch, &op);
@@ -304,20 +305,15 @@ static unsigned read_members(struct json_reader *reader, struct commit *commit)
 bool commit_read(struct json_reader *reader, struct commit *commit)
 {
     struct commit read = {0};
-    struct json_mark mark;
-    struct slice raw;
-    json_reader_mark(reader, &mark);
-    if (!json_skip_value(reader, &raw))
-        return false;
-    json_reader_rewind(reader, &mark);
+    const char *begin = json_value_begin(reader);
     unsigned seen = read_members(reader, &read);
     if (json_reader_failed(reader))
         return false;
     if (seen != SEEN_INLINE && seen != SEEN_OUTSIDE)
         return json_reader_fail(reader, "a commit with members missing or too many");
-    text_append_slice(&read.text, raw);
+    text_append(&read.text, begin, (size_t)(reader->cursor - begin));
     if (seen == SEEN_INLINE)
-        read.ops.data = read.text.data + (read.ops.data - raw.data);
+        read.ops.data = read.text.data + (read.ops.data - begin);
     *commit = read;
     return true;
 }
@@ -386,21 +382,33 @@ static bool find_commit(struct json_reader *reader, const struct commit *wanted,
     return found;
 }
 
-static bool find_in_segment(struct json_reader *reader, struct slice namespace,
-                            const struct commit *commit, struct slice *ret_ops)
+static bool begin_segment(struct json_reader *reader)
 {
-    struct slice name, value;
-    bool found = false;
+    struct slice name;
     if (!json_expect_object(reader))
         return false;
     if (!json_next_name(reader, &name) || !slice_equal(name, slice_of("format")))
         return json_reader_fail(reader, "a segment must begin with \"format\"");
-    if (!commit_read_format(reader))
+    return commit_read_format(reader);
+}
+
+static void read_namespace(struct json_reader *reader, struct slice namespace)
+{
+    struct slice value;
+    if (json_read_bytes(reader, &value) && !slice_equal(value, namespace))
+        json_reader_fail(reader, "a segment of another namespace");
+}
+
+static bool find_in_segment(struct json_reader *reader, struct slice namespace,
+                            const struct commit *commit, struct slice *ret_ops)
+{
+    struct slice name;
+    bool found = false;
+    if (!begin_segment(reader))
         return false;
     while (json_next_name(reader, &name)) {
         if (slice_equal(name, slice_of("namespace"))) {
-            if (json_read_bytes(reader, &value) && !slice_equal(value, namespace))
-                json_reader_fail(reader, "a segment of another namespace");
+            read_namespace(reader, namespace);
         } else if (slice_equal(name, slice_of("commits")) && !found) {
             found = find_commit(reader, commit, ret_ops);
         } else {
@@ -434,10 +442,78 @@ void commit_reader_init(struct commit_reader *reader, struct slice ops, int64_t 
     json_expect_array(&reader->json);
 }
 
+static bool same_commit(const struct commit *a, const struct commit *b)
+{
+    return a->first == b->first && strcmp(a->replica, b->replica) == 0 && a->time == b->time &&
+           a->count == b->count;
+}
+
+/* Up to the ops, when the first commit is the one and all is in the order in which we write. */
+static bool open_segment(struct json_reader *reader, struct slice namespace,
+                         const struct commit *wanted)
+{
+    static const unsigned order[] = {SEEN_REPLICA, SEEN_TIME, SEEN_FIRST, SEEN_COUNT};
+    struct commit read = {0};
+    struct slice name;
+    if (!begin_segment(reader) || !json_take_name(reader, JSON_NEXT("namespace")))
+        return false;
+    read_namespace(reader, namespace);
+    if (!json_take_name(reader, JSON_NEXT("commits")) || !json_expect_array(reader) ||
+        !json_next_element(reader) || !json_expect_object(reader))
+        return false;
+    for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
+        if (!json_next_name(reader, &name) || member_of(name) != order[i])
+            return false;
+        read_member(reader, &read, order[i], 0);
+    }
+    return json_take_name(reader, JSON_NEXT("ops")) && same_commit(&read, wanted) &&
+           json_expect_array(reader);
+}
+
+bool commit_reader_init_segment(struct commit_reader *reader, struct slice body,
+                                struct slice namespace, const struct commit *commit,
+                                struct text *error)
+{
+    struct slice ops;
+    if (!commit_check_object(commit->segment, body, commit->bytes, commit->sha256, error))
+        return false;
+    *reader = (struct commit_reader){.time = commit->time, .expected = commit->count};
+    json_reader_init(&reader->json, body, &reader->unescaped);
+    reader->inside = open_segment(&reader->json, namespace, commit);
+    if (reader->inside)
+        return true;
+    text_release(&reader->unescaped);
+    if (!segment_find(body, namespace, commit, &ops, error))
+        return false;
+    commit_reader_init(reader, ops, commit->time);
+    return true;
+}
+
+/* What is behind the ops: the ends of all that is open, and perhaps other commits. */
+static void finish_segment(struct commit_reader *reader)
+{
+    struct json_reader *json = &reader->json;
+    struct slice name;
+    reader->inside = false;
+    if (reader->count != reader->expected)
+        json_reader_fail(json, "\"count\" is not how many ops there are");
+    else if (json_next_name(json, &name))
+        json_reader_fail(json, "unknown member of a commit");
+    while (json_next_element(json))
+        json_skip_value(json, NULL);
+    if (json_next_name(json, &name))
+        json_reader_fail(json, "unknown member of a segment");
+    if (!json_reader_failed(json))
+        json_expect_end(json);
+}
+
 bool commit_reader_next(struct commit_reader *reader, struct op *op)
 {
-    if (!json_next_element(&reader->json))
+    if (!json_next_element(&reader->json)) {
+        if (reader->inside && !json_reader_failed(&reader->json))
+            finish_segment(reader);
         return false;
+    }
     text_clear(&reader->unescaped);
     if (!op_json_read(&reader->json, &reader->scratch, &reader->time, op))
         return false;
@@ -456,23 +532,30 @@ void commit_reader_release(struct commit_reader *reader)
     op_scratch_release(&reader->scratch);
 }
 
-bool commit_replay(struct keyspace *ks, struct slice ops, int64_t time, int64_t *clock,
-                   struct text *error)
+bool commit_replay_reader(struct keyspace *ks, struct commit_reader *reader, int64_t *clock,
+                          struct text *error)
 {
-    struct commit_reader reader;
     struct outcome outcome;
     struct op op;
-    commit_reader_init(&reader, ops, time);
-    while (commit_reader_next(&reader, &op)) {
+    while (commit_reader_next(reader, &op)) {
         if (op.time < *clock)
             op.time = *clock;
         *clock = op.time;
         apply(ks, &op, &outcome, NULL);
         op_release(&op);
     }
-    const char *failure = commit_reader_error(&reader);
+    const char *failure = commit_reader_error(reader);
     if (failure)
         text_append_format(error, "ops: %s", failure);
-    commit_reader_release(&reader);
     return !failure;
+}
+
+bool commit_replay(struct keyspace *ks, struct slice ops, int64_t time, int64_t *clock,
+                   struct text *error)
+{
+    struct commit_reader reader;
+    commit_reader_init(&reader, ops, time);
+    bool whole = commit_replay_reader(ks, &reader, clock, error);
+    commit_reader_release(&reader);
+    return whole;
 }

@@ -76,10 +76,20 @@ struct commit_reader {
     struct text unescaped;
     struct op_scratch scratch;
     int64_t time;
-    uint64_t count; /* ops given so far */
+    uint64_t count;    /* ops given so far */
+    bool inside;       /* of a segment, whose end is still to be read … */
+    uint64_t expected; /* … behind so many ops */
 };
 
 void commit_reader_init(struct commit_reader *reader, struct slice ops, int64_t time);
+/*
+ * As segment_find and commit_reader_init, but a segment that is laid out as ours are is read only
+ * once, while the ops are taken: what is wrong behind them shows at the end, as an error of the
+ * reader. `body` outlives the reader.
+ */
+bool commit_reader_init_segment(struct commit_reader *reader, struct slice body,
+                                struct slice namespace, const struct commit *commit,
+                                struct text *error);
 /* The next op, borrowed until the next call; a KeyPut's value is the caller's (op_release). False
  * at the end and on error. */
 bool commit_reader_next(struct commit_reader *reader, struct op *op);
@@ -88,10 +98,14 @@ const char *commit_reader_error(const struct commit_reader *reader);
 void commit_reader_release(struct commit_reader *reader);
 
 /*
- * Applies all ops of an array to `ks`. `*clock` is the newest time of any op before these in the
- * namespace's order: an op never runs at an earlier time, so that a key that has expired does not
- * come back to life when a replica's clock is behind. It is advanced. Every replay keeps this rule.
+ * Applies all ops that `reader` still has to `ks`. `*clock` is the newest time of any op before
+ * these in the namespace's order: an op never runs at an earlier time, so that a key that has
+ * expired does not come back to life when a replica's clock is behind. It is advanced. Every replay
+ * keeps this rule.
  */
+bool commit_replay_reader(struct keyspace *ks, struct commit_reader *reader, int64_t *clock,
+                          struct text *error);
+/* All ops of an array. */
 bool commit_replay(struct keyspace *ks, struct slice ops, int64_t time, int64_t *clock,
                    struct text *error);
 

@@ -2,7 +2,9 @@
 /*
  * Ops are gathered in their compact form, sorted by key (and, within a key, in their order), and
  * merged with the sorted lines of the base. Only a key that some op names is ever decoded: it is
- * put alone into a small keyspace, its ops applied as everywhere else, and encoded again.
+ * put alone into a small keyspace, its ops applied as everywhere else, and encoded again. Of ops on
+ * a key that is set or deleted whatever it was, the last such one is the first that counts, and the
+ * line of the base none.
  */
 #include "persistence/fold.h"
 
@@ -13,63 +15,119 @@
 #include "persistence/op_sort.h"
 #include "persistence/run.h"
 
+/* Ops lie in blocks, which never move. An op begins below this in its block. */
+#define BLOCK_SIZE ((size_t)1 << 20)
+
 struct gathered {
-    struct text binary;
-    struct op_ref *refs; /* sorted; `at` is where the op begins in `binary` */
-    size_t count;
+    struct text *blocks;
+    size_t block_count;
+    struct text encoded;
+    struct op_ref *refs; /* sorted in the end; `at` is op_place */
+    size_t count, cap;
     bool cleared;  /* a NamespaceClear came: the base is of no account, nor what came before */
     int64_t clock; /* newest time */
 };
 
+static void drop_ops(struct gathered *ops)
+{
+    for (size_t i = 0; i < ops->block_count; i++)
+        text_release(&ops->blocks[i]);
+    ops->block_count = ops->count = 0;
+}
+
 static void gathered_release(struct gathered *ops)
 {
-    text_release(&ops->binary);
+    drop_ops(ops);
+    mem_free(ops->blocks);
+    text_release(&ops->encoded);
     mem_free(ops->refs);
 }
 
-static bool gather_commit(void *ctx, const struct commit *commit, struct slice array,
+/* True when the key will be the same whatever it was before the op. */
+static bool is_founder(const struct op *op)
+{
+    if (op->kind == OP_SCALAR_SET)
+        return op->scalar_set.condition == OP_CONDITION_NONE &&
+               op->scalar_set.expires != OP_EXPIRES_KEEP;
+    if (op->kind == OP_INT_SET)
+        return op->int_set.condition == OP_CONDITION_NONE && op->int_set.expires != OP_EXPIRES_KEEP;
+    if (op->kind == OP_KEY_PUT)
+        return op->key_put.condition == OP_CONDITION_NONE && op->key_put.expires != OP_EXPIRES_KEEP;
+    return op->kind == OP_KEY_DELETE;
+}
+
+/* What a ref keeps of an op: which block, where in it, and is_founder. */
+static size_t op_place(size_t block, size_t offset, bool founder)
+{
+    return (block * BLOCK_SIZE + offset) * 2 + founder;
+}
+
+static bool ref_is_founder(const struct op_ref *ref)
+{
+    return ref->at & 1;
+}
+
+static struct slice ref_bytes(const struct gathered *ops, const struct op_ref *ref)
+{
+    size_t at = ref->at / 2;
+    const struct text *block = &ops->blocks[at / BLOCK_SIZE];
+    at %= BLOCK_SIZE;
+    return slice_make(block->data + at, block->len - at);
+}
+
+/* The last block, with room for `len` bytes. */
+static struct text *block_for(struct gathered *ops, size_t len)
+{
+    struct text *last = ops->block_count ? &ops->blocks[ops->block_count - 1] : NULL;
+    if (last && last->len < BLOCK_SIZE && last->cap - last->len >= len)
+        return last;
+    ops->blocks = mem_realloc(ops->blocks, (ops->block_count + 1) * sizeof(*ops->blocks));
+    last = &ops->blocks[ops->block_count++];
+    text_init(last);
+    text_reserve(last, len > BLOCK_SIZE ? len : BLOCK_SIZE);
+    return last;
+}
+
+static void gather_op(struct gathered *ops, const struct op *op)
+{
+    text_clear(&ops->encoded);
+    op_binary_encode(&ops->encoded, op);
+    struct text *block = block_for(ops, ops->encoded.len);
+    if (ops->count == ops->cap) {
+        ops->cap = ops->cap ? ops->cap * 2 : 64;
+        ops->refs = mem_realloc(ops->refs, ops->cap * sizeof(*ops->refs));
+    }
+    struct op_ref *ref = &ops->refs[ops->count++];
+    ref->at = op_place(ops->block_count - 1, block->len, is_founder(op));
+    text_append_slice(block, text_slice(&ops->encoded));
+    size_t len = op_binary_skip(ref_bytes(ops, ref), NULL, &ref->key);
+    assert(len);
+    (void)len;
+}
+
+static bool gather_commit(void *ctx, const struct commit *commit, struct commit_reader *reader,
                           struct text *error)
 {
     struct gathered *ops = ctx;
-    struct commit_reader reader;
     struct op op;
-    commit_reader_init(&reader, array, commit->time);
-    while (commit_reader_next(&reader, &op)) {
+    while (commit_reader_next(reader, &op)) {
         /* As commit_replay. */
         if (op.time < ops->clock)
             op.time = ops->clock;
         ops->clock = op.time;
         if (op.kind == OP_NAMESPACE_CLEAR) {
             ops->cleared = true;
-            text_clear(&ops->binary);
+            drop_ops(ops);
             continue;
         }
-        op_binary_encode(&ops->binary, &op);
+        gather_op(ops, &op);
         op_release(&op);
     }
-    const char *failure = commit_reader_error(&reader);
+    const char *failure = commit_reader_error(reader);
     if (failure)
         text_append_format(error, "ops of commit %llu: %s", (unsigned long long)commit->position,
                            failure);
-    commit_reader_release(&reader);
     return !failure;
-}
-
-static void sort_ops(struct gathered *ops)
-{
-    size_t cap = 0, len;
-    for (size_t at = 0; at < ops->binary.len; at += len) {
-        struct slice rest = slice_make(ops->binary.data + at, ops->binary.len - at);
-        struct op_ref ref = {.at = at};
-        len = op_binary_skip(rest, NULL, &ref.key);
-        assert(len);
-        if (ops->count == cap) {
-            cap = cap ? cap * 2 : 64;
-            ops->refs = mem_realloc(ops->refs, cap * sizeof(*ops->refs));
-        }
-        ops->refs[ops->count++] = ref;
-    }
-    op_refs_sort(ops->refs, ops->count);
 }
 
 static bool gather(const struct head *head, uint64_t position, const struct fold_store *store,
@@ -78,7 +136,7 @@ static bool gather(const struct head *head, uint64_t position, const struct fold
     ops->clock = head->base.time;
     bool fine = run_walk(head, position, store, gather_commit, ops, error);
     if (fine)
-        sort_ops(ops);
+        op_refs_sort(ops->refs, ops->count);
     return fine;
 }
 
@@ -90,35 +148,73 @@ struct sink {
     bool (*keep)(void *ctx, const struct chunk_ref *ref, struct text *error);
 };
 
+/* Ops of one key lie all over memory: these many ahead are on their way from there. */
+#define AHEAD 12
+
 struct merge {
     const struct gathered *ops;
     size_t next; /* the first op not yet applied */
     struct keyspace *scratch;
     struct op_scratch lists;
     struct text member;
+    struct text body; /* of the last chunk */
     const struct sink *sink;
     struct text *error;
 };
 
-static void apply_to_key(struct merge *m, struct slice key)
+static void fetch_ahead(const struct merge *m)
 {
-    uint64_t hash = key_hash(key);
+    if (m->ops->count - m->next <= AHEAD)
+        return;
+    const struct op_ref *ref = &m->ops->refs[m->next + AHEAD];
+    __builtin_prefetch(ref_bytes(m->ops, ref).data);
+    __builtin_prefetch(ref->key.data + ref->key.len);
+}
+
+static void decode_op(struct merge *m, size_t index, struct op *op)
+{
+    size_t len = op_binary_decode(ref_bytes(m->ops, &m->ops->refs[index]), &m->lists, op);
+    assert(len);
+    (void)len;
+}
+
+/* Behind the last op of the next key; `ret_founder`: its last op that does not look at what was
+ * there, or the end. */
+static size_t find_ops(const struct merge *m, size_t *ret_founder)
+{
+    const struct op_ref *refs = m->ops->refs;
+    size_t end = m->next, founder = SIZE_MAX;
+    do {
+        if (ref_is_founder(&refs[end]))
+            founder = end;
+        end++;
+    } while (end < m->ops->count && slice_equal(refs[end].key, refs[m->next].key));
+    *ret_founder = founder < end ? founder : end;
+    return end;
+}
+
+static bool put_member(struct merge *m, struct slice key)
+{
+    return m->sink->put(m->sink->ctx, key, text_slice(&m->member), m->error);
+}
+
+/* Applies the ops up to `end`, which are of one key, to what the scratch has of it. */
+static void apply_to_key(struct merge *m, uint64_t hash, size_t end)
+{
     struct outcome outcome;
     struct op op;
-    do {
-        size_t at = m->ops->refs[m->next++].at;
-        struct slice rest = slice_make(m->ops->binary.data + at, m->ops->binary.len - at);
-        size_t len = op_binary_decode(rest, &m->lists, &op);
-        assert(len);
+    for (; m->next < end; m->next++) {
+        fetch_ahead(m);
+        decode_op(m, m->next, &op);
         op.hash = hash;
         apply(m->scratch, &op, &outcome, NULL);
         op_release(&op);
-    } while (m->next < m->ops->count && slice_equal(m->ops->refs[m->next].key, key));
+    }
 }
 
-static void empty_scratch(struct merge *m, struct slice key)
+static void empty_scratch(struct merge *m, struct slice key, uint64_t hash)
 {
-    struct op op = {.kind = OP_KEY_DELETE, .key = key, .time = m->ops->clock};
+    struct op op = {.kind = OP_KEY_DELETE, .key = key, .hash = hash, .time = m->ops->clock};
     struct outcome outcome;
     apply(m->scratch, &op, &outcome, NULL);
     struct garbage *garbage = keyspace_take_garbage(m->scratch);
@@ -126,23 +222,54 @@ static void empty_scratch(struct merge *m, struct slice key)
         garbage_free(garbage);
 }
 
-/* Applies the ops of the next key to `entry` (NULL: the base has none), and puts what is left. A
- * deadline that has passed by the newest op is carried out now that the line is written anyway. */
-static bool merge_key(struct merge *m, struct entry *entry)
+/* Applies ops to `entry` (NULL: there is none), and puts what is left. A deadline that has passed
+ * by the newest op is carried out now that the line is written anyway. */
+static bool merge_value(struct merge *m, struct slice key, size_t end, struct entry *entry)
 {
-    struct slice key = m->ops->refs[m->next].key;
+    uint64_t hash = key_hash(key);
     bool fine = true;
     if (entry)
         keyspace_insert(m->scratch, entry);
-    apply_to_key(m, key);
-    const struct entry *result = keyspace_find(m->scratch, key, 0, m->ops->clock);
+    apply_to_key(m, hash, end);
+    const struct entry *result = keyspace_find(m->scratch, key, hash, m->ops->clock);
     if (result) {
         text_clear(&m->member);
         chunk_member_encode(&m->member, key, result);
-        fine = m->sink->put(m->sink->ctx, key, text_slice(&m->member), m->error);
+        fine = put_member(m, key);
     }
-    empty_scratch(m, key);
+    empty_scratch(m, key, hash);
     return fine;
+}
+
+/* A key of which only the last op counts, if that is a plain set: needs no entry. Else false. */
+static bool is_plain_set(struct merge *m, size_t last, struct op *op)
+{
+    decode_op(m, last, op);
+    if (op->kind == OP_SCALAR_SET && op->scalar_set.expires == OP_EXPIRES_NEVER)
+        return true;
+    op_release(op);
+    return false;
+}
+
+/* Applies the ops of the next key to the member that `base` has just given (NULL: it has none). */
+static bool merge_key(struct merge *m, struct chunk_reader *base, struct slice member)
+{
+    struct slice key = m->ops->refs[m->next].key;
+    struct entry *entry = NULL;
+    struct op op;
+    size_t founder, end = find_ops(m, &founder);
+    if (founder + 1 == end && is_plain_set(m, founder, &op)) {
+        fetch_ahead(m);
+        text_clear(&m->member);
+        chunk_member_encode_string(&m->member, key, op.scalar_set.value);
+        m->next = end;
+        return put_member(m, key);
+    }
+    if (founder < end)
+        m->next = founder;
+    else if (base && !(entry = chunk_reader_decode(base, member, m->error)))
+        return false;
+    return merge_value(m, key, end, entry);
 }
 
 /* Keys that only ops have, below `limit` (NULL: all that are left). */
@@ -150,19 +277,22 @@ static bool merge_new_keys(struct merge *m, const struct slice *limit)
 {
     while (m->next < m->ops->count &&
            (!limit || slice_compare(m->ops->refs[m->next].key, *limit) < 0))
-        if (!merge_key(m, NULL))
+        if (!merge_key(m, NULL, slice_make(NULL, 0)))
             return false;
     return true;
 }
 
-static bool merge_member(struct merge *m, struct slice key, struct slice member)
+static bool merge_member(struct merge *m, struct chunk_reader *reader, struct slice key,
+                         struct slice member)
 {
-    if (!merge_new_keys(m, &key))
-        return false;
-    if (m->next == m->ops->count || !slice_equal(m->ops->refs[m->next].key, key))
-        return m->sink->put(m->sink->ctx, key, member, m->error);
-    struct entry *entry = chunk_member_decode(member, m->error);
-    return entry && merge_key(m, entry);
+    for (;;) {
+        int order = m->next < m->ops->count ? slice_compare(m->ops->refs[m->next].key, key) : 1;
+        if (order > 0)
+            return m->sink->put(m->sink->ctx, key, member, m->error);
+        bool merged = merge_key(m, order ? NULL : reader, member);
+        if (!merged || order == 0)
+            return merged;
+    }
 }
 
 static bool merge_reader(struct merge *m, struct chunk_reader *reader)
@@ -170,25 +300,23 @@ static bool merge_reader(struct merge *m, struct chunk_reader *reader)
     struct slice key, member;
     bool fine = true;
     while (fine && chunk_reader_next(reader, &key, &member))
-        fine = merge_member(m, key, member);
+        fine = merge_member(m, reader, key, member);
     return fine && !chunk_reader_failed(reader, m->error);
 }
 
 static bool merge_chunk(struct merge *m, const struct chunk_ref *ref,
                         const struct fold_store *store)
 {
-    struct text body = {0};
-    bool fine = store->read(store->ctx, ref->object, &body, m->error) &&
-                chunk_check(ref, text_slice(&body), m->error);
-    if (fine) {
-        struct chunk_reader reader;
-        chunk_reader_init(&reader, text_slice(&body));
-        fine = merge_reader(m, &reader);
-        if (!fine)
-            text_append_format(m->error, " (%s)", ref->object);
-        chunk_reader_release(&reader);
-    }
-    text_release(&body);
+    struct chunk_reader reader;
+    text_clear(&m->body);
+    if (!store->read(store->ctx, ref->object, &m->body, m->error) ||
+        !chunk_check(ref, text_slice(&m->body), m->error))
+        return false;
+    chunk_reader_init(&reader, text_slice(&m->body));
+    bool fine = merge_reader(m, &reader);
+    if (!fine)
+        text_append_format(m->error, " (%s)", ref->object);
+    chunk_reader_release(&reader);
     return fine;
 }
 
@@ -237,6 +365,7 @@ static bool merge_all(const struct head_base *base, const struct gathered *ops,
     keyspace_destroy(m.scratch);
     op_scratch_release(&m.lists);
     text_release(&m.member);
+    text_release(&m.body);
     return fine;
 }
 
@@ -306,11 +435,12 @@ struct replay {
     int64_t clock;
 };
 
-static bool replay_commit(void *ctx, const struct commit *commit, struct slice ops,
+static bool replay_commit(void *ctx, const struct commit *commit, struct commit_reader *reader,
                           struct text *error)
 {
     struct replay *replay = ctx;
-    return commit_replay(replay->ks, ops, commit->time, &replay->clock, error);
+    (void)commit;
+    return commit_replay_reader(replay->ks, reader, &replay->clock, error);
 }
 
 bool fold_load_tail(const struct head *head, const struct fold_store *store, struct keyspace *ks,

@@ -136,21 +136,29 @@ struct walk {
     void *ctx;
 };
 
+static bool visit_commit(struct walk *walk, const struct commit *commit, struct text *error)
+{
+    struct commit_reader reader;
+    if (commit->segment[0]) {
+        text_clear(&walk->body);
+        if (!walk->store->read(walk->store->ctx, commit->segment, &walk->body, error) ||
+            !commit_reader_init_segment(&reader, text_slice(&walk->body),
+                                        slice_of(walk->head->namespace), commit, error))
+            return false;
+    } else {
+        commit_reader_init(&reader, commit->ops, commit->time);
+    }
+    bool fine = walk->visit(walk->ctx, commit, &reader, error);
+    commit_reader_release(&reader);
+    return fine;
+}
+
 static bool visit_commits(struct walk *walk, const struct commit *commits, size_t count,
                           struct text *error)
 {
-    for (size_t i = 0; i < count && commits[i].position <= walk->position; i++) {
-        struct slice ops = commits[i].ops;
-        if (commits[i].segment[0]) {
-            text_clear(&walk->body);
-            if (!walk->store->read(walk->store->ctx, commits[i].segment, &walk->body, error) ||
-                !segment_find(text_slice(&walk->body), slice_of(walk->head->namespace), &commits[i],
-                              &ops, error))
-                return false;
-        }
-        if (!walk->visit(walk->ctx, &commits[i], ops, error))
+    for (size_t i = 0; i < count && commits[i].position <= walk->position; i++)
+        if (!visit_commit(walk, &commits[i], error))
             return false;
-    }
     return true;
 }
 

@@ -22,11 +22,12 @@ bool run_make(const struct head *head, size_t unit, const struct fold_store *sto
               struct head_run *ret_run, struct text *error);
 
 /*
- * Calls `visit` for each commit behind the base, up to `position`, in order. `ops` is its array,
- * its segment read and checked when it has one. False: an object is missing or not what the head
- * says (a sentence appended), or `visit` returned false.
+ * Calls `visit` for each commit behind the base, up to `position`, in order. `reader` has its ops,
+ * from its segment when it has one; the visitor takes all of them, and looks at the reader's error.
+ * False: an object is missing or not what the head says (a sentence appended), or `visit` returned
+ * false.
  */
-typedef bool run_visit(void *ctx, const struct commit *commit, struct slice ops,
+typedef bool run_visit(void *ctx, const struct commit *commit, struct commit_reader *reader,
                        struct text *error);
 bool run_walk(const struct head *head, uint64_t position, const struct fold_store *store,
               run_visit *visit, void *ctx, struct text *error);

@@ -2,16 +2,21 @@
 /*
  * How fast one core writes and reads the JSON of a base: chunks of strings, hashes and sets, from
  * and to entries in memory. Prints Markdown rows: what, bytes a key, MB/s written, MB/s read, and
- * MB/s of sha256, which every object needs too. Processor time, the best of some rounds.
+ * MB/s of sha256, which every object needs too. Then what an op costs on its way through a segment
+ * into the base: written as JSON with its sum, and folded. Processor time, the best of some rounds.
  */
 #include <stdio.h>
 #include <time.h>
 
 #include "ops/mem.h"
 #include "persistence/chunk.h"
+#include "persistence/fold.h"
 #include "persistence/sha256.h"
 
 enum { KEYS = 300000, FIELDS = 5, MEMBERS = 3, ROUNDS = 7 };
+/* As many keys as in a base of the size that is folded with so many ops. */
+enum { FOLD_KEYS = 1000000, FOLD_OPS = 600000, FOLD_ROUNDS = 3, SEGMENT_SIZE = 4 << 20 };
+#define TIME INT64_C(1795212345678)
 
 static double used(void)
 {
@@ -115,6 +120,150 @@ static void measure(const char *what, struct entry *(*make)(struct slice key, in
     text_release(&lines);
 }
 
+struct objects {
+    struct text *bodies;
+    size_t count;
+};
+
+static void object_add(struct objects *objects, struct slice body, char name[COMMIT_OBJECT_SIZE])
+{
+    objects->bodies = mem_realloc(objects->bodies, (objects->count + 1) * sizeof(struct text));
+    struct text *kept = &objects->bodies[objects->count];
+    text_init(kept);
+    text_append_slice(kept, body);
+    snprintf(name, COMMIT_OBJECT_SIZE, "object-%zu", objects->count++);
+}
+
+static bool object_write(void *ctx, struct slice body, char name[COMMIT_OBJECT_SIZE],
+                         struct text *error)
+{
+    (void)error;
+    object_add(ctx, body, name);
+    return true;
+}
+
+static bool object_read(void *ctx, const char *name, struct text *body, struct text *error)
+{
+    struct objects *objects = ctx;
+    size_t which = objects->count;
+    (void)error;
+    if (sscanf(name, "object-%zu", &which) != 1 || which >= objects->count)
+        return false;
+    text_append_slice(body, text_slice(&objects->bodies[which]));
+    return true;
+}
+
+static void make_set_op(struct op *op, struct slice value[2])
+{
+    op->kind = OP_SCALAR_SET;
+    op->scalar_set = (struct op_scalar_set){.value = value[1]};
+}
+
+static void make_incr_op(struct op *op, struct slice value[2])
+{
+    (void)value;
+    op->kind = OP_INT_ADD;
+    op->int_add.delta = 1;
+}
+
+static void make_hset_op(struct op *op, struct slice value[2])
+{
+    op->kind = OP_MAP_SET;
+    op->map_set = (struct op_map_set){.pairs = {value, 2}};
+}
+
+struct folding {
+    struct objects objects;
+    struct head head;
+    size_t bytes;
+    double written, folded;
+};
+
+static void add_commit(struct folding *f, struct slice pending)
+{
+    struct commit commit = {.position = f->head.position + 1, .time = TIME, .replica = "bench/1"};
+    struct text ops = {0}, body = {0};
+    commit.first = head_replica_op(&f->head, slice_of(commit.replica)) + 1;
+    double begin = used();
+    commit_ops_encode(pending, TIME, &ops, &commit.count);
+    segment_begin(&body, slice_of("bench"));
+    segment_add(&body, &commit, text_slice(&ops));
+    segment_end(&body);
+    sha256_digest_hex(text_slice(&body), commit.sha256);
+    f->written += used() - begin;
+    f->bytes += body.len;
+    commit.bytes = body.len;
+    object_add(&f->objects, text_slice(&body), commit.segment);
+    commit_seal_segment(&commit);
+    head_append(&f->head, &commit, commit.first + commit.count - 1);
+    text_release(&ops);
+    text_release(&body);
+}
+
+static void fold(struct folding *f)
+{
+    struct fold_store store = {&f->objects, object_read, object_write};
+    struct fold_options options = {.chunk_size = 4 << 20, .inline_limit = 64 << 10};
+    struct text error = {0};
+    struct head_base base;
+    double begin = used();
+    if (!fold_run(&f->head, f->head.position, &store, &options, &base, &error))
+        fprintf(stderr, "%s\n", text_terminated(&error));
+    else
+        head_rebase(&f->head, &base);
+    f->folded += used() - begin;
+    text_release(&error);
+}
+
+/* Ops on `count` keys, all in a row or any of FOLD_KEYS. */
+static void add_ops(struct folding *f, void (*make)(struct op *op, struct slice value[2]),
+                    int count, bool random)
+{
+    struct slice value[2] = {slice_of("field"), slice_of("v0123456789abcde")};
+    struct op op = {.time = TIME};
+    struct text pending = {0};
+    uint64_t state = 88172645463325252;
+    char key[32];
+    for (int i = 0; i < count; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        op.key = format(key, "bench:s:%012d", random ? (int)((state >> 33) % FOLD_KEYS) : i);
+        make(&op, value);
+        op_binary_encode(&pending, &op);
+        if (pending.len >= SEGMENT_SIZE) {
+            add_commit(f, text_slice(&pending));
+            text_clear(&pending);
+        }
+    }
+    if (pending.len)
+        add_commit(f, text_slice(&pending));
+    text_release(&pending);
+}
+
+static void measure_fold(const char *what, void (*make)(struct op *op, struct slice value[2]))
+{
+    double written = 0, folded = 0;
+    size_t bytes = 0;
+    for (int round = 0; round < FOLD_ROUNDS; round++) {
+        struct folding f = {0};
+        head_init(&f.head, slice_of("bench"));
+        add_ops(&f, make, FOLD_KEYS, false);
+        fold(&f);
+        f.bytes = 0;
+        f.written = f.folded = 0;
+        add_ops(&f, make, FOLD_OPS, true);
+        fold(&f);
+        keep_best(&written, f.written);
+        keep_best(&folded, f.folded);
+        bytes = f.bytes;
+        head_release(&f.head);
+        for (size_t i = 0; i < f.objects.count; i++)
+            text_release(&f.objects.bodies[i]);
+        mem_free(f.objects.bodies);
+    }
+    printf("| %s | %zu | %.0f | %.0f |\n", what, bytes / FOLD_OPS, written / FOLD_OPS * 1e9,
+           folded / FOLD_OPS * 1e9);
+}
+
 int main(void)
 {
     printf("| keys | bytes of JSON a key | written, MB/s a core | read, MB/s a core | sha256, MB/s "
@@ -123,5 +272,12 @@ int main(void)
     measure("strings of 16 bytes", make_string);
     measure("hashes of 5 fields", make_hash);
     measure("sets of 3 members", make_set);
+    printf("\n| %d ops on any of %d keys | bytes of JSON an op | written, ns an op | folded, ns an "
+           "op |\n",
+           FOLD_OPS, FOLD_KEYS);
+    printf("|---|---:|---:|---:|\n");
+    measure_fold("SET", make_set_op);
+    measure_fold("INCR", make_incr_op);
+    measure_fold("HSET", make_hset_op);
     return 0;
 }

@@ -117,6 +117,11 @@ static void the_reader_gives_keys_and_members_of_both_forms(void **state)
             assert_true(chunk_reader_next(&reader, &key, &member));
             assert_true(slice_equal(key, slice_of(keys[i])));
             assert_true(slice_equal(member, slice_of(members[i])));
+            struct entry *entry = i == 1 ? NULL : chunk_reader_decode(&reader, member, &error);
+            if (entry)
+                assert_true(slice_equal(entry_key(entry), key));
+            assert_true(entry || i == 1);
+            entry_destroy(entry);
         }
         assert_false(chunk_reader_next(&reader, &key, &member));
         assert_false(chunk_reader_failed(&reader, &error));
@@ -156,6 +161,25 @@ static void what_is_no_state_is_refused_with_its_place(void **state)
     assert_refused("{\"a\":1}x", 0, true, "nothing more");
     assert_refused("[]", 0, true, "expected an object");
     assert_refused("", 0, true, "expected");
+}
+
+static void a_member_that_is_none_ends_the_reader(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"{\"a\":[]}\n", "{\"a\":1,\"b\":2}\n", "{\"a\":}\n"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        struct chunk_reader reader;
+        struct slice key, member;
+        struct text error = {0};
+        chunk_reader_init(&reader, slice_of(wrong[i]));
+        assert_true(chunk_reader_next(&reader, &key, &member));
+        assert_null(chunk_reader_decode(&reader, member, &error));
+        assert_true(error.len);
+        assert_false(chunk_reader_next(&reader, &key, &member));
+        assert_true(chunk_reader_failed(&reader, &error));
+        chunk_reader_release(&reader);
+        text_release(&error);
+    }
 }
 
 static void ignore(void *ctx, struct entry *entry)
@@ -218,6 +242,7 @@ int main(void)
         cmocka_unit_test(states_come_back_as_they_were),
         cmocka_unit_test(the_reader_gives_keys_and_members_of_both_forms),
         cmocka_unit_test(what_is_no_state_is_refused_with_its_place),
+        cmocka_unit_test(a_member_that_is_none_ends_the_reader),
         cmocka_unit_test(every_flipped_or_missing_byte_is_found),
         cmocka_unit_test(damaged_states_are_read_in_bounds),
     };

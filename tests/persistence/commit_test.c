@@ -186,11 +186,94 @@ static void a_segment_gives_each_of_its_commits(void **state)
     text_release(&error);
 }
 
+/* Names `commit`'s segment after these bytes, and reads its ops. NULL: fine. */
+static const char *read_segment(struct slice body, struct commit *commit, uint64_t *ret_count)
+{
+    static struct text error;
+    struct commit_reader reader;
+    struct op op;
+    text_clear(&error);
+    strcpy(commit->segment, "s");
+    commit->bytes = body.len;
+    sha256_digest_hex(body, commit->sha256);
+    if (!commit_reader_init_segment(&reader, body, slice_of("git"), commit, &error))
+        return text_terminated(&error);
+    for (*ret_count = 0; commit_reader_next(&reader, &op); ++*ret_count) {
+        assert_true(slice_equal(op.key, slice_of(*ret_count ? "seen" : "hits")));
+        assert_int_equal(op.time, *ret_count ? NOW + 10 : NOW);
+    }
+    if (commit_reader_error(&reader))
+        text_append_string(&error, commit_reader_error(&reader));
+    commit_reader_release(&reader);
+    return error.len ? text_terminated(&error) : NULL;
+}
+
+#define ORIGIN_IN_SEGMENT                                                                          \
+    "\"replica\":\"cache-7/3f\",\"time\":1795212345678,\"first\":88,\"count\":2"
+#define COMMIT_IN_SEGMENT "{" ORIGIN_IN_SEGMENT ",\"ops\":" OPS "}"
+#define BEGIN_OF_SEGMENT  "{\"format\":1,\"namespace\":\"git\",\"commits\":[\n"
+
+static void ops_of_a_segment_are_read_in_any_layout(void **state)
+{
+    (void)state;
+    static const char *const layouts[] = {
+        BEGIN_OF_SEGMENT COMMIT_IN_SEGMENT "\n]}\n",
+        BEGIN_OF_SEGMENT COMMIT_IN_SEGMENT
+        ",\n{\"replica\":\"a/1\",\"time\":1,\"first\":1,\"count\":1,"
+        "\"ops\":[{}]}]}",
+        BEGIN_OF_SEGMENT
+        "{\"replica\":\"a/1\",\"time\":1,\"first\":1,\"count\":1,\"ops\":[{}]}," COMMIT_IN_SEGMENT
+        "]}",
+        BEGIN_OF_SEGMENT "{\"ops\":" OPS "," ORIGIN_IN_SEGMENT "}]}",
+        "{ \"format\":1, \"commits\":[ " COMMIT_IN_SEGMENT " ], \"namespace\":\"git\" } ",
+    };
+    for (size_t i = 0; i < sizeof(layouts) / sizeof(*layouts); i++) {
+        struct commit commit = example();
+        uint64_t count = 0;
+        const char *error = read_segment(slice_of(layouts[i]), &commit, &count);
+        if (error || count != 2)
+            fail_msg("%s: %s", error ? error : "too few", layouts[i]);
+    }
+}
+
+static void segments_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        {BEGIN_OF_SEGMENT "{\"replica\":\"a/1\",\"time\":1,\"first\":1,\"count\":1,\"ops\":[{}]}]}",
+         "the commit is not in it"},
+        {BEGIN_OF_SEGMENT "{" ORIGIN_IN_SEGMENT
+                          ",\"ops\":[{\"op\":\"IntAdd\",\"key\":\"hits\",\"delta\":1}]}]}",
+         "is not how many ops there are"},
+        {BEGIN_OF_SEGMENT "{" ORIGIN_IN_SEGMENT ",\"ops\":" OPS ",\"more\":1}]}",
+         "unknown member of a commit"},
+        {BEGIN_OF_SEGMENT COMMIT_IN_SEGMENT "],\"more\":1}", "unknown member of a segment"},
+        {BEGIN_OF_SEGMENT COMMIT_IN_SEGMENT "]", "expected"},
+        {BEGIN_OF_SEGMENT COMMIT_IN_SEGMENT "]}}", "nothing more"},
+        {BEGIN_OF_SEGMENT "{" ORIGIN_IN_SEGMENT ",\"ops\":{}}]}", "expected an array"},
+        {"{\"format\":1,\"namespace\":\"hg\",\"commits\":[\n" COMMIT_IN_SEGMENT "]}",
+         "a segment of another namespace"},
+        {"{\"format\":2,\"namespace\":\"git\",\"commits\":[\n" COMMIT_IN_SEGMENT "]}",
+         "newer cairn"},
+        {"", "must begin"},
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        struct commit commit = example();
+        uint64_t count;
+        const char *error = read_segment(slice_of(wrong[i][0]), &commit, &count);
+        if (!error)
+            fail_msg("accepted %s", wrong[i][0]);
+        if (!strstr(error, wrong[i][1]) && wrong[i][0][0])
+            fail_msg("%s: %s", error, wrong[i][0]);
+    }
+}
+
 static void every_flipped_or_missing_byte_of_a_segment_is_found(void **state)
 {
     (void)state;
     struct text body = {0}, ops = {0}, error = {0};
     struct commit commit = example();
+    struct commit_reader reader;
     struct slice found;
     example_ops(&ops);
     segment_begin(&body, slice_of("git"));
@@ -203,6 +286,8 @@ static void every_flipped_or_missing_byte_of_a_segment_is_found(void **state)
         for (unsigned bit = 0; bit < 8; bit++) {
             body.data[i] ^= (char)(1 << bit);
             assert_false(segment_find(text_slice(&body), slice_of("git"), &commit, &found, &error));
+            assert_false(commit_reader_init_segment(&reader, text_slice(&body), slice_of("git"),
+                                                    &commit, &error));
             body.data[i] ^= (char)(1 << bit);
         }
         assert_false(
@@ -245,6 +330,8 @@ int main(void)
         cmocka_unit_test(entries_that_are_none_are_refused),
         cmocka_unit_test(ops_of_a_damaged_pending_log_are_refused),
         cmocka_unit_test(a_segment_gives_each_of_its_commits),
+        cmocka_unit_test(ops_of_a_segment_are_read_in_any_layout),
+        cmocka_unit_test(segments_that_are_none_are_refused),
         cmocka_unit_test(every_flipped_or_missing_byte_of_a_segment_is_found),
         cmocka_unit_test(replay_never_goes_back_in_time),
     };

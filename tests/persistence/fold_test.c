@@ -298,6 +298,90 @@ static void a_clock_that_goes_back_brings_no_key_back_to_life(void **state)
     objects_release(&objects);
 }
 
+static void set_op(struct op *op, const char *key, const char *value, int64_t expires)
+{
+    *op = (struct op){.kind = OP_SCALAR_SET, .key = slice_of(key), .time = NOW};
+    op->scalar_set.value = slice_of(value);
+    op->scalar_set.expires = expires;
+}
+
+/* Of a key that is set whatever it was, nothing before counts; of one that is not, everything. */
+static void the_last_op_that_looks_at_nothing_is_the_first_that_counts(void **state)
+{
+    (void)state;
+    struct objects objects = {0};
+    struct head head;
+    struct op ops[16];
+    head_init(&head, slice_of("test"));
+    set_op(&ops[0], "added", "5", 0);
+    set_op(&ops[1], "conditional", "old", 0);
+    set_op(&ops[2], "deleted", "old", 0);
+    set_op(&ops[3], "kept", "old", NOW + 1000);
+    set_op(&ops[4], "plain", "old", NOW + 1000);
+    commit_text(&head, &objects, ops, 5);
+    fold_to(&head, 1, &objects, &tiny);
+    for (unsigned i = 0; i < 2; i++) {
+        ops[i] = (struct op){.kind = OP_INT_ADD, .key = slice_of("added"), .time = NOW};
+        ops[i].int_add.delta = 2;
+    }
+    set_op(&ops[2], "conditional", "new", 0);
+    ops[2].scalar_set.condition = OP_CONDITION_NX;
+    set_op(&ops[3], "deleted", "again", 0);
+    ops[4] = (struct op){.kind = OP_KEY_DELETE, .key = slice_of("deleted"), .time = NOW};
+    set_op(&ops[5], "kept", "new", OP_EXPIRES_KEEP);
+    set_op(&ops[6], "passed", "x", NOW - 1);
+    set_op(&ops[7], "plain", "012", 0);
+    set_op(&ops[8], "then", "1", 0);
+    ops[9] = (struct op){.kind = OP_INT_ADD, .key = slice_of("then"), .time = NOW};
+    ops[9].int_add.delta = 1;
+    set_op(&ops[10], "till", "\"quoted\"", NOW + 5);
+    set_op(&ops[11], "\n", "12", 0);
+    commit_text(&head, &objects, ops, 12);
+    struct fold_options roomy = {.chunk_size = 200, .inline_limit = 1000};
+    fold_to(&head, 2, &objects, &roomy);
+    assert_string_equal(text_terminated(&head.base.state),
+                        "{\n\"\\n\":12,\n\"added\":9,\n\"conditional\":\"old\",\n"
+                        "\"kept\":{\"string\":\"new\",\"expires\":1795212346678},\n"
+                        "\"plain\":\"012\",\n\"then\":2,\n"
+                        "\"till\":{\"string\":\"\\\"quoted\\\"\",\"expires\":1795212345683}\n}");
+    head_release(&head);
+    objects_release(&objects);
+}
+
+/* More than a block of gathered ops, single ops larger than one among them. */
+static void large_ops_are_folded_in_their_order(void **state)
+{
+    (void)state;
+    struct objects objects = {0};
+    struct head head;
+    struct text error = {0}, big = {0};
+    int64_t clock;
+    memset(text_reserve(&big, 3000000), 'x', 3000000);
+    big.len = 3000000;
+    head_init(&head, slice_of("test"));
+    for (unsigned i = 0; i < 6; i++) {
+        struct op op = {.kind = OP_STRING_APPEND, .key = slice_of("k"), .time = NOW};
+        op.string_append.value = slice_make(big.data, i % 2 ? 700000 : big.len);
+        commit_text(&head, &objects, &op, 1);
+        op.string_append.value = slice_make("abcdef" + i, 1);
+        commit_text(&head, &objects, &op, 1);
+    }
+    fold_to(&head, 12, &objects, &tiny);
+    struct fold_store store = objects_store(&objects);
+    struct keyspace *ks = keyspace_create(NULL);
+    check(fold_load(&head, &store, ks, &clock, &error), &error);
+    char scratch[24];
+    struct slice bytes = string_bytes(keyspace_find(ks, slice_of("k"), 0, NOW), scratch);
+    assert_int_equal(bytes.len, 3 * 3000000 + 3 * 700000 + 6);
+    assert_int_equal(bytes.data[3000000], 'a');
+    assert_int_equal(bytes.data[3700001], 'b');
+    assert_int_equal(bytes.data[bytes.len - 1], 'f');
+    keyspace_destroy(ks);
+    head_release(&head);
+    objects_release(&objects);
+    text_release(&big);
+}
+
 static void the_same_folds_give_the_same_bytes(void **state)
 {
     (void)state;
@@ -364,6 +448,8 @@ int main(void)
         cmocka_unit_test(clearing_reads_nothing_of_the_base),
         cmocka_unit_test(touched_keys_past_their_deadline_are_dropped),
         cmocka_unit_test(a_clock_that_goes_back_brings_no_key_back_to_life),
+        cmocka_unit_test(the_last_op_that_looks_at_nothing_is_the_first_that_counts),
+        cmocka_unit_test(large_ops_are_folded_in_their_order),
         cmocka_unit_test(the_same_folds_give_the_same_bytes),
         cmocka_unit_test(damage_and_a_broken_store_are_told_and_change_nothing),
     };
