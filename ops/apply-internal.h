@@ -23,6 +23,7 @@ struct apply {
     struct entry **stale;
     struct outcome *out;
     struct inverse **undo; /* NULL: none wanted */
+    struct inverse_room room;
 };
 
 static inline void apply_refuse(struct apply *a, enum outcome_status status)

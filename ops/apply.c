@@ -34,7 +34,7 @@ int64_t apply_deadline(const struct apply *a, int64_t expires)
 struct inverse *apply_inverse(struct apply *a, enum inverse_kind kind, size_t items, size_t bytes)
 {
     assert(a->undo && !*a->undo);
-    return *a->undo = inverse_create(kind, a->key, a->hash, items, bytes);
+    return *a->undo = inverse_create(a->room, kind, a->key, a->hash, items, bytes);
 }
 
 /* The former entry has the key, so that the inverse needs none of its own. */
@@ -44,7 +44,7 @@ static void inverse_former(struct apply *a, struct entry *former)
         keyspace_discard(a->ks, former);
         return;
     }
-    *a->undo = inverse_create(INVERSE_RESTORE, slice_make(NULL, 0), a->hash, 0, 0);
+    *a->undo = inverse_create(a->room, INVERSE_RESTORE, slice_make(NULL, 0), a->hash, 0, 0);
     (*a->undo)->former = former;
 }
 
@@ -191,7 +191,14 @@ static void dispatch(struct apply *a, struct op *op)
 
 void apply(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo)
 {
-    struct apply a = {.ks = ks, .key = op->key, .time = op->time, .out = out, .undo = undo};
+    apply_with_room(ks, op, out, undo, (struct inverse_room){0});
+}
+
+void apply_with_room(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo,
+                     struct inverse_room room)
+{
+    struct apply a = {
+        .ks = ks, .key = op->key, .time = op->time, .out = out, .undo = undo, .room = room};
     assert(op_valid(op));
     out->status = OUTCOME_OK;
     out->changed = out->created = out->removed = false;

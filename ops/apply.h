@@ -64,11 +64,24 @@ struct inverse;
  */
 void apply(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo);
 
+/*
+ * The caller's memory for an inverse, aligned as for pointers, which must last as long as that. An
+ * inverse that does not fit is an allocation of its own. All zero: none.
+ */
+struct inverse_room {
+    void *at;
+    size_t size;
+};
+void apply_with_room(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo,
+                     struct inverse_room room);
+
 /* Undoes and destroys `undo`; NULL does nothing. */
 void inverse_undo(struct keyspace *ks, struct inverse *undo);
 void inverse_destroy(struct inverse *undo);
 /* Takes the value that a KeyDelete removed out of its inverse, and destroys that. */
 struct entry *inverse_take(struct inverse *undo);
 size_t inverse_memory(const struct inverse *undo);
+/* How much of its room it takes; 0: it is an allocation, or NULL. */
+size_t inverse_inside(const struct inverse *undo);
 
 #endif

@@ -9,22 +9,40 @@
 #include "ops/decimal.h"
 #include "ops/value_integer.h"
 
-/* Every step-th slice of `names` is a field. */
+static bool look_up(const struct apply *a, struct slice field, struct slice *ret_value)
+{
+    if (hash_get(*a->slot, field, ret_value))
+        return true;
+    *ret_value = slice_make(NULL, 0);
+    return false;
+}
+
+static void keep_field(struct inverse *undo, struct slice name, bool present, struct slice value)
+{
+    struct inverse_item *item = &undo->items.list[undo->items.count++];
+    item->present = present;
+    item->name = inverse_keep(undo, name);
+    item->value = inverse_keep(undo, value);
+}
+
+/* Every step-th slice of `names` is a field. Mostly there is one: it is looked up once. */
 static void keep_fields(struct apply *a, const struct slice_list *names, size_t step)
 {
     size_t bytes = 0;
-    struct slice value;
+    bool present = false;
+    struct slice value = {0};
     for (size_t i = 0; i < names->count; i += step) {
-        bytes += names->items[i].len;
-        if (hash_get(*a->slot, names->items[i], &value))
-            bytes += value.len;
+        present = look_up(a, names->items[i], &value);
+        bytes += names->items[i].len + value.len;
     }
     struct inverse *undo = apply_inverse(a, INVERSE_FIELDS, names->count / step, bytes);
+    if (names->count == step) {
+        keep_field(undo, names->items[0], present, value);
+        return;
+    }
     for (size_t i = 0; i < names->count; i += step) {
-        struct inverse_item *item = &undo->items.list[undo->items.count++];
-        item->present = hash_get(*a->slot, names->items[i], &value);
-        item->name = inverse_keep(undo, names->items[i]);
-        item->value = item->present ? inverse_keep(undo, value) : slice_make(NULL, 0);
+        present = look_up(a, names->items[i], &value);
+        keep_field(undo, names->items[i], present, value);
     }
 }
 

@@ -17,7 +17,7 @@ void apply_set_add(struct apply *a, const struct op_set_add *op)
     struct entry *before = *a->slot;
     struct inverse *undo = NULL;
     if (a->undo)
-        undo = inverse_create(INVERSE_MEMBERS_ADDED, a->key, a->hash, members->count,
+        undo = inverse_create(a->room, INVERSE_MEMBERS_ADDED, a->key, a->hash, members->count,
                               slice_list_bytes(members));
     for (size_t i = 0; i < members->count; i++) {
         if (!set_add(a->slot, members->items[i]))
@@ -43,7 +43,7 @@ void apply_set_remove(struct apply *a, const struct op_set_remove *op)
     struct entry *before = *a->slot;
     struct inverse *undo = NULL;
     if (a->undo)
-        undo = inverse_create(INVERSE_MEMBERS_REMOVED, a->key, a->hash, members->count,
+        undo = inverse_create(a->room, INVERSE_MEMBERS_REMOVED, a->key, a->hash, members->count,
                               slice_list_bytes(members));
     for (size_t i = 0; i < members->count; i++) {
         if (!set_remove(a->slot, members->items[i]))

@@ -5,15 +5,37 @@
 #include "ops/apply-internal.h"
 #include "ops/decimal.h"
 
+/* A string that is not longer is copied into the inverse; a longer one is moved there. */
+#define COPY_MAX 64
+
+/* The present entry is a string that may be overwritten where it is: the inverse, if one is wanted,
+ * has a copy of it. */
+static bool set_in_place(struct apply *a)
+{
+    const struct entry *entry = *a->slot;
+    char scratch[24];
+    if (entry_type(entry) != VALUE_STRING)
+        return false;
+    if (!a->undo)
+        return true;
+    struct slice bytes = string_bytes(entry, scratch);
+    if (bytes.len > COPY_MAX || !string_is_plain(entry))
+        return false;
+    struct inverse *undo = apply_inverse(a, INVERSE_STRING, 0, bytes.len);
+    undo->string.expires = entry_expires(entry);
+    undo->string.bytes = inverse_keep(undo, bytes);
+    return true;
+}
+
 /*
- * Puts a string value whatever was there, with its deadline. With an inverse the former entry is
+ * Puts a string value whatever was there, with its deadline. With an inverse a long former entry is
  * moved there; big values of other types are replaced too, so that the garbage gets them.
  */
 static void set_bytes(struct apply *a, struct slice bytes, int64_t deadline)
 {
     if (!a->slot) {
         apply_create(a, entry_build_string(a->key, deadline, bytes));
-    } else if (a->undo || entry_type(*a->slot) != VALUE_STRING) {
+    } else if (!set_in_place(a)) {
         apply_replace(a, entry_build_string(a->key, deadline, bytes));
     } else {
         struct entry *before = *a->slot;
@@ -28,7 +50,7 @@ static void set_number(struct apply *a, int64_t number, int64_t deadline)
 {
     if (!a->slot) {
         apply_create(a, entry_build_integer(a->key, deadline, number));
-    } else if (a->undo || entry_type(*a->slot) != VALUE_STRING) {
+    } else if (!set_in_place(a)) {
         apply_replace(a, entry_build_integer(a->key, deadline, number));
     } else {
         struct entry *before = *a->slot;

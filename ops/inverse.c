@@ -13,14 +13,16 @@
 /* For NamespaceClear: what a key is taken to cost, since nobody walks them all. */
 #define MEMORY_PER_KEY 128
 
-struct inverse *inverse_create(enum inverse_kind kind, struct slice key, uint64_t hash,
-                               size_t items, size_t bytes)
+struct inverse *inverse_create(struct inverse_room room, enum inverse_kind kind, struct slice key,
+                               uint64_t hash, size_t items, size_t bytes)
 {
     size_t size = sizeof(struct inverse) + items * sizeof(struct inverse_item) + key.len + bytes;
-    struct inverse *undo = mem_alloc(size);
+    bool inside = size <= room.size;
+    struct inverse *undo = inside ? room.at : mem_alloc(size);
     struct inverse_item *list = (struct inverse_item *)(undo + 1);
     memset(undo, 0, sizeof(*undo));
     undo->kind = kind;
+    undo->inside = inside;
     undo->hash = hash;
     undo->size = size;
     undo->tail = (char *)(list + items);
@@ -113,6 +115,7 @@ static void restore_removed(struct keyspace *ks, struct entry **e, const struct 
 static void undo_value(struct keyspace *ks, struct entry **e, struct inverse *undo)
 {
     switch (undo->kind) {
+    case INVERSE_STRING: string_set(e, undo->string.bytes); break;
     case INVERSE_NUMBER: string_set_integer(e, undo->number); break;
     case INVERSE_TRUNCATE: string_truncate(e, undo->len); break;
     case INVERSE_RANGE: restore_range(e, undo); break;
@@ -150,6 +153,8 @@ static void undo_in_place(struct keyspace *ks, struct inverse *undo)
     undo_value(ks, slot, undo);
     if (*slot != before)
         keyspace_moved(ks, undo->hash, before, slot);
+    if (undo->kind == INVERSE_STRING && entry_expires(*slot) != undo->string.expires)
+        keyspace_set_expires(ks, undo->hash, slot, undo->string.expires);
 }
 
 static void undo_key(struct keyspace *ks, struct inverse *undo)
@@ -172,6 +177,7 @@ void inverse_undo(struct keyspace *ks, struct inverse *undo)
     case INVERSE_RESTORE: restore(ks, undo); break;
     case INVERSE_REMOVE:
     case INVERSE_DEADLINE: undo_key(ks, undo); break;
+    case INVERSE_STRING:
     case INVERSE_NUMBER:
     case INVERSE_TRUNCATE:
     case INVERSE_RANGE:
@@ -208,7 +214,8 @@ void inverse_destroy(struct inverse *undo)
         mem_free(undo->removed.positions);
     if (undo->kind == INVERSE_NAMESPACE)
         keyspace_destroy(undo->contents);
-    mem_free(undo);
+    if (!undo->inside)
+        mem_free(undo);
 }
 
 struct entry *inverse_take(struct inverse *undo)
@@ -223,6 +230,11 @@ struct entry *inverse_take(struct inverse *undo)
 static size_t entry_size(const struct entry *entry)
 {
     return entry ? entry_memory(entry, MEMORY_SAMPLES) : 0;
+}
+
+size_t inverse_inside(const struct inverse *undo)
+{
+    return undo && undo->inside ? undo->size : 0;
 }
 
 size_t inverse_memory(const struct inverse *undo)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Inverses: what undoes one applied op, a sum type of its own; for apply_*.c alone (outside, see
- * apply.h). One allocation holds the struct, its items and copies of the op's own bytes; values
- * and parts of values that an op took away are moved in. Undoing looks keys up with a time before
- * all deadlines; where the key has expired in between, there is nothing left to undo.
+ * apply.h). One piece of memory, the caller's or an allocation, holds the struct, its items and
+ * copies of the op's own bytes; values and parts of values that an op took away are moved in.
+ * Undoing looks keys up with a time before all deadlines; where the key has expired in between,
+ * there is nothing left to undo.
  */
 #ifndef CAIRN_OPS_INVERSE_H
 #define CAIRN_OPS_INVERSE_H
@@ -15,6 +16,7 @@
     X(REMOVE)        /* the key was absent */                                                      \
     X(RESTORE)       /* the whole former entry */                                                  \
     X(DEADLINE)      /* only the deadline changed */                                               \
+    X(STRING)        /* a short string and its deadline */                                         \
     X(NUMBER)        /* the string was this integer */                                             \
     X(TRUNCATE)      /* bytes were appended */                                                     \
     X(RANGE)         /* bytes were overwritten, and maybe appended */                              \
@@ -48,15 +50,20 @@ struct inverse_item {
 
 struct inverse {
     enum inverse_kind kind;
+    bool inside; /* the caller's memory, not an allocation */
     uint64_t hash;
     struct slice key;    /* RESTORE: the former entry has it */
     struct entry *shell; /* the collection that the op emptied, hence removed; else NULL */
     char *tail;          /* where inverse_keep puts the next bytes */
-    size_t size;         /* of this allocation */
+    size_t size;         /* of this piece of memory */
     union {
-        struct entry *former;               /* RESTORE */
-        int64_t expires;                    /* DEADLINE */
-        int64_t number;                     /* NUMBER */
+        struct entry *former; /* RESTORE */
+        int64_t expires;      /* DEADLINE */
+        int64_t number;       /* NUMBER */
+        struct {
+            int64_t expires;
+            struct slice bytes;
+        } string;                           /* STRING */
         size_t len;                         /* TRUNCATE */
         struct keyspace *contents;          /* NAMESPACE */
         size_t index;                       /* LIST_INSERTED */
@@ -85,9 +92,10 @@ struct inverse {
     };
 };
 
-/* With room for `items` inverse_items and `bytes` bytes besides the key, which is copied. */
-struct inverse *inverse_create(enum inverse_kind kind, struct slice key, uint64_t hash,
-                               size_t items, size_t bytes);
+/* In `room`, if it fits there, with `items` inverse_items and `bytes` bytes besides the key, which
+ * is copied. */
+struct inverse *inverse_create(struct inverse_room room, enum inverse_kind kind, struct slice key,
+                               uint64_t hash, size_t items, size_t bytes);
 /* Copies bytes into the room asked for. */
 struct slice inverse_keep(struct inverse *undo, struct slice bytes);
 

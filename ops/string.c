@@ -37,6 +37,11 @@ void string_set(struct entry **e, struct slice bytes)
         memcpy(payload, bytes.data, bytes.len);
 }
 
+bool string_is_plain(const struct entry *entry)
+{
+    return !(entry->flags & string_flags);
+}
+
 struct slice string_bytes(const struct entry *entry, char scratch[24])
 {
     if (entry->form == FORM_BYTES)

@@ -34,6 +34,8 @@ struct entry *entry_rekey(struct entry *entry, struct slice key, int64_t expires
 /* String. set_* turns the entry's value, whatever its type was, into this string. */
 void string_set(struct entry **e, struct slice bytes);
 void string_set_integer(struct entry **e, int64_t number);
+/* Its own bytes, given to string_set, make it again, inner form and all. */
+bool string_is_plain(const struct entry *entry);
 void string_append(struct entry **e, struct slice bytes);
 /* Overwrites at offset, zero-filling a gap. */
 void string_set_range(struct entry **e, size_t offset, struct slice bytes);

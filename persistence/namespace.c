@@ -152,25 +152,29 @@ bool namespace_shared(const struct namespace *ns)
     return ns->shared;
 }
 
-static bool run(struct namespace *ns, struct op *op, struct outcome *out)
+/* Every op is kept with its inverse; the record's encoding serves for that too. */
+static void apply_shared(struct namespace *ns, struct op *op, struct outcome *out)
 {
-    if (ns->rebase)
-        return rebase_run(ns->rebase, op, out);
-    apply(ns->keyspace, op, out, NULL);
-    return out->changed;
+    if (op->time < rebase_clock(ns->rebase))
+        op->time = rebase_clock(ns->rebase);
+    namespace_record(ns, op);
+    if (!rebase_run_encoded(ns->rebase, op, pending_last(&ns->pending), out))
+        namespace_forget(ns);
 }
 
 void namespace_apply(struct namespace *ns, struct op *op, struct outcome *out)
 {
-    bool early = ns->rebase || op->kind == OP_KEY_PUT; /* apply takes its value */
-    if (ns->rebase && op->time < rebase_clock(ns->rebase))
-        op->time = rebase_clock(ns->rebase);
+    bool early = op->kind == OP_KEY_PUT; /* apply takes its value */
+    if (ns->rebase) {
+        apply_shared(ns, op, out);
+        return;
+    }
     if (early)
         namespace_record(ns, op);
-    bool changed = run(ns, op, out);
-    if (changed && !early)
+    apply(ns->keyspace, op, out, NULL);
+    if (out->changed && !early)
         namespace_record(ns, op);
-    else if (!changed && early)
+    else if (!out->changed && early)
         namespace_forget(ns);
 }
 

@@ -61,6 +61,12 @@ void pending_record(struct pending *pending, const struct op *op)
     pending->recorded++;
 }
 
+struct slice pending_last(const struct pending *pending)
+{
+    const struct text *bytes = &pending->log.tail->bytes;
+    return slice_make(bytes->data + pending->last_offset, bytes->len - pending->last_offset);
+}
+
 void pending_forget(struct pending *pending)
 {
     struct pending_cut *log = &pending->log;

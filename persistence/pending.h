@@ -41,6 +41,8 @@ struct pending {
 void pending_release(struct pending *pending);
 
 void pending_record(struct pending *pending, const struct op *op);
+/* The encoding of the last op recorded; borrowed until the next record. */
+struct slice pending_last(const struct pending *pending);
 /* Takes back the last op recorded; once per record, before anything else. */
 void pending_forget(struct pending *pending);
 

@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See rebase.h. Pending ops stand in one list in their order and, for each key, in a second one.
- * Lifting a key undoes its ops; what is lifted is applied again at the end, so that a hot key is
- * undone once however many commits came. A pending NamespaceClear ties all keys together: then
- * everything is lifted.
+ * See rebase.h. Pending ops stand in a queue that finds those on a key (rebase_queue.h). Lifting a
+ * key undoes its ops; what is lifted is applied again at the end, so that a hot key is undone once
+ * however many commits came. A pending NamespaceClear ties all keys together: then everything is
+ * lifted.
+ *
+ * A key is its hash here. Should two ever share one, both are lifted, and one who follows the one
+ * may be told again that it is there; the state is the same.
  */
 #include "persistence/rebase.h"
 
 #include <assert.h>
 
 #include "ops/mem.h"
-#include "ops/table.h"
 #include "ops/value.h"
 #include "persistence/op_binary.h"
+#include "persistence/rebase_queue.h"
 
 #define DIGEST_BEGIN UINT64_C(0xcbf29ce484222325)
 /* Of an answer's detail this much is kept to be told later; a digest tells longer ones apart. */
-#define DETAIL_MAX 256
+#define DETAIL_MAX HELD_DETAIL_MAX
+/* An encoding longer than this is not kept in mind as the size of the next. */
+#define ENCODED_MAX ((size_t)64 * 1024)
 
 /* An incarnation whose ops are pending. */
 struct origin {
@@ -25,55 +30,28 @@ struct origin {
     char bytes[];
 };
 
-/* A key that pending ops name. Begins as a table's item does. */
-struct held_key {
-    uint32_t key_len;
-    bool lifted;
-    struct held_key *lifted_next;
-    struct held *first, *last;
-    uint64_t hash;
-    uint64_t touched; /* the round in which others last changed it */
-    char bytes[];
-};
-
-struct held {
-    struct held *prev, *next;
-    struct held *key_prev, *key_next;
-    struct held_key *key; /* NULL: NamespaceClear */
-    const struct origin *origin;
-    struct inverse *undo;
-    uint64_t number;
-    int64_t time;   /* not before that of the op before */
-    int64_t ran_at; /* effective */
-    size_t memory;
-    bool timed;            /* what it does depends on when it runs */
-    bool differs;          /* that its answer changed has been told */
-    bool created, removed; /* when it last ran */
-    /* The answer its client got, and a digest of it. */
-    bool whole;
-    uint8_t status;
-    uint16_t detail_len;
-    int64_t answer;
-    uint64_t told;
-    size_t len;
-    char bytes[]; /* op_binary, then the answer's detail */
+/* A key whose pending ops are lifted; until the round ends. */
+struct lifted {
+    struct lifted *next;
+    struct held *first; /* of those still pending, linked by `newer` */
+    bool touched;       /* others have changed the key in this round */
 };
 
 struct rebase_garbage {
     struct rebase_garbage *next;
     struct inverse *undo;
+    struct held_chunk *chunk;
 };
 
 struct rebase {
     struct keyspace *ks;
     struct rebase_hooks hooks;
     int64_t clock; /* committed */
-    struct held *first, *last;
-    size_t count, clears, timed, memory;
-    struct table keys;
-    struct held_key *lifted;
-    bool all_lifted;
-    uint64_t round, all_touched; /* rebase_finish ends a round */
+    struct held_queue queue;
+    size_t clears, timed, memory;
+    /* A round of commits, which rebase_finish ends. */
+    struct lifted *lifted;
+    bool all_lifted, all_touched;
     struct origin *origins;
     const struct origin *origin; /* of the ops that come */
     uint64_t next;
@@ -81,7 +59,8 @@ struct rebase {
     struct op_scratch scratch;
     struct text encoded, popped;
     bool popped_whole;
-    struct rebase_garbage *garbage;
+    /* In the order it came to be: an inverse may lie in a chunk behind it. */
+    struct rebase_garbage *garbage, *garbage_last;
 };
 
 /* The committed clock moves on. */
@@ -95,11 +74,9 @@ struct rebase *rebase_create(struct keyspace *ks, int64_t clock, const struct re
 {
     struct rebase *r = mem_calloc(1, sizeof(*r));
     r->ks = ks;
-    r->round = 1;
     set_clock(r, clock);
     if (hooks)
         r->hooks = *hooks;
-    table_init(&r->keys, offsetof(struct held_key, bytes));
     return r;
 }
 
@@ -108,6 +85,8 @@ void rebase_garbage_free(struct rebase_garbage *garbage)
     while (garbage) {
         struct rebase_garbage *next = garbage->next;
         inverse_destroy(garbage->undo);
+        if (garbage->chunk)
+            held_chunk_free(garbage->chunk);
         mem_free(garbage);
         garbage = next;
     }
@@ -116,39 +95,39 @@ void rebase_garbage_free(struct rebase_garbage *garbage)
 struct rebase_garbage *rebase_take_garbage(struct rebase *r)
 {
     struct rebase_garbage *garbage = r->garbage;
-    r->garbage = NULL;
+    r->garbage = r->garbage_last = NULL;
     return garbage;
 }
 
-static void discard(struct rebase *r, struct inverse *undo)
+static void discard(struct rebase *r, struct inverse *undo, struct held_chunk *chunk)
 {
-    if (!undo)
+    if (!undo && !chunk)
         return;
     struct rebase_garbage *garbage = mem_alloc(sizeof(*garbage));
-    *garbage = (struct rebase_garbage){r->garbage, undo};
-    r->garbage = garbage;
+    *garbage = (struct rebase_garbage){NULL, undo, chunk};
+    *(r->garbage ? &r->garbage_last->next : &r->garbage) = garbage;
+    r->garbage_last = garbage;
 }
 
 void rebase_destroy(struct rebase *r)
 {
     if (!r)
         return;
-    while (r->first) {
-        struct held *next = r->first->next;
-        inverse_destroy(r->first->undo);
-        mem_free(r->first);
-        r->first = next;
+    rebase_garbage_free(r->garbage);
+    held_queue_release(&r->queue);
+    while (r->lifted) {
+        struct lifted *next = r->lifted->next;
+        mem_free(r->lifted);
+        r->lifted = next;
     }
     while (r->origins) {
         struct origin *next = r->origins->next;
         mem_free(r->origins);
         r->origins = next;
     }
-    table_release(&r->keys, mem_free);
     op_scratch_release(&r->scratch);
     text_release(&r->encoded);
     text_release(&r->popped);
-    rebase_garbage_free(r->garbage);
     mem_free(r);
 }
 
@@ -176,6 +155,11 @@ static uint64_t mix(uint64_t digest, const void *data, size_t len)
     for (size_t i = 0; i < len; i++)
         digest = (digest ^ bytes[i]) * UINT64_C(0x100000001b3);
     return digest;
+}
+
+static uint64_t mix_number(uint64_t digest, uint64_t number)
+{
+    return (digest ^ number) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 static bool is_live(const struct entry *entry, int64_t time)
@@ -231,10 +215,9 @@ static uint64_t mix_popped(struct rebase *r, const struct op *op)
 
 static uint64_t mix_outcome(uint64_t digest, const struct op *op, const struct outcome *out)
 {
-    int status = (int)out->status;
-    digest = mix(digest, &status, sizeof(status));
+    digest = mix_number(digest, (uint64_t)out->status);
     if (op->kind != OP_NAMESPACE_CLEAR) /* it counts keys that have expired too */
-        digest = mix(digest, &out->number, sizeof(out->number));
+        digest = mix_number(digest, (uint64_t)out->number);
     return mix(digest, out->text.data, out->text.len);
 }
 
@@ -304,7 +287,8 @@ struct run {
 };
 
 /* Applies at op->time, and finds out what has to be known of it. */
-static struct run run_op(struct rebase *r, struct op *op, struct outcome *out)
+static struct run run_op(struct rebase *r, struct op *op, struct outcome *out,
+                         struct inverse_room room)
 {
     struct run run = {.digest = DIGEST_BEGIN};
     if (op->kind != OP_NAMESPACE_CLEAR && !op->hash)
@@ -313,7 +297,7 @@ static struct run run_op(struct rebase *r, struct op *op, struct outcome *out)
     run.timed = op_has_deadline(op) || deadline;
     if (op->kind == OP_LIST_POP)
         run.digest = mix_popped(r, op);
-    apply(r->ks, op, out, &run.undo);
+    apply_with_room(r->ks, op, out, &run.undo, room);
     run.digest = mix_outcome(run.digest, op, out);
     run.answer = answer_of(r, op, out);
     run.replaced_expired = out->created && deadline && deadline <= op->time;
@@ -338,30 +322,12 @@ static void tell_difference(struct rebase *r, struct held *held, const struct op
 {
     if (digest == held->told || held->differs)
         return;
-    struct rebase_answer was = {(enum outcome_status)held->status, held->answer,
-                                slice_make(held->bytes + held->len, held->detail_len), held->whole};
+    struct rebase_answer was = {(enum outcome_status)held->status, held->answer, held_detail(held),
+                                held->whole};
     held->differs = true;
     r->differing++;
     if (r->hooks.differs)
         r->hooks.differs(r->hooks.ctx, op, &was, answer);
-}
-
-/* Whoever follows the key has last been told what others did to it, or nothing. */
-static void tell_again(struct rebase *r, struct held *held, const struct op *op,
-                       const struct outcome *out)
-{
-    bool touched = r->all_touched == r->round || (held->key && held->key->touched == r->round);
-    bool made = out->created && (touched || !held->created);
-    bool gone = out->removed && (touched || !held->removed);
-    bool expired = expired_at_once(op, out) && (touched || held->created);
-    if ((made || gone) && r->hooks.arrived)
-        r->hooks.arrived(r->hooks.ctx, op, out);
-    if (expired)
-        tell_expired(r, op->key);
-    if ((made || gone || expired) && held->key)
-        held->key->touched = r->round; /* what follows must be told, too */
-    held->created = out->created;
-    held->removed = out->removed;
 }
 
 static void decode(struct rebase *r, const struct held *held, struct op *op)
@@ -369,153 +335,85 @@ static void decode(struct rebase *r, const struct held *held, struct op *op)
     size_t len = op_binary_decode(slice_make(held->bytes, held->len), &r->scratch, op);
     assert(len == held->len);
     (void)len;
-    op->hash = held->key ? held->key->hash : 0;
-}
-
-static void run_again(struct rebase *r, struct held *held)
-{
-    struct op op;
-    struct outcome out;
-    decode(r, held, &op);
-    op.time = later(held->time, r->clock);
-    struct run run = run_op(r, &op, &out);
-    tell_difference(r, held, &op, &run.answer, run.digest);
-    tell_again(r, held, &op, &out);
-    held_ran(r, held, &run, op.time);
-    op_release(&op);
+    op->hash = held->hash;
 }
 
 /* --- keeping --- */
 
-static struct held_key *find_key(const struct rebase *r, struct slice key, uint64_t hash)
-{
-    void **slot = table_find(&r->keys, key, hash);
-    return slot ? *slot : NULL;
-}
-
-static struct held_key *need_key(struct rebase *r, struct slice key, uint64_t hash)
-{
-    struct held_key *item = find_key(r, key, hash);
-    if (item)
-        return item;
-    item = mem_calloc(1, sizeof(*item) + key.len);
-    item->key_len = (uint32_t)key.len;
-    item->hash = hash;
-    if (key.len)
-        memcpy(item->bytes, key.data, key.len);
-    table_insert(&r->keys, hash, item);
-    return item;
-}
-
-static void drop_key_if_free(struct rebase *r, struct held_key *key)
-{
-    if (key->first || key->lifted)
-        return;
-    void **slot = table_find_address(&r->keys, key, key->hash);
-    assert(slot);
-    table_remove(&r->keys, key->hash, slot);
-    mem_free(key);
-}
-
-static void link_held(struct rebase *r, struct held *held)
-{
-    struct held_key *key = held->key;
-    held->prev = r->last;
-    *(r->last ? &r->last->next : &r->first) = held;
-    r->last = held;
-    r->count++;
-    if (!key) {
-        r->clears++;
-        return;
-    }
-    held->key_prev = key->last;
-    *(key->last ? &key->last->key_next : &key->first) = held;
-    key->last = held;
-}
-
-/* Takes the oldest op out; its inverse goes to the garbage. */
+/* Takes the oldest op out; what is left of it goes to the garbage. */
 static void drop_first(struct rebase *r)
 {
-    struct held *held = r->first;
-    struct held_key *key = held->key;
-    r->first = held->next;
-    *(r->first ? &r->first->prev : &r->last) = NULL;
-    r->count--;
+    struct held *held = r->queue.first;
     r->memory -= held->memory;
     r->timed -= held->timed;
-    discard(r, held->undo);
-    if (key) {
-        assert(key->first == held);
-        key->first = held->key_next;
-        *(key->first ? &key->first->key_prev : &key->last) = NULL;
-        drop_key_if_free(r, key);
-    } else {
-        r->clears--;
+    r->clears -= !held->hash;
+    if (held->lifted) {
+        assert(held->lifted->first == held);
+        held->lifted->first = held->newer;
     }
-    mem_free(held);
+    discard(r, NULL, held_queue_drop(&r->queue));
 }
 
-static void keep_answer(struct held *held, const struct run *run, const struct outcome *out)
+static void keep(struct rebase *r, const struct op *op, struct slice encoded, const struct run *run,
+                 const struct outcome *out)
 {
-    struct slice detail = run->answer.detail;
+    assert(r->origin && !r->lifted && !r->all_lifted);
+    uint64_t hash = op->kind == OP_NAMESPACE_CLEAR ? 0 : op->hash;
+    struct held *held = held_queue_add(&r->queue, encoded, hash, run->undo, run->answer.detail);
     held->told = run->digest;
     held->status = (uint8_t)run->answer.status;
     held->answer = run->answer.number;
     held->whole = run->answer.whole;
-    held->detail_len = (uint16_t)detail.len;
-    if (detail.len)
-        memcpy(held->bytes + held->len, detail.data, detail.len);
     held->created = out->created;
     held->removed = out->removed;
-}
-
-static void keep(struct rebase *r, const struct op *op, const struct run *run,
-                 const struct outcome *out)
-{
-    struct held *held = mem_calloc(1, sizeof(*held) + r->encoded.len + run->answer.detail.len);
-    assert(r->origin && !r->lifted && !r->all_lifted);
-    held->len = r->encoded.len;
-    memcpy(held->bytes, r->encoded.data, held->len);
-    keep_answer(held, run, out);
     held->origin = r->origin;
     held->number = r->next++;
     held->time = op->time;
-    if (op->kind != OP_NAMESPACE_CLEAR)
-        held->key = need_key(r, op->key, op->hash);
-    link_held(r, held);
+    r->clears += !hash;
     held_ran(r, held, run, op->time);
 }
 
-static struct run run_new(struct rebase *r, struct op *op, struct outcome *out)
+/* Before it runs: apply takes a KeyPut's value. */
+static struct slice encode(struct rebase *r, struct op *op)
 {
     op->time = later(op->time, rebase_clock(r));
+    if (r->encoded.cap > ENCODED_MAX)
+        text_release(&r->encoded);
     text_clear(&r->encoded);
-    op_binary_encode(&r->encoded, op); /* now: apply takes a KeyPut's value */
-    return run_op(r, op, out);
+    op_binary_encode(&r->encoded, op);
+    return text_slice(&r->encoded);
 }
 
-bool rebase_run(struct rebase *r, struct op *op, struct outcome *out)
+bool rebase_run_encoded(struct rebase *r, struct op *op, struct slice encoded, struct outcome *out)
 {
-    struct run run = run_new(r, op, out);
+    assert(op->time >= rebase_clock(r));
+    struct run run = run_op(r, op, out, held_queue_room(&r->queue, encoded.len));
     assert(out->changed || !run.undo);
     if (out->changed)
-        keep(r, op, &run, out);
+        keep(r, op, encoded, &run, out);
     if (run.replaced_expired)
         tell_expired(r, op->key);
     return out->changed;
 }
 
+bool rebase_run(struct rebase *r, struct op *op, struct outcome *out)
+{
+    struct slice encoded = encode(r, op);
+    return rebase_run_encoded(r, op, encoded, out);
+}
+
 void rebase_run_recorded(struct rebase *r, struct op *op, struct outcome *out)
 {
-    struct run run = run_new(r, op, out);
-    keep(r, op, &run, out);
+    struct slice encoded = encode(r, op);
+    struct run run = run_op(r, op, out, held_queue_room(&r->queue, encoded.len));
+    keep(r, op, encoded, &run, out);
 }
 
 /* --- lifting --- */
 
 static bool is_lifted(const struct rebase *r, const struct held *held)
 {
-    return r->all_lifted || (held->key && held->key->lifted);
+    return r->all_lifted || held->lifted;
 }
 
 static void undo_held(struct rebase *r, struct held *held)
@@ -524,40 +422,99 @@ static void undo_held(struct rebase *r, struct held *held)
     held->undo = NULL;
 }
 
+/* From the newest to the oldest. */
 static void lift_all(struct rebase *r)
 {
     if (r->all_lifted)
         return;
-    for (struct held *held = r->last; held; held = held->prev)
+    size_t count = 0;
+    struct held **list = mem_alloc(r->queue.count * sizeof(*list));
+    for (struct held *held = r->queue.first; held; held = held->next)
         if (!is_lifted(r, held))
-            undo_held(r, held);
+            list[count++] = held;
+    while (count)
+        undo_held(r, list[--count]);
+    mem_free(list);
     r->all_lifted = true;
 }
 
-static void lift_key(struct rebase *r, struct held_key *key)
+/* NULL: no op is pending on the key, or it is no key. */
+static struct lifted *lift_key(struct rebase *r, uint64_t hash)
 {
+    struct held *newest = held_queue_newest(&r->queue, hash);
     if (r->clears)
         lift_all(r);
-    if (r->all_lifted || !key || key->lifted)
-        return;
-    for (struct held *held = key->last; held; held = held->key_prev)
-        undo_held(r, held);
-    key->lifted = true;
-    key->lifted_next = r->lifted;
-    r->lifted = key;
+    if (!newest || newest->lifted)
+        return newest ? newest->lifted : NULL;
+    struct lifted *lifted = mem_calloc(1, sizeof(*lifted));
+    for (struct held *held = newest; held; held = held_queue_older(&r->queue, held)) {
+        if (!r->all_lifted)
+            undo_held(r, held);
+        held->lifted = lifted;
+        held->newer = lifted->first;
+        lifted->first = held;
+    }
+    lifted->next = r->lifted;
+    return r->lifted = lifted;
+}
+
+/* Others have changed a key that is lifted, if any op is pending on it. */
+static void touch_key(struct rebase *r, uint64_t hash)
+{
+    struct lifted *lifted = lift_key(r, hash);
+    if (lifted)
+        lifted->touched = true;
+}
+
+/* Whoever follows the key has last been told what others did to it, or nothing. */
+static void tell_again(struct rebase *r, struct held *held, const struct op *op,
+                       const struct outcome *out)
+{
+    bool touched = r->all_touched || (held->lifted && held->lifted->touched);
+    bool made = out->created && (touched || !held->created);
+    bool gone = out->removed && (touched || !held->removed);
+    bool expired = expired_at_once(op, out) && (touched || held->created);
+    if ((made || gone) && r->hooks.arrived)
+        r->hooks.arrived(r->hooks.ctx, op, out);
+    if (expired)
+        tell_expired(r, op->key);
+    if (made || gone || expired)
+        touch_key(r, held->hash); /* what follows must be told, too */
+    held->created = out->created;
+    held->removed = out->removed;
+}
+
+static void run_again(struct rebase *r, struct held *held)
+{
+    struct op op;
+    struct outcome out;
+    decode(r, held, &op);
+    op.time = later(held->time, r->clock);
+    struct run run = run_op(r, &op, &out, (struct inverse_room){0});
+    tell_difference(r, held, &op, &run.answer, run.digest);
+    tell_again(r, held, &op, &out);
+    held_ran(r, held, &run, op.time);
+    op_release(&op);
 }
 
 static void run_again_all(struct rebase *r)
 {
-    for (struct held *held = r->first; held; held = held->next)
+    for (struct held *held = r->queue.first; held; held = held->next)
         run_again(r, held);
     r->all_lifted = false;
 }
 
-static void run_again_key(struct rebase *r, struct held_key *key)
+static void run_again_key(struct rebase *r, struct lifted *lifted)
 {
-    for (struct held *held = key->first; held; held = held->key_next)
+    for (struct held *held = lifted->first; held; held = held->newer)
         run_again(r, held);
+}
+
+static void put_down(struct lifted *lifted)
+{
+    for (struct held *held = lifted->first; held; held = held->newer)
+        held->lifted = NULL;
+    mem_free(lifted);
 }
 
 /* The committed clock has moved past ops whose effect depends on it. */
@@ -565,9 +522,9 @@ static void lift_overtaken(struct rebase *r)
 {
     if (!r->timed)
         return;
-    for (struct held *held = r->first; held && held->time < r->clock; held = held->next)
+    for (struct held *held = r->queue.first; held && held->time < r->clock; held = held->next)
         if (held->timed && held->ran_at < r->clock && !is_lifted(r, held))
-            lift_key(r, held->key);
+            lift_key(r, held->hash);
 }
 
 void rebase_finish(struct rebase *r)
@@ -577,32 +534,28 @@ void rebase_finish(struct rebase *r)
     if (all)
         run_again_all(r);
     while (r->lifted) {
-        struct held_key *key = r->lifted;
-        r->lifted = key->lifted_next;
-        key->lifted = false;
+        struct lifted *lifted = r->lifted;
         if (!all)
-            run_again_key(r, key);
-        drop_key_if_free(r, key);
+            run_again_key(r, lifted);
+        r->lifted = lifted->next;
+        put_down(lifted);
     }
-    r->round++;
+    r->all_touched = false;
 }
 
 /* --- commits --- */
 
-/* `key`: what pending ops there are on the op's key, or NULL. */
-static void apply_committed(struct rebase *r, struct op *op, struct held_key *key,
-                            struct outcome *out)
+static void apply_committed(struct rebase *r, struct op *op, struct outcome *out)
 {
     struct inverse *undo = NULL;
     int64_t deadline = key_deadline(r, op);
     if (deadline && deadline <= op->time) {
         tell_expired(r, op->key);
-        if (key)
-            key->touched = r->round;
+        touch_key(r, op->hash);
     }
     /* With an inverse, clearing does not free all keys here and now. */
     apply(r->ks, op, out, op->kind == OP_NAMESPACE_CLEAR ? &undo : NULL);
-    discard(r, undo);
+    discard(r, undo, NULL);
 }
 
 /* A lifted op of ours is committed: it runs here, for good. */
@@ -613,7 +566,7 @@ static void run_for_good(struct rebase *r, struct held *held)
     decode(r, held, &op);
     op.time = r->clock;
     uint64_t digest = op.kind == OP_LIST_POP ? mix_popped(r, &op) : DIGEST_BEGIN;
-    apply_committed(r, &op, held->key, &out);
+    apply_committed(r, &op, &out);
     struct rebase_answer answer = answer_of(r, &op, &out);
     tell_difference(r, held, &op, &answer, mix_outcome(digest, &op, &out));
     tell_again(r, held, &op, &out);
@@ -622,12 +575,13 @@ static void run_for_good(struct rebase *r, struct held *held)
 
 bool rebase_ours(struct rebase *r, struct slice replica, uint64_t number)
 {
-    struct held *held = r->first;
+    struct held *held = r->queue.first;
     if (!held || held->number != number || !slice_equal(held->origin->name, replica))
         return false;
-    set_clock(r, later(r->clock, held->time));
+    if (held->time > r->clock)
+        set_clock(r, held->time);
     if (held->timed && held->ran_at != r->clock && !is_lifted(r, held))
-        lift_key(r, held->key);
+        lift_key(r, held->hash);
     if (is_lifted(r, held))
         run_for_good(r, held);
     drop_first(r);
@@ -637,7 +591,6 @@ bool rebase_ours(struct rebase *r, struct slice replica, uint64_t number)
 void rebase_theirs(struct rebase *r, struct op *op)
 {
     struct outcome out;
-    struct held_key *key = NULL;
     op->time = later(r->clock, op->time);
     set_clock(r, op->time);
     if (op->kind == OP_NAMESPACE_CLEAR) {
@@ -645,16 +598,15 @@ void rebase_theirs(struct rebase *r, struct op *op)
     } else {
         if (!op->hash)
             op->hash = key_hash(op->key);
-        key = find_key(r, op->key, op->hash);
-        lift_key(r, key);
+        lift_key(r, op->hash);
     }
-    apply_committed(r, op, key, &out);
+    apply_committed(r, op, &out);
     if (!out.changed)
         return;
     if (op->kind == OP_NAMESPACE_CLEAR)
-        r->all_touched = r->round;
-    else if (key)
-        key->touched = r->round;
+        r->all_touched = true;
+    else
+        touch_key(r, op->hash);
     if (r->hooks.arrived)
         r->hooks.arrived(r->hooks.ctx, op, &out);
     if (expired_at_once(op, &out))
@@ -666,10 +618,11 @@ void rebase_restart(struct rebase *r, struct keyspace *ks, int64_t clock, const 
     assert(!r->lifted && !r->all_lifted);
     r->ks = ks;
     set_clock(r, clock);
-    while (r->first && r->first->number <= head_replica_op(head, r->first->origin->name))
+    struct held *held;
+    while ((held = r->queue.first) && held->number <= head_replica_op(head, held->origin->name))
         drop_first(r);
-    for (struct held *held = r->first; held; held = held->next) {
-        discard(r, held->undo);
+    for (; held; held = held->next) {
+        discard(r, held->undo, NULL);
         held->undo = NULL;
     }
     r->all_lifted = true;
@@ -680,7 +633,7 @@ void rebase_restart(struct rebase *r, struct keyspace *ks, int64_t clock, const 
 
 size_t rebase_count(const struct rebase *r)
 {
-    return r->count;
+    return r->queue.count;
 }
 
 size_t rebase_memory(const struct rebase *r)
@@ -690,7 +643,7 @@ size_t rebase_memory(const struct rebase *r)
 
 int64_t rebase_clock(const struct rebase *r)
 {
-    return r->last ? later(r->clock, r->last->time) : r->clock;
+    return r->queue.last ? later(r->clock, r->queue.last->time) : r->clock;
 }
 
 int64_t rebase_floor(const struct rebase *r)

@@ -66,6 +66,9 @@ void rebase_begin(struct rebase *rebase, struct slice replica, uint64_t next);
  * `op->time` becomes its effective time, which is the one to record.
  */
 bool rebase_run(struct rebase *rebase, struct op *op, struct outcome *out);
+/* The same for an op whose time is effective already, with the encoding (op_binary) it has. */
+bool rebase_run_encoded(struct rebase *rebase, struct op *op, struct slice encoded,
+                        struct outcome *out);
 /* The same for an op that is recorded already: kept, with the next number, whatever it does. */
 void rebase_run_recorded(struct rebase *rebase, struct op *op, struct outcome *out);
 

@@ -164,6 +164,70 @@ static void test_what_expired_in_between_needs_no_undoing(void **state)
     keyspace_destroy(ks);
 }
 
+/* Rooms of all sizes, so that some inverses fit and some do not. */
+static void test_an_inverse_may_lie_in_memory_of_the_caller(void **state)
+{
+    enum { STEPS = 2000 };
+    struct random r = random_init();
+    struct op_source source = {.random = &r, .keys = 8, .bytes_max = 100, .time = NOW};
+    struct keyspace *ks = keyspace_create(NULL), *states[STEPS];
+    struct inverse *undos[STEPS];
+    void *rooms[STEPS];
+    size_t inside = 0;
+    (void)state;
+    for (size_t i = 0; i < STEPS; i++) {
+        struct op_box *box = op_random(&source);
+        struct outcome out;
+        size_t size = random_below(&r, 400);
+        rooms[i] = mem_alloc(size);
+        states[i] = state_copy(ks);
+        apply_with_room(ks, &box->op, &out, &undos[i], (struct inverse_room){rooms[i], size});
+        assert_true(inverse_inside(undos[i]) <= size);
+        assert_true(!inverse_inside(undos[i]) || undos[i] == rooms[i]);
+        inside += inverse_inside(undos[i]) != 0;
+        op_box_destroy(box);
+    }
+    assert_true(inside > STEPS / 10);
+    for (size_t i = STEPS; i-- > 0;) {
+        inverse_undo(ks, undos[i]);
+        assert_true(state_equal(ks, states[i]));
+        keyspace_destroy(states[i]);
+        mem_free(rooms[i]);
+    }
+    keyspace_destroy(ks);
+}
+
+static void test_a_string_gets_its_inner_form_and_deadline_back(void **state)
+{
+    struct slice key = slice_of("k"), value = slice_of("12");
+    struct op set = {.kind = OP_SCALAR_SET,
+                     .key = key,
+                     .time = NOW,
+                     .scalar_set = {.value = value, .expires = NOW + 5}};
+    struct op append = {.kind = OP_STRING_APPEND, .key = key, .time = NOW};
+    struct op over = {
+        .kind = OP_SCALAR_SET, .key = key, .time = NOW, .scalar_set = {.value = slice_of("long")}};
+    static const char *const forms[] = {"int", "raw"};
+    struct outcome out;
+    struct inverse *undo;
+    (void)state;
+    append.string_append.value = slice_of("3");
+    for (size_t appended = 0; appended < 2; appended++) {
+        struct keyspace *ks = keyspace_create(NULL);
+        apply(ks, &set, &out, NULL);
+        if (appended)
+            apply(ks, &append, &out, NULL);
+        apply(ks, &over, &out, &undo);
+        assert_int_equal(keyspace_expires(ks), 0);
+        inverse_undo(ks, undo);
+        const struct entry *entry = keyspace_find(ks, key, 0, NOW);
+        assert_string_equal(entry_encoding(entry), forms[appended]);
+        assert_int_equal(entry_expires(entry), NOW + 5);
+        assert_int_equal(keyspace_expires(ks), 1);
+        keyspace_destroy(ks);
+    }
+}
+
 static void test_inverses_not_used_are_freed(void **state)
 {
     struct random r = random_init();
@@ -248,6 +312,9 @@ int main(void)
         cmocka_unit_test_teardown(test_tiny_limits_are_undone_as_well, usual_limits),
         cmocka_unit_test_teardown(test_time_may_pass_between_ops, usual_limits),
         cmocka_unit_test_teardown(test_what_expired_in_between_needs_no_undoing, usual_limits),
+        cmocka_unit_test_teardown(test_an_inverse_may_lie_in_memory_of_the_caller, usual_limits),
+        cmocka_unit_test_teardown(test_a_string_gets_its_inner_form_and_deadline_back,
+                                  usual_limits),
         cmocka_unit_test_teardown(test_inverses_not_used_are_freed, usual_limits),
         cmocka_unit_test_teardown(test_equal_states_stay_equal_whatever_their_forms, usual_limits),
         cmocka_unit_test_teardown(test_refused_ops_change_nothing, usual_limits),

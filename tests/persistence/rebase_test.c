@@ -557,6 +557,98 @@ static void a_deadline_that_their_clock_has_passed_is_seen_by_pending_ops(void *
     bed_end(&bed);
 }
 
+static struct op set_string(const char *key, struct slice value)
+{
+    return (struct op){
+        .kind = OP_SCALAR_SET, .key = slice_of(key), .time = 1, .scalar_set = {.value = value}};
+}
+
+static int64_t number_of(struct bed *bed, const char *key)
+{
+    int64_t number = 0;
+    struct entry *entry = keyspace_find(bed->ks, slice_of(key), 0, INT64_MIN);
+    assert_true(entry && string_integer(entry, &number));
+    return number;
+}
+
+/* More than a chunk holds and the index begins with; others change keys in between. */
+static void many_ops_may_be_pending(void **state)
+{
+    enum { KEYS = 100, ROUNDS = 40, A_ROUND = 500 };
+    (void)state;
+    struct random random = random_init();
+    struct bed bed;
+    struct outcome out;
+    int64_t sums[KEYS] = {0};
+    uint64_t committed = 0, ran = 0;
+    char key[16];
+    bed_start(&bed, random_from(random_next(&random)));
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < A_ROUND; i++, ran++) {
+            unsigned n = (unsigned)random_below(&random, KEYS);
+            snprintf(key, sizeof(key), "k%u", n);
+            struct op mine = int_add(key, 1, 1);
+            assert_true(rebase_run(bed.rebase, &mine, &out));
+            assert_int_equal(out.number, ++sums[n]);
+        }
+        for (uint64_t i = random_below(&random, ran - committed + 1); i > 0; i--)
+            assert_true(rebase_ours(bed.rebase, slice_of("me/1"), ++committed));
+        for (int i = 0; i < 20; i++) {
+            unsigned n = (unsigned)random_below(&random, 2 * KEYS); /* half of them have none */
+            snprintf(key, sizeof(key), "k%u", n);
+            struct op theirs = int_add(key, 1000, 1);
+            rebase_theirs(bed.rebase, &theirs);
+            if (n < KEYS)
+                sums[n] += 1000;
+        }
+        rebase_finish(bed.rebase);
+        rebase_garbage_free(rebase_take_garbage(bed.rebase));
+        assert_int_equal(rebase_count(bed.rebase), ran - committed);
+        for (unsigned n = 0; n < KEYS; n++) {
+            snprintf(key, sizeof(key), "k%u", n);
+            assert_int_equal(sums[n] ? number_of(&bed, key) : 0, sums[n]);
+        }
+    }
+    while (committed < ran)
+        assert_true(rebase_ours(bed.rebase, slice_of("me/1"), ++committed));
+    rebase_finish(bed.rebase);
+    assert_int_equal(rebase_memory(bed.rebase), 0);
+    bed_end(&bed);
+}
+
+/* Longer than a chunk, between short ones and ones that are not kept. */
+static void long_ops_may_be_pending(void **state)
+{
+    (void)state;
+    struct bed bed;
+    struct outcome out;
+    struct text text = {0};
+    bed_start(&bed, random_from(1));
+    for (size_t size = 1; size < 1024 * 1024; size *= 3) {
+        memset(text_reserve(&text, size), 'x', size);
+        struct op set = set_string("s", slice_make(text.data, size));
+        struct op add = int_add("n", 1, 1), refused = int_add("s", 1, 1);
+        assert_true(rebase_run(bed.rebase, &set, &out));
+        assert_true(rebase_run(bed.rebase, &add, &out));
+        assert_false(rebase_run(bed.rebase, &refused, &out));
+    }
+    struct op theirs = set_string("s", slice_of("y")), count = int_add("n", 10, 1);
+    size_t pending = rebase_count(bed.rebase), size = text.cap;
+    rebase_theirs(bed.rebase, &theirs);
+    rebase_theirs(bed.rebase, &count);
+    for (uint64_t i = 1; i < pending; i++)
+        assert_true(rebase_ours(bed.rebase, slice_of("me/1"), i));
+    rebase_finish(bed.rebase);
+    assert_int_equal(number_of(&bed, "n"), 10 + (int64_t)pending / 2);
+    const struct entry *entry = keyspace_find(bed.ks, slice_of("s"), 0, INT64_MIN);
+    assert_true(value_len(entry) > size / 4);
+    assert_true(rebase_ours(bed.rebase, slice_of("me/1"), pending));
+    rebase_finish(bed.rebase);
+    assert_int_equal(rebase_memory(bed.rebase), 0);
+    text_release(&text);
+    bed_end(&bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -570,6 +662,8 @@ int main(void)
         cmocka_unit_test(a_key_that_ours_and_theirs_together_remove_is_told_gone),
         cmocka_unit_test(a_deadline_that_has_passed_is_told_before_the_op_that_meets_it),
         cmocka_unit_test(a_deadline_that_their_clock_has_passed_is_seen_by_pending_ops),
+        cmocka_unit_test(many_ops_may_be_pending),
+        cmocka_unit_test(long_ops_may_be_pending),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

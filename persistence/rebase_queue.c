@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See rebase_queue.h. Knows what an op's bytes and inverse weigh, but not what they mean. */
+#include "persistence/rebase_queue.h"
+
+#include <assert.h>
+
+#include "ops/mem.h"
+
+/* The first chunk and, a middling one between, all others: most namespaces have little pending. */
+#define CHUNK_MIN ((size_t)4 * 1024)
+#define CHUNK_MAX ((size_t)64 * 1024)
+/* Room for an inverse, if it is one of the usual. */
+#define ROOM 256
+/* A longer op is given none, and may have a chunk of its own. */
+#define SHORT_MAX ((size_t)2048)
+/*
+ * An index grows while the namespace is locked, hence not without end: with more ops than it is
+ * made for, a commit of others walks longer chains, which it may.
+ */
+#define BUCKETS_MIN ((size_t)64)
+#define BUCKETS_MAX ((size_t)64 * 1024)
+
+struct held_chunk {
+    struct held_chunk *next;
+    struct held *first; /* of those that were ever in it: `count`, linked by `next` */
+    size_t count;
+    size_t left; /* that are still pending */
+    size_t used, cap;
+    char bytes[];
+};
+
+static size_t align(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+struct slice held_op(const struct held *held)
+{
+    return slice_make(held->bytes, held->len);
+}
+
+struct slice held_detail(const struct held *held)
+{
+    return slice_make(held->bytes + align(held->len) + held->inside, held->detail_len);
+}
+
+/* --- chunks --- */
+
+void held_chunk_free(struct held_chunk *chunk)
+{
+    struct held *held = chunk->first;
+    for (size_t i = 0; i < chunk->count; i++, held = held->next)
+        inverse_destroy(held->undo);
+    mem_free(chunk);
+}
+
+void held_queue_release(struct held_queue *q)
+{
+    while (q->chunks) {
+        struct held_chunk *next = q->chunks->next;
+        held_chunk_free(q->chunks);
+        q->chunks = next;
+    }
+    mem_free(q->heads);
+    *q = (struct held_queue){0};
+}
+
+static size_t room_left(const struct held_queue *q)
+{
+    return q->tail ? q->tail->cap - q->tail->used : 0;
+}
+
+static void add_chunk(struct held_queue *q, size_t need)
+{
+    size_t size = CHUNK_MIN;
+    if (q->tail)
+        size = q->tail->cap < CHUNK_MAX / 4 ? CHUNK_MAX / 4 : CHUNK_MAX;
+    if (size < sizeof(struct held_chunk) + need)
+        size = sizeof(struct held_chunk) + need;
+    struct held_chunk *chunk = mem_alloc(size);
+    *chunk = (struct held_chunk){.cap = size - sizeof(*chunk)};
+    *(q->tail ? &q->tail->next : &q->chunks) = chunk;
+    q->tail = chunk;
+}
+
+struct inverse_room held_queue_room(struct held_queue *q, size_t len)
+{
+    size_t before = sizeof(struct held) + align(len);
+    size_t need = before + ROOM + HELD_DETAIL_MAX;
+    if (len > SHORT_MAX)
+        return (struct inverse_room){0};
+    if (room_left(q) < need)
+        add_chunk(q, need);
+    return (struct inverse_room){q->tail->bytes + q->tail->used + before, ROOM};
+}
+
+/* --- the index --- */
+
+static struct held_link *bucket_of(const struct held_queue *q, uint64_t hash)
+{
+    return &q->heads[hash & (q->buckets - 1)];
+}
+
+static struct held *follow(const struct held_queue *q, struct held_link link)
+{
+    return q->first && link.place >= q->first->place ? link.held : NULL;
+}
+
+static void enter(struct held_queue *q, struct held *held)
+{
+    if (!held->hash)
+        return;
+    struct held_link *head = bucket_of(q, held->hash);
+    held->older = *head;
+    *head = (struct held_link){held, held->place};
+}
+
+static void grow_index(struct held_queue *q)
+{
+    q->buckets = q->buckets ? q->buckets * 4 : BUCKETS_MIN;
+    mem_free(q->heads);
+    q->heads = mem_calloc(q->buckets, sizeof(*q->heads));
+    for (struct held *held = q->first; held; held = held->next)
+        enter(q, held);
+}
+
+static struct held *find(const struct held_queue *q, struct held_link link, uint64_t hash)
+{
+    struct held *held = follow(q, link);
+    while (held && held->hash != hash)
+        held = follow(q, held->older);
+    return held;
+}
+
+struct held *held_queue_newest(const struct held_queue *q, uint64_t hash)
+{
+    return q->first && hash ? find(q, *bucket_of(q, hash), hash) : NULL;
+}
+
+struct held *held_queue_older(const struct held_queue *q, const struct held *held)
+{
+    return find(q, held->older, held->hash);
+}
+
+/* --- the order --- */
+
+static struct held *place(struct held_queue *q, size_t len, size_t inside, size_t detail)
+{
+    size_t size = sizeof(struct held) + align(len) + align(inside) + align(detail);
+    if (room_left(q) < size) {
+        assert(!inside);
+        add_chunk(q, size);
+    }
+    struct held_chunk *chunk = q->tail;
+    struct held *held = (struct held *)(chunk->bytes + chunk->used);
+    memset(held, 0, sizeof(*held));
+    chunk->used += size;
+    chunk->left++;
+    if (chunk->count++ == 0)
+        chunk->first = held;
+    return held;
+}
+
+struct held *held_queue_add(struct held_queue *q, struct slice op, uint64_t hash,
+                            struct inverse *undo, struct slice detail)
+{
+    size_t inside = align(inverse_inside(undo));
+    assert(detail.len <= HELD_DETAIL_MAX);
+    struct held *held = place(q, op.len, inside, detail.len);
+    assert(!inside || (char *)undo == held->bytes + align(op.len));
+    held->place = ++q->places;
+    held->hash = hash;
+    held->len = op.len;
+    held->undo = undo;
+    held->inside = (uint16_t)inside;
+    held->detail_len = (uint16_t)detail.len;
+    memcpy(held->bytes, op.data, op.len);
+    if (detail.len)
+        memcpy(held->bytes + align(op.len) + inside, detail.data, detail.len);
+    *(q->first ? &q->last->next : &q->first) = held;
+    q->last = held;
+    q->count++;
+    if (q->count > 2 * q->buckets && q->buckets < BUCKETS_MAX)
+        grow_index(q);
+    else
+        enter(q, held);
+    return held;
+}
+
+struct held_chunk *held_queue_drop(struct held_queue *q)
+{
+    struct held_chunk *chunk = q->chunks;
+    while (!chunk->left) { /* made for an op that was not kept */
+        q->chunks = chunk->next;
+        mem_free(chunk);
+        chunk = q->chunks;
+    }
+    q->first = q->first->next;
+    q->count--;
+    if (--chunk->left)
+        return NULL;
+    q->chunks = chunk->next;
+    if (chunk == q->tail)
+        q->tail = NULL;
+    if (!q->first) {
+        q->last = NULL;
+        mem_free(q->heads);
+        q->heads = NULL;
+        q->buckets = 0;
+    }
+    chunk->next = NULL;
+    return chunk;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where rebase.c keeps pending ops: in their order, one behind the other in chunks of memory, each
+ * with what its client was told and mostly with its inverse too. So keeping an op allocates
+ * nothing, and what is committed goes away chunk by chunk.
+ *
+ * An index finds the newest op on a key, and each op names the one before it in the same bucket.
+ * Nothing is ever taken out of the index: a link says which op it means by its place in the order,
+ * and those before the first are gone. Keys are told apart by their hash alone (see rebase.c).
+ */
+#ifndef CAIRN_PERSISTENCE_REBASE_QUEUE_H
+#define CAIRN_PERSISTENCE_REBASE_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ops/apply.h"
+#include "ops/slice.h"
+
+struct origin;
+struct lifted;
+struct held;
+
+struct held_link {
+    struct held *held; /* gone, if `place` says so */
+    uint64_t place;
+};
+
+struct held {
+    struct held *next;
+    struct held_link older; /* in the same bucket */
+    uint64_t place;
+    uint64_t hash; /* of the key; 0: NamespaceClear */
+    size_t len;
+    struct inverse *undo;
+    /* The rest is rebase.c's. */
+    struct lifted *lifted; /* NULL: not lifted, or everything is */
+    struct held *newer;    /* while lifted: the next on this key */
+    const struct origin *origin;
+    uint64_t number;
+    int64_t time;   /* not before that of the op before */
+    int64_t ran_at; /* effective */
+    size_t memory;
+    /* The answer its client got, and a digest of it. */
+    uint64_t told;
+    int64_t answer;
+    uint16_t inside; /* bytes behind the op where its first inverse lies */
+    uint16_t detail_len;
+    uint8_t status;
+    bool whole;
+    bool timed;            /* what it does depends on when it runs */
+    bool differs;          /* that its answer changed has been told */
+    bool created, removed; /* when it last ran */
+    /* op_binary, inverse, the answer's detail */
+    char bytes[] __attribute__((aligned(8)));
+};
+
+struct held_chunk;
+
+/* All zero is empty. */
+struct held_queue {
+    struct held *first, *last;
+    size_t count;
+    struct held_chunk *chunks, *tail;
+    struct held_link *heads; /* of buckets: a power of two */
+    size_t buckets;
+    uint64_t places; /* of the newest op */
+};
+
+/* The pending ops are forgotten, their inverses destroyed. */
+void held_queue_release(struct held_queue *q);
+
+/* Where the inverse of the next op may lie, if that op has `len` bytes. Good until the next call.
+ */
+struct inverse_room held_queue_room(struct held_queue *q, size_t len);
+/*
+ * Keeps an op, whose inverse may lie in the room; the detail has no more than HELD_DETAIL_MAX
+ * bytes. What is rebase.c's is zero.
+ */
+struct held *held_queue_add(struct held_queue *q, struct slice op, uint64_t hash,
+                            struct inverse *undo, struct slice detail);
+#define HELD_DETAIL_MAX 256
+
+/* Takes the first op out. Its memory goes with its chunk: when this was the last op there, that is
+ * returned, for held_chunk_free; else NULL. */
+struct held_chunk *held_queue_drop(struct held_queue *q);
+/* Destroys the inverses of all ops that were in it. On any thread. */
+void held_chunk_free(struct held_chunk *chunk);
+
+/* The newest op on the key, then the one before it; NULL: none. */
+struct held *held_queue_newest(const struct held_queue *q, uint64_t hash);
+struct held *held_queue_older(const struct held_queue *q, const struct held *held);
+
+struct slice held_op(const struct held *held);
+struct slice held_detail(const struct held *held);
+
+#endif
