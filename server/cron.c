@@ -158,22 +158,13 @@ static void expire_cycle(struct loop *loop)
     batch_harden(loop);
 }
 
-static void sample_process(int64_t now)
-{
-    int64_t used = (int64_t)mem_used();
-    atomic_store_explicit(&server.used_memory, used, memory_order_relaxed);
-    if (used > atomic_load_explicit(&server.peak_memory, memory_order_relaxed))
-        atomic_store_explicit(&server.peak_memory, used, memory_order_relaxed);
-    stats_sample(now);
-}
-
 static void on_tick(int fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct loop *loop = arg;
     int64_t now = clock_ms();
     if (loop->index == 0) {
-        sample_process(now);
+        stats_sample(now);
         pause_tick(loop, now);
         arrivals_tick(now);
     }

@@ -21,6 +21,7 @@
 #include "server/lazyfree.h"
 #include "server/listener.h"
 #include "server/log.h"
+#include "server/memory_watch.h"
 #include "server/loop-internal.h"
 #include "server/ns_state.h"
 #include "server/start.h"
@@ -225,12 +226,14 @@ static void watch_signals(void)
 void server_run(void)
 {
     lazyfree_start();
+    memory_watch_start();
     watch_signals();
     listener_start();
     log_line(LOG_NOTICE, "Ready to accept connections on port %lld", (long long)CONFIG(port));
     persistence_arm(server.persistence);
     loops_run();
     listener_stop();
+    memory_watch_stop();
     for (int i = 0; i < 3; i++)
         event_free(signal_events[i]);
 }

@@ -33,7 +33,7 @@ struct server {
     _Atomic bool password_set;           /* requirepass is not empty */
     _Atomic bool active_expire;          /* DEBUG SET-ACTIVE-EXPIRE */
     _Atomic int64_t reply_peak_reset_ms; /* DEBUG REPLYBUFFER PEAK-RESET-TIME; -1 never */
-    _Atomic int64_t used_memory;         /* mem_used(), sampled by cron */
+    _Atomic int64_t used_memory;         /* mem_used(), see memory_watch.h */
     _Atomic int64_t peak_memory, startup_memory;
     _Atomic int64_t last_save_ms;
     _Atomic int64_t lru_clock;
