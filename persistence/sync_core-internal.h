@@ -30,6 +30,9 @@ struct sync_core {
     uint64_t position; /* committed */
     char hash[SHA256_HEX_SIZE];
     uint64_t base_position;
+    /* Of the newest head that was read, taken in or not: none that is read later may be older. */
+    uint64_t seen_position, seen_base;
+    char seen_hash[SHA256_HEX_SIZE];
     bool ours_last; /* the newest change of the head was our own */
 
     struct sync_batch *queue, **queue_end;
@@ -70,10 +73,13 @@ void sync_core_fail(struct sync_core *core, int64_t now, enum store_result resul
 void sync_core_succeed(struct sync_core *core);
 void sync_core_be_stuck(struct sync_core *core, enum store_result result, const char *why);
 void sync_core_remember(struct sync_core *core, const char *etag);
+void sync_core_note_seen(struct sync_core *core, const struct head *head);
 void sync_core_finish_batch(struct sync_core *core);
 void sync_core_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE]);
 
 /* sync_replicas.c */
+/* NULL, or a sentence: `head` does not tell what of the queue is in it. */
+const char *sync_core_doubt(const struct sync_core *core, const struct head *head);
 /* What of the queue is in `head`, just read, leaves it. NULL, or a sentence: that cannot be told.
  */
 const char *sync_core_settle_queue(struct sync_core *core, const struct head *head);

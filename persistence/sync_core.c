@@ -118,12 +118,30 @@ void sync_core_destroy(struct sync_core *core)
     mem_free(core);
 }
 
+void sync_core_note_seen(struct sync_core *core, const struct head *head)
+{
+    core->seen_position = head->position;
+    core->seen_base = head->base.position;
+    memcpy(core->seen_hash, head->hash, sizeof(core->seen_hash));
+}
+
+/* A fold that has passed what was seen leaves nothing to compare it with. */
+bool sync_core_continues(const struct sync_core *core, const struct head *head)
+{
+    char hash[SHA256_HEX_SIZE];
+    if (head->position < core->seen_position || head->base.position < core->seen_base)
+        return false;
+    return !core->seen_hash[0] || !head_hash_at(head, core->seen_position, hash) ||
+           strcmp(hash, core->seen_hash) == 0;
+}
+
 void sync_core_remember(struct sync_core *core, const char *etag)
 {
     snprintf(core->etag, sizeof(core->etag), "%s", etag);
     core->position = core->head.position;
     memcpy(core->hash, core->head.hash, sizeof(core->hash));
     core->base_position = core->head.base.position;
+    sync_core_note_seen(core, &core->head);
 }
 
 void sync_core_adopt(struct sync_core *core, struct head *head, const char *etag)
@@ -152,7 +170,7 @@ bool sync_core_adopted(const struct sync_core *core)
 bool sync_core_polling(const struct sync_core *core)
 {
     return core->poll || core->phase == PHASE_POLL || core->phase == PHASE_READ ||
-           core->phase == PHASE_FETCH || core->phase == PHASE_RELOAD;
+           core->phase == PHASE_FETCH || core->phase == PHASE_RELOAD || core->phase == PHASE_STUCK;
 }
 
 void sync_core_push(struct sync_core *core, struct sync_batch *batch)

@@ -92,7 +92,7 @@ enum sync_want {
     SYNC_SLEEP, /* nothing before `until` */
     SYNC_GET,   /* the head or a segment; `etag` empty: whatever it is now */
     SYNC_PUT,
-    SYNC_RELOAD, /* a fold has passed our position: load, then sync_core_reload */
+    SYNC_RELOAD, /* a fold has passed our position: load, sync_core_may_reload, sync_core_reload */
     SYNC_STUCK,  /* nothing more can be done: sync_core_error says why */
 };
 
@@ -111,7 +111,9 @@ void sync_core_destroy(struct sync_core *core); /* NULL-safe; batches too */
 
 /* What the store holds, as just read: takes `head`; etag "" when there is none yet. */
 void sync_core_adopt(struct sync_core *core, struct head *head, const char *etag);
-/* Forgets it again; nothing may be queued. */
+/* Does `head` continue what this core has seen of the store, if it was adopted ever? */
+bool sync_core_continues(const struct sync_core *core, const struct head *head);
+/* Forgets it again, but for how far it was; nothing may be queued. */
 void sync_core_leave(struct sync_core *core);
 bool sync_core_adopted(const struct sync_core *core);
 
@@ -130,11 +132,17 @@ void sync_core_answer(struct sync_core *core, int64_t now, enum store_result res
 
 /* Shared: the head is to be looked at, before anything is sent. */
 void sync_core_poll(struct sync_core *core);
-/* That look is not over yet. */
+/* That look is not over yet; where the core is stuck, it never is. */
 bool sync_core_polling(const struct sync_core *core);
 /* Shared: the next commit to take in; NULL: none. The caller destroys it. */
 struct sync_arrival *sync_core_take_arrival(struct sync_core *core);
-/* What was loaded for SYNC_RELOAD: takes `head`. The pending ops it has are done. */
+/*
+ * May what was loaded for SYNC_RELOAD take the place of the state here? False: the store has gone
+ * back behind what was seen of it, or does not tell which pending ops it has; the core is stuck
+ * then, and the newer state, in memory, is to stay.
+ */
+bool sync_core_may_reload(struct sync_core *core, const struct head *head);
+/* What was loaded for SYNC_RELOAD, and may be: takes `head`. The pending ops it has are done. */
 void sync_core_reload(struct sync_core *core, struct head *head, const char *etag);
 void sync_core_reload_failed(struct sync_core *core, int64_t now, enum store_result result,
                              const char *error);

@@ -94,6 +94,8 @@ static bool is_queued(const struct sync_core *core, const struct commit *commit)
     return next > last;
 }
 
+#define NOT_CONTINUED "it does not continue what this server has seen of it"
+
 static void install(struct sync_core *core)
 {
     bool base_landed = core->base_placed && core->incoming.base.position > core->base_position;
@@ -129,8 +131,7 @@ static bool continues(struct sync_core *core)
         return true;
     }
     sync_core_forget_incoming(core);
-    sync_core_be_stuck(core, STORE_PRECONDITION,
-                       "it does not continue what this server has seen of it");
+    sync_core_be_stuck(core, STORE_PRECONDITION, NOT_CONTINUED);
     return false;
 }
 
@@ -168,6 +169,12 @@ static void gather(struct sync_core *core)
 void sync_core_receive(struct sync_core *core, struct head *head, const char *etag)
 {
     bool folded = head->base.position > core->position;
+    if (!sync_core_continues(core, head)) {
+        head_release(head);
+        sync_core_be_stuck(core, STORE_PRECONDITION, NOT_CONTINUED);
+        return;
+    }
+    sync_core_note_seen(core, head);
     if (folded) {
         head_release(head);
         core->phase = PHASE_RELOAD;
@@ -225,11 +232,19 @@ void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_re
     text_release(&reason);
 }
 
-void sync_core_reload(struct sync_core *core, struct head *head, const char *etag)
+bool sync_core_may_reload(struct sync_core *core, const struct head *head)
 {
     assert(core->phase == PHASE_RELOAD);
-    const char *why = head->position < core->position ? "it is older than what has been seen of it"
-                                                      : sync_core_settle_queue(core, head);
+    const char *why = sync_core_continues(core, head) ? sync_core_doubt(core, head) : NOT_CONTINUED;
+    if (why)
+        sync_core_be_stuck(core, STORE_PRECONDITION, why);
+    return !why;
+}
+
+void sync_core_reload(struct sync_core *core, struct head *head, const char *etag)
+{
+    assert(core->phase == PHASE_RELOAD && head->position >= core->position);
+    const char *why = sync_core_settle_queue(core, head);
     if (why) {
         head_release(head);
         sync_core_be_stuck(core, STORE_PRECONDITION, why);

@@ -80,14 +80,22 @@ static bool is_doubtful(const struct sync_core *core, const struct sync_batch *b
            !head_replica(head, slice_of(batch->replica));
 }
 
-/* A late commit of an earlier incarnation may have landed that ends in the midst of a batch. */
-const char *sync_core_settle_queue(struct sync_core *core, const struct head *head)
+const char *sync_core_doubt(const struct sync_core *core, const struct head *head)
 {
     for (const struct sync_batch *batch = core->queue; batch; batch = batch->next)
         if (is_doubtful(core, batch, head))
             return "the entry of this server has expired while it was cut off (replica-expiry), so "
                    "nobody knows whether its pending ops are committed: start it again with "
                    "--journal-orphans replay or drop";
+    return NULL;
+}
+
+/* A late commit of an earlier incarnation may have landed that ends in the midst of a batch. */
+const char *sync_core_settle_queue(struct sync_core *core, const struct head *head)
+{
+    const char *why = sync_core_doubt(core, head);
+    if (why)
+        return why;
     while (core->queue) {
         struct sync_batch *batch = core->queue;
         uint64_t done = head_replica_op(head, slice_of(batch->replica));

@@ -79,10 +79,24 @@ static void load_later(struct namespace *ns, const char *why)
     set_error(ns, NAMESPACE_AWAY, why);
 }
 
+/* It was in memory once, and the store has gone back since. */
+static void check_continued(struct load_job *job)
+{
+    struct namespace *ns = job->ns;
+    if (job->result != LOADER_OK || !ns->agent.core ||
+        sync_core_continues(ns->agent.core, &job->loaded.head))
+        return;
+    text_append_format(&job->error, "%s.json does not continue what this server has seen of it",
+                       ns->name);
+    loaded_release(&job->loaded);
+    job->result = LOADER_CORRUPT;
+}
+
 static void load_finished(void *ctx)
 {
     struct load_job *job = ctx;
     struct namespace *ns = job->ns;
+    check_continued(job);
     const char *why = text_terminated(&job->error);
     ns->agent.loading = false;
     switch (job->result) {

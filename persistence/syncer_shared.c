@@ -82,6 +82,14 @@ static void free_keyspace(void *ctx, struct store *store)
     keyspace_destroy(ctx);
 }
 
+static void free_later(struct namespace *ns, struct keyspace *keyspace)
+{
+    if (ns->owner->workers)
+        workers_submit(ns->owner->workers, free_keyspace, keyspace);
+    else
+        keyspace_destroy(keyspace);
+}
+
 static void put_under(struct namespace *ns, struct loaded *loaded)
 {
     namespace_lock_aside(ns);
@@ -97,10 +105,7 @@ static void put_under(struct namespace *ns, struct loaded *loaded)
     struct rebase_garbage *garbage = rebase_take_garbage(ns->rebase);
     namespace_unlock(ns);
     rebase_garbage_free(garbage);
-    if (ns->owner->workers)
-        workers_submit(ns->owner->workers, free_keyspace, old);
-    else
-        keyspace_destroy(old);
+    free_later(ns, old);
 }
 
 static void reload_finished(void *ctx)
@@ -108,7 +113,11 @@ static void reload_finished(void *ctx)
     struct reload_job *job = ctx;
     struct namespace *ns = job->ns;
     ns->agent.reloading = false;
-    if (job->result == LOADER_OK) {
+    if (job->result == LOADER_OK && !sync_core_may_reload(ns->agent.core, &job->loaded.head)) {
+        /* An operator has put an older copy back, say: what is served is the newer one. */
+        free_later(ns, job->loaded.keyspace);
+        head_release(&job->loaded.head);
+    } else if (job->result == LOADER_OK) {
         put_under(ns, &job->loaded);
         sync_core_reload(ns->agent.core, &job->loaded.head, job->loaded.etag);
     } else {

@@ -560,7 +560,10 @@ static enum sync_want come_back(bool sent, uint64_t expired, bool entry,
     sync_core_answer(core, TODAY + 41 * DAY, STORE_OK, "f", text_slice(&body), "");
     text_release(&body);
     assert_int_equal(sync_core_next(core, TODAY + 41 * DAY, &wanted), SYNC_RELOAD);
-    sync_core_reload(core, &head, "f");
+    if (sync_core_may_reload(core, &head))
+        sync_core_reload(core, &head, "f");
+    else
+        head_release(&head);
     *ret_core = core;
     return sync_core_next(core, TODAY + 41 * DAY, &wanted);
 }
@@ -583,6 +586,77 @@ static void a_server_cut_off_for_too_long_does_not_guess(void **state)
     sync_core_destroy(core);
 }
 
+/* --- a store that goes back --- */
+
+static void answer_head(struct sync_core *core, const struct head *head)
+{
+    struct text body = {0};
+    head_encode(head, &body);
+    sync_core_answer(core, TODAY, STORE_OK, "f", text_slice(&body), "");
+    text_release(&body);
+}
+
+/* A core at 10 that has seen a head at 32 with a base at 30, and is to load it. */
+static struct sync_core *about_to_reload(void)
+{
+    struct sync_request wanted;
+    struct sync_core *core = make_core(true);
+    struct head head;
+    folded_head(&head, 10);
+    sync_core_adopt(core, &head, "e");
+    sync_core_poll(core);
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_GET);
+    folded_head(&head, 30);
+    commit_one(&head, "other/1");
+    commit_one(&head, "other/1");
+    answer_head(core, &head);
+    head_release(&head);
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_RELOAD);
+    return core;
+}
+
+static void what_is_loaded_continues_what_was_seen(void **state)
+{
+    static const struct {
+        uint64_t base;
+        int commits;
+        const char *replica; /* of the commits */
+        bool may;
+    } loads[] = {
+        {30, 2, "other/1", true},  /* what was seen */
+        {30, 3, "other/1", true},  /* and more */
+        {40, 0, "", true},         /* folded since: nothing to compare with */
+        {5, 1, "other/1", false},  /* older than what is in memory */
+        {10, 0, "", false},        /* just that */
+        {20, 4, "other/1", false}, /* newer than that, older than what was seen */
+        {30, 1, "other/1", false}, {29, 4, "other/1", false}, /* a base does not go back */
+        {30, 2, "third/1", false},                            /* other commits in the same places */
+        {30, 3, "third/1", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+        struct sync_core *core = about_to_reload();
+        struct sync_request wanted;
+        struct head head;
+        folded_head(&head, loads[i].base);
+        for (int j = 0; j < loads[i].commits; j++)
+            commit_one(&head, loads[i].replica);
+        uint64_t position = head.position;
+        if (sync_core_may_reload(core, &head) != loads[i].may)
+            fail_msg("load %zu", i);
+        if (loads[i].may) {
+            sync_core_reload(core, &head, "g");
+            assert_int_equal(sync_core_position(core), position);
+        } else {
+            head_release(&head);
+            assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_STUCK);
+            assert_int_equal(sync_core_position(core), 10);
+            assert_non_null(strstr(sync_core_error(core), "does not continue"));
+        }
+        sync_core_destroy(core);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -594,6 +668,7 @@ int main(void)
         cmocka_unit_test(entries_of_replicas_that_never_came_back_expire),
         cmocka_unit_test(an_entry_stays_while_the_tail_has_a_commit_of_it),
         cmocka_unit_test(a_server_cut_off_for_too_long_does_not_guess),
+        cmocka_unit_test(what_is_loaded_continues_what_was_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

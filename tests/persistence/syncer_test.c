@@ -8,8 +8,11 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdatomic.h>
 
+#include "persistence/file.h"
+#include "persistence/head.h"
 #include "tests/persistence/persistence_support.h"
 
 #define INTERVAL_MS 10
@@ -29,15 +32,21 @@ static bool is_awaited(void *attachment)
     return atomic_load(&somebody_waits);
 }
 
+static struct persistence_options shared_options(const char *store, const char *own, char dir[300])
+{
+    struct persistence_options options = bench_options(store);
+    snprintf(dir, 300, "%s-%s", store, own);
+    options.dir = dir;
+    options.shared = true;
+    options.sync_interval_ms = INTERVAL_MS;
+    options.now_ms = shifted_ms;
+    options.awaited = is_awaited;
+    return options;
+}
+
 static struct bench open_shared(const char *store, const char *own, char dir[300])
 {
-    struct bench bench = {.options = bench_options(store)};
-    snprintf(dir, 300, "%s-%s", store, own);
-    bench.options.dir = dir;
-    bench.options.shared = true;
-    bench.options.sync_interval_ms = INTERVAL_MS;
-    bench.options.now_ms = shifted_ms;
-    bench.options.awaited = is_awaited;
+    struct bench bench = {.options = shared_options(store, own, dir)};
     bench_start(&bench);
     return bench;
 }
@@ -199,6 +208,140 @@ static void the_oldest_op_is_known_until_it_is_committed(void **state)
     remove_directory(dir);
 }
 
+/* --- a store that goes back --- */
+
+static void read_head(const char *store, struct text *ret_body)
+{
+    int directory = open(store, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(file_read(directory, "one.json", ret_body), 0);
+    close(directory);
+}
+
+static void put_head(const char *store, const struct text *body)
+{
+    bool landed;
+    int directory = open(store, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(
+        file_replace(directory, "put-back", "one.json", ".", text_slice(body), &landed), 0);
+    close(directory);
+}
+
+static uint64_t base_in(const char *store)
+{
+    struct text body = {0}, error = {0};
+    struct head head;
+    read_head(store, &body);
+    assert_true(head_decode(text_slice(&body), slice_of("one"), &head, &error));
+    uint64_t position = head.base.position;
+    head_release(&head);
+    text_release(&body);
+    return position;
+}
+
+/* So many commits that all but the newest are folded. */
+static void pass_by_a_fold(struct bench *bench, const char *store, uint64_t position)
+{
+    for (int i = 0; i < 2000 && base_in(store) <= position; i++)
+        set_shared(bench, "one", "third");
+    assert_true(base_in(store) > position);
+}
+
+/* The only worker waits for a file that has no end yet. */
+static void occupy_worker(struct bench *bench, const char *store, struct gate *gate)
+{
+    char path[400];
+    snprintf(path, sizeof(path), "%s/slow.json", store);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    persistence_load(bench->p, persistence_namespace(bench->p, slice_of("slow")), gate_loaded,
+                     gate);
+}
+
+static void let_worker_go(const char *store, struct gate *gate)
+{
+    char path[400];
+    snprintf(path, sizeof(path), "%s/slow.json", store);
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(write(fd, "x", 1), 1);
+    close(fd);
+    gate_pass(gate);
+}
+
+static void an_older_copy_that_comes_between_a_look_and_the_load_is_not_served(void **state)
+{
+    char ahead_dir[300], dir[300], why[300];
+    struct bench ahead = {.options = shared_options(*state, "ahead", ahead_dir)};
+    struct bench bench = {.options = shared_options(*state, "own", dir)};
+    struct gate slow = GATE_INIT, synced = GATE_INIT;
+    struct text old = {0};
+    ahead.options.sync_interval_ms = bench.options.sync_interval_ms = 0;
+    ahead.options.inline_limit = 1000;
+    bench.options.workers = 1;
+    bench_start(&ahead);
+    bench_start(&bench);
+    set_shared(&ahead, "one", "first");
+    load(&bench, "one");
+    read_head(*state, &old);
+    set_shared(&ahead, "one", "second");
+    assert_int_equal(sync_now(&bench, "one", NULL), PERSISTENCE_OK);
+    assert_key(&bench, "one", "k", "second");
+    pass_by_a_fold(&ahead, *state, 2);
+    int64_t before = gets(&bench);
+    occupy_worker(&bench, *state, &slow);
+    persistence_sync(bench.p, load(&bench, "one"), gate_synced, &synced);
+    while (gets(&bench) < before + 2)
+        usleep(1000);
+    usleep(50 * 1000); /* until it has queued the load */
+    put_head(*state, &old);
+    let_worker_go(*state, &slow);
+    gate_pass(&synced);
+    assert_key(&bench, "one", "k", "second");
+    assert_int_equal(synced.status, PERSISTENCE_UNWRITABLE);
+    assert_false(persistence_writable(bench.p));
+    persistence_trouble(bench.p, why, sizeof(why));
+    assert_non_null(strstr(why, "one.json: it does not continue"));
+    persistence_close(bench.p); /* it will never be committed */
+    bench_close(&ahead);
+    text_release(&old);
+    remove_directory(dir);
+    remove_directory(ahead_dir);
+}
+
+static void wait_until_unloaded(struct bench *bench)
+{
+    struct namespace *ns = persistence_namespace(bench->p, slice_of("one"));
+    for (int i = 0; i < 1000 && namespace_state(ns) != NAMESPACE_UNLOADED; i++)
+        usleep(10000);
+    assert_int_equal(namespace_state(ns), NAMESPACE_UNLOADED);
+}
+
+static void an_older_copy_is_not_loaded_by_who_had_the_newer_one(void **state)
+{
+    struct bench bench = {.options = bench_options(*state)};
+    struct text old = {0}, new = {0};
+    struct namespace *ns;
+    char why[300];
+    bench.options.idle_unload_ms = 100;
+    bench_start(&bench);
+    set_key(&bench, "one", "k", "first");
+    assert_int_equal(sync_now(&bench, "one", NULL), PERSISTENCE_OK);
+    read_head(*state, &old);
+    set_key(&bench, "one", "k", "second");
+    assert_int_equal(sync_now(&bench, "one", NULL), PERSISTENCE_OK);
+    read_head(*state, &new);
+    wait_until_unloaded(&bench);
+    put_head(*state, &old);
+    assert_int_equal(try_load(&bench, "one", &ns), NAMESPACE_FAILED);
+    namespace_lock(ns);
+    namespace_error(ns, why, sizeof(why));
+    namespace_unlock(ns);
+    assert_non_null(strstr(why, "one.json does not continue"));
+    put_head(*state, &new);
+    assert_key(&bench, "one", "k", "second");
+    bench_close(&bench);
+    text_release(&old);
+    text_release(&new);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, directory_setup, directory_teardown)
 
 int main(void)
@@ -209,6 +352,8 @@ int main(void)
         T(the_first_use_after_long_asks_for_a_look),
         T(inverses_count_as_pending),
         T(the_oldest_op_is_known_until_it_is_committed),
+        T(an_older_copy_that_comes_between_a_look_and_the_load_is_not_served),
+        T(an_older_copy_is_not_loaded_by_who_had_the_newer_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -323,6 +323,11 @@ static void reload_done(struct world *w, void *ctx, unsigned epoch)
     }
     if (!seat_load(s, &loaded))
         return;
+    if (!sync_core_may_reload(s->core, &loaded.head)) { /* it refuses to guess */
+        loaded_release(&loaded);
+        step(s);
+        return;
+    }
     world_trace(w, "%s reloads at %" PRIu64, s->replica->incarnation, loaded.head.position);
     w->totals.events[SIM_EVENT_RELOAD]++;
     rebase_restart(s->rebase, loaded.keyspace, loaded.clock, &loaded.head);
@@ -333,8 +338,7 @@ static void reload_done(struct world *w, void *ctx, unsigned epoch)
     keyspace_destroy(s->ks);
     s->ks = loaded.keyspace;
     sync_core_reload(s->core, &loaded.head, loaded.etag);
-    if (sync_core_result(s->core) == STORE_OK) /* else it refuses to guess, and stays behind */
-        check_seat(s);
+    check_seat(s);
     step(s);
 }
 
