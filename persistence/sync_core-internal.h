@@ -53,7 +53,8 @@ struct sync_core {
     struct head incoming;
     bool is_incoming, incoming_checked;
     char incoming_etag[STORE_ETAG_MAX];
-    size_t fetch_at; /* index in its tail of the next commit to take */
+    size_t fetch_at;                  /* index in its tail of the next commit to take */
+    char doubted[COMMIT_OBJECT_SIZE]; /* could not be read: what does the newest head say of it? */
     struct sync_arrival *arriving, **arriving_end;
     struct sync_arrival *arrivals, **arrivals_end;
 

@@ -430,7 +430,7 @@ enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_r
 void sync_core_succeed(struct sync_core *core)
 {
     core->result = STORE_OK;
-    core->error[0] = '\0';
+    core->error[0] = core->doubted[0] = '\0';
     core->backoff = 0;
     core->retry_at = 0;
 }

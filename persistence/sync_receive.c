@@ -187,12 +187,17 @@ void sync_core_receive(struct sync_core *core, struct head *head, const char *et
     gather(core);
 }
 
+static const char *wanted_object(const struct sync_core *core)
+{
+    return wants_run(core) ? run_next(&core->incoming)->object
+                           : core->incoming.tail[core->fetch_at].segment;
+}
+
 enum sync_want sync_core_request_segment(const struct sync_core *core,
                                          struct sync_request *ret_request)
 {
     snprintf(ret_request->key, sizeof(ret_request->key), "%s/%s", core->namespace,
-             wants_run(core) ? run_next(&core->incoming)->object
-                             : core->incoming.tail[core->fetch_at].segment);
+             wanted_object(core));
     return SYNC_GET;
 }
 
@@ -212,21 +217,44 @@ static bool take_object(struct sync_core *core, struct slice body, struct text *
     return true;
 }
 
+/*
+ * What the head names is not there, or is not what it says. A fold, or a longer run, may have made
+ * it superfluous since that head was read: so it is read again, the first time without a word. An
+ * object that the newest head still names is lost or damaged.
+ */
+static void doubt(struct sync_core *core, int64_t now, enum store_result result, const char *reason)
+{
+    const char *object = wanted_object(core);
+    if (strcmp(core->doubted, object) == 0) {
+        struct text why = {0};
+        text_append_format(&why, "%s/%s, which %s.json names, ", core->namespace, object,
+                           core->namespace);
+        if (result == STORE_NOT_FOUND)
+            text_append_string(&why, "is missing");
+        else
+            text_append_format(&why, "cannot be used: %s", reason);
+        sync_core_fail(core, now, result, text_terminated(&why));
+        text_release(&why);
+    }
+    snprintf(core->doubted, sizeof(core->doubted), "%s", object);
+    sync_core_forget_incoming(core);
+    core->phase = PHASE_READ;
+}
+
 void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_result result,
                               struct slice body, const char *error)
 {
     struct text reason = {0};
     if (result == STORE_NOT_FOUND) {
-        /* Folded and tidied away since the head was read, or lost: the head tells. */
-        sync_core_forget_incoming(core);
-        sync_core_fail(core, now, result, error);
-        core->phase = PHASE_READ;
+        doubt(core, now, result, error);
     } else if (result != STORE_OK) {
         sync_core_fail(core, now, result, error);
     } else if (!take_object(core, body, &reason)) {
-        sync_core_fail(core, now, STORE_INVALID, text_terminated(&reason));
+        doubt(core, now, STORE_INVALID, text_terminated(&reason));
     } else {
-        sync_core_succeed(core);
+        /* Not before all is taken in that something was amiss with. */
+        if (!core->doubted[0])
+            sync_core_succeed(core);
         gather(core);
     }
     text_release(&reason);
