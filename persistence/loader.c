@@ -13,8 +13,11 @@
 #include <time.h>
 
 #include "ops/mem.h"
+#include "persistence/head_objects.h"
 #include "persistence/run.h"
 #include "persistence/uuid.h"
+
+#define ATTEMPTS 8 /* of a load that is overtaken by folds */
 
 void loaded_release(struct loaded *loaded)
 {
@@ -46,6 +49,7 @@ static bool object_read(void *ctx, const char *object, struct text *body, struct
     struct store_request request = {.verb = STORE_GET};
     if (told_to_stop(objects, error))
         return false;
+    snprintf(objects->object, sizeof(objects->object), "%s", object);
     snprintf(request.key, sizeof(request.key), "%s/%s", objects->namespace, object);
     enum store_result result = store_wait(objects->store, &request);
     if (result == STORE_OK)
@@ -179,6 +183,26 @@ enum loader_result loader_open_runs(const struct loader_options *options, struct
     return objects.unreachable ? LOADER_UNREACHABLE : LOADER_CORRUPT;
 }
 
+bool loader_superseded(const struct loader_objects *objects)
+{
+    struct loader_options options = {.store = objects->store,
+                                     .namespace = slice_of(objects->namespace)};
+    struct head_objects named;
+    struct loaded loaded;
+    struct text error = {0};
+    bool is_named = true;
+    if (objects->unreachable || !objects->object[0])
+        return false;
+    if (loader_head(&options, &loaded, &error) == LOADER_OK) {
+        head_objects_init(&named, &loaded.head);
+        is_named = !loaded.etag[0] || head_objects_have(&named, objects->object);
+        head_objects_release(&named);
+        loaded_release(&loaded);
+    }
+    text_release(&error);
+    return !is_named;
+}
+
 /* --- chunks, in parallel --- */
 
 struct haul {
@@ -197,7 +221,8 @@ struct crew {
     unsigned waiting; /* hauls not yet put in */
     unsigned most;    /* of those: bounds memory */
     struct haul *hauls;
-    bool failed, unreachable;
+    bool failed;
+    struct loader_objects blamed; /* of the helper that failed */
     struct text error;
 };
 
@@ -260,7 +285,7 @@ static void *helper_thread(void *arg)
             crew->hauls = haul;
         } else if (!crew->failed) {
             crew->failed = true;
-            crew->unreachable = objects.unreachable;
+            crew->blamed = objects;
             text_append_slice(&crew->error, text_slice(&error));
         }
         text_release(&error);
@@ -309,8 +334,9 @@ static void take_hauls(struct crew *crew, struct keyspace *ks, uint64_t all)
     }
 }
 
+/* When it fails, `objects` gets what a helper failed at. */
 static bool load_chunks(const struct loader_options *options, const struct head_base *base,
-                        struct keyspace *ks, bool *unreachable, struct text *error)
+                        struct keyspace *ks, struct loader_objects *objects, struct text *error)
 {
     struct crew crew = {.options = options, .base = base};
     size_t helpers = options->workers > 1 ? (size_t)options->workers : 1;
@@ -337,9 +363,11 @@ static bool load_chunks(const struct loader_options *options, const struct head_
     mem_free(threads);
     pthread_cond_destroy(&crew.moved);
     pthread_mutex_destroy(&crew.mutex);
-    if (crew.failed)
+    if (crew.failed) {
         text_append_slice(error, text_slice(&crew.error));
-    *unreachable = crew.unreachable;
+        objects->unreachable = crew.blamed.unreachable;
+        memcpy(objects->object, crew.blamed.object, sizeof(objects->object));
+    }
     text_release(&crew.error);
     return !crew.failed;
 }
@@ -349,34 +377,40 @@ static void insert_entry(void *ctx, struct entry *entry)
     keyspace_insert(ctx, entry);
 }
 
+static bool load_state(const struct loader_options *options, struct loaded *loaded,
+                       struct loader_objects *objects, struct text *error)
+{
+    const struct head_base *base = &loaded->head.base;
+    struct fold_store store = loader_fold_store(objects);
+    loaded->keyspace = keyspace_create(options->hooks);
+    bool ok = base->chunk_count ? load_chunks(options, base, loaded->keyspace, objects, error)
+                                : chunk_load_state(text_slice(&base->state), insert_entry,
+                                                   loaded->keyspace, error);
+    return ok && fold_load_tail(&loaded->head, &store, loaded->keyspace, &loaded->clock, error);
+}
+
 enum loader_result loader_run(const struct loader_options *options, struct loaded *ret_loaded,
                               struct text *error)
 {
     struct loader_objects objects;
     struct text reason = {0};
-    bool unreachable = false, ok;
-    enum loader_result result = loader_head(options, ret_loaded, error);
-    if (result != LOADER_OK)
-        return result;
-    const struct head_base *base = &ret_loaded->head.base;
-    ret_loaded->keyspace = keyspace_create(options->hooks);
-    if (base->chunk_count)
-        ok = load_chunks(options, base, ret_loaded->keyspace, &unreachable, &reason);
-    else
-        ok =
-            chunk_load_state(text_slice(&base->state), insert_entry, ret_loaded->keyspace, &reason);
-    if (ok) {
+    enum loader_result result;
+    int attempts = 0;
+    bool again;
+    do {
+        text_clear(&reason);
         loader_objects_init(&objects, options->store, options->namespace);
-        struct fold_store store = loader_fold_store(&objects);
-        ok = fold_load_tail(&ret_loaded->head, &store, ret_loaded->keyspace, &ret_loaded->clock,
-                            &reason);
-        unreachable = objects.unreachable;
-    }
-    if (!ok) {
-        text_append_format(error, "%s.json: ", ret_loaded->head.namespace);
-        text_append_slice(error, text_slice(&reason));
+        again = false;
+        result = loader_head(options, ret_loaded, error);
+        if (result != LOADER_OK || load_state(options, ret_loaded, &objects, &reason))
+            break;
+        result = objects.unreachable ? LOADER_UNREACHABLE : LOADER_CORRUPT;
         loaded_release(ret_loaded);
-        result = unreachable ? LOADER_UNREACHABLE : LOADER_CORRUPT;
+        again = ++attempts < ATTEMPTS && loader_superseded(&objects);
+    } while (again);
+    if (reason.len) {
+        text_append_format(error, "%s.json: ", objects.namespace);
+        text_append_slice(error, text_slice(&reason));
     }
     text_release(&reason);
     return result;

@@ -46,7 +46,11 @@ enum loader_result loader_head(const struct loader_options *options, struct load
 /* Its commits that lie in runs join those in memory until they are `commits`, or all. */
 enum loader_result loader_open_runs(const struct loader_options *options, struct head *head,
                                     uint64_t commits, struct text *error);
-/* Head and state. */
+/*
+ * Head and state. Objects that are missing or damaged are an error when the store's head names them
+ * after they were missed; when it does not, a fold has made them superfluous meanwhile, and it is
+ * begun again with that head.
+ */
 enum loader_result loader_run(const struct loader_options *options, struct loaded *ret_loaded,
                               struct text *error);
 
@@ -58,12 +62,15 @@ struct loader_objects {
     struct store *store;
     char namespace[NAMESPACE_NAME_MAX + 1];
     bool unreachable;
-    const _Atomic bool *stop;     /* true: give up; may be NULL */
+    char object[COMMIT_OBJECT_SIZE]; /* the last that was asked for; "": none was */
+    const _Atomic bool *stop;        /* true: give up; may be NULL */
     int64_t (*now_ms)(void *ctx); /* for the names of new objects; NULL: they cannot be written */
     void *ctx;
 };
 void loader_objects_init(struct loader_objects *objects, struct store *store,
                          struct slice namespace);
+/* After a failure: it is only that the store's head does not name the last object any more. */
+bool loader_superseded(const struct loader_objects *objects);
 /* Borrows `objects`. */
 struct fold_store loader_fold_store(struct loader_objects *objects);
 /* The same for run_make: new objects are named as runs. */

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Loads of a store that others fold meanwhile, and of one that is damaged. */
+#include "persistence/loader.h"
+
+#include "tests/persistence/codec_support.h"
+
+#include <pthread.h>
+
+#include "persistence/head_objects.h"
+#include "persistence/store-internal.h"
+
+#define NOW INT64_C(1795212345678)
+
+/* --- a store in which a fold lands when an object of a kind is first asked for --- */
+
+struct turn {
+    const char *at; /* what the key begins with; NULL: it is over */
+    const struct head *head;
+    pthread_mutex_t mutex;
+};
+
+struct turning {
+    struct store store;
+    struct store *inner;
+    struct turn *turn;
+};
+
+static void put(struct store *store, const char *key, struct slice body)
+{
+    struct store_request request = {.verb = STORE_PUT, .body = body};
+    snprintf(request.key, sizeof(request.key), "%s", key);
+    assert_int_equal(store_wait(store, &request), STORE_OK);
+    store_request_release(&request);
+}
+
+static void take_away(struct store *store, const char *key)
+{
+    struct store_request request = {.verb = STORE_REMOVE};
+    snprintf(request.key, sizeof(request.key), "%s", key);
+    assert_int_equal(store_wait(store, &request), STORE_OK);
+    store_request_release(&request);
+}
+
+static void put_head(struct store *store, const struct head *head)
+{
+    struct text body = {0};
+    head_encode(head, &body);
+    put(store, "test.json", text_slice(&body));
+    text_release(&body);
+}
+
+/* Another server's fold, and the removal of all that its head does not name. */
+static void land(struct store *store, const struct head *head)
+{
+    struct store_request list = {.verb = STORE_LIST, .key = "test/"};
+    struct head_objects named;
+    put_head(store, head);
+    head_objects_init(&named, head);
+    assert_int_equal(store_wait(store, &list), STORE_OK);
+    for (size_t i = 0; i < list.item_count; i++)
+        if (!head_objects_have(&named, list.items[i].key + strlen("test/")))
+            take_away(store, list.items[i].key);
+    head_objects_release(&named);
+    store_request_release(&list);
+}
+
+static void turning_submit(struct store *store, struct store_request *request)
+{
+    struct turning *turning = (struct turning *)store;
+    struct turn *turn = turning->turn;
+    pthread_mutex_lock(&turn->mutex);
+    if (turn->at && request->verb == STORE_GET &&
+        strncmp(request->key, turn->at, strlen(turn->at)) == 0) {
+        land(turning->inner, turn->head);
+        turn->at = NULL;
+    }
+    pthread_mutex_unlock(&turn->mutex);
+    turning->inner->kind->submit(turning->inner, request);
+}
+
+static struct store *turning_open(struct store *inner, struct turn *turn);
+
+static struct store *turning_clone(struct store *store)
+{
+    struct turning *turning = (struct turning *)store;
+    return turning_open(store_clone(turning->inner), turning->turn);
+}
+
+static void turning_close(struct store *store)
+{
+    store_close(((struct turning *)store)->inner);
+    store_fini(store);
+    mem_free(store);
+}
+
+static struct store *turning_open(struct store *inner, struct turn *turn)
+{
+    static const struct store_kind kind = {
+        .submit = turning_submit, .clone = turning_clone, .close = turning_close};
+    struct turning *turning = mem_calloc(1, sizeof(*turning));
+    store_init(&turning->store, &kind, NULL);
+    turning->inner = inner;
+    turning->turn = turn;
+    return &turning->store;
+}
+
+/* --- a namespace, before and after a fold --- */
+
+struct scene {
+    struct random random;
+    struct objects objects;
+    struct head before, after;
+    struct keyspace *ks;
+    int64_t clock;
+    struct store *plain, *store;
+    struct turn turn;
+};
+
+static void commit_some(struct scene *s, struct op_source *source, int count)
+{
+    for (int i = 0; i < count; i++)
+        head_commit_random(&s->after, &s->objects, source, s->ks, &s->clock);
+}
+
+static void fold_all(struct scene *s)
+{
+    struct fold_store store = objects_store(&s->objects);
+    struct fold_options tiny = {.chunk_size = 200, .inline_limit = 100};
+    struct head_base base;
+    struct text error = {0};
+    assert_true(fold_run(&s->after, s->after.position, &store, &tiny, &base, &error));
+    assert_true(head_rebase(&s->after, &base));
+}
+
+static void scene_begin(struct scene *s, const char *turn_at)
+{
+    struct text body = {0}, error = {0};
+    *s = (struct scene){.random = random_from(3), .ks = keyspace_create(NULL)};
+    struct op_source source = {.random = &s->random, .keys = 60, .bytes_max = 60, .time = NOW};
+    head_init(&s->after, slice_of("test"));
+    commit_some(s, &source, 40);
+    fold_all(s);
+    commit_some(s, &source, 40);
+    head_encode(&s->after, &body);
+    assert_true(head_decode(text_slice(&body), slice_of("test"), &s->before, &error));
+    commit_some(s, &source, 10);
+    fold_all(s);
+    s->plain = store_memory_create();
+    for (size_t i = 0; i < s->objects.count; i++) {
+        char key[STORE_KEY_MAX];
+        snprintf(key, sizeof(key), "test/%s", s->objects.list[i].name);
+        put(s->plain, key, text_slice(&s->objects.list[i].body));
+    }
+    put_head(s->plain, &s->before);
+    pthread_mutex_init(&s->turn.mutex, NULL);
+    s->turn.at = turn_at;
+    s->turn.head = &s->after;
+    s->store = turning_open(store_clone(s->plain), &s->turn);
+    text_release(&body);
+}
+
+static void scene_end(struct scene *s)
+{
+    store_close(s->store);
+    store_close(s->plain);
+    pthread_mutex_destroy(&s->turn.mutex);
+    keyspace_destroy(s->ks);
+    head_release(&s->before);
+    head_release(&s->after);
+    objects_release(&s->objects);
+}
+
+static enum loader_result run(struct scene *s, struct loaded *loaded, struct text *error)
+{
+    struct loader_options options = {
+        .store = s->store, .namespace = slice_of("test"), .workers = 2};
+    return loader_run(&options, loaded, error);
+}
+
+static void a_load_that_a_fold_overtakes_begins_again(void **state)
+{
+    static const char *const kinds[] = {"test/chunk-", "test/segment-"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct scene s;
+        struct loaded loaded;
+        struct text error = {0};
+        scene_begin(&s, kinds[i]);
+        if (run(&s, &loaded, &error) != LOADER_OK)
+            fail_msg("%s", text_terminated(&error));
+        assert_null(s.turn.at);
+        assert_int_equal(error.len, 0);
+        assert_int_equal(loaded.head.position, s.after.position);
+        keyspace_drop_expired(loaded.keyspace, s.clock);
+        keyspace_drop_expired(s.ks, s.clock);
+        assert_true(state_equal(loaded.keyspace, s.ks));
+        loaded_release(&loaded);
+        scene_end(&s);
+    }
+}
+
+static void assert_corrupt(struct scene *s, const char *object)
+{
+    struct loaded loaded;
+    struct text error = {0};
+    assert_int_equal(run(s, &loaded, &error), LOADER_CORRUPT);
+    if (!strstr(text_terminated(&error), object))
+        fail_msg("%s is not in: %s", object, text_terminated(&error));
+    assert_null(loaded.keyspace);
+    text_release(&error);
+}
+
+static void what_the_newest_head_names_and_is_not_there_is_damage(void **state)
+{
+    struct scene s;
+    char key[STORE_KEY_MAX];
+    (void)state;
+    scene_begin(&s, NULL);
+    const char *chunk = s.before.base.chunks[s.before.base.chunk_count / 2].object;
+    snprintf(key, sizeof(key), "test/%s", chunk);
+    put(s.plain, key, slice_of("flipped"));
+    assert_corrupt(&s, key);
+    take_away(s.plain, key);
+    assert_corrupt(&s, key);
+    scene_end(&s);
+}
+
+/* One that the fold has made superfluous. */
+static const char *folded_chunk(const struct scene *s)
+{
+    const char *chunk = NULL;
+    struct head_objects named;
+    head_objects_init(&named, &s->after);
+    for (size_t i = 0; i < s->before.base.chunk_count && !chunk; i++)
+        if (!head_objects_have(&named, s->before.base.chunks[i].object))
+            chunk = s->before.base.chunks[i].object;
+    head_objects_release(&named);
+    assert_non_null(chunk);
+    return chunk;
+}
+
+/* As folds ask when an object was not there. */
+static void only_what_the_head_names_no_more_is_superseded(void **state)
+{
+    struct scene s;
+    struct loader_objects objects;
+    struct text body = {0}, error = {0};
+    (void)state;
+    scene_begin(&s, NULL);
+    const char *chunk = folded_chunk(&s);
+    loader_objects_init(&objects, s.store, slice_of("test"));
+    struct fold_store store = loader_fold_store(&objects);
+    assert_false(loader_superseded(&objects));
+    assert_true(store.read(store.ctx, chunk, &body, &error));
+    assert_false(loader_superseded(&objects));
+    land(s.plain, &s.after);
+    text_clear(&body);
+    assert_false(store.read(store.ctx, chunk, &body, &error));
+    assert_true(loader_superseded(&objects));
+    /* No head at all is no newer head. */
+    take_away(s.plain, "test.json");
+    assert_false(loader_superseded(&objects));
+    text_release(&body);
+    text_release(&error);
+    scene_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_load_that_a_fold_overtakes_begins_again),
+        cmocka_unit_test(what_the_newest_head_names_and_is_not_there_is_damage),
+        cmocka_unit_test(only_what_the_head_names_no_more_is_superseded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
