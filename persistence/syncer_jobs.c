@@ -196,44 +196,102 @@ void syncer_load(struct namespace *ns, void (*done)(void *ctx, struct namespace 
     syncer_post(ns->owner->syncer, take_load, wait);
 }
 
-/* --- folding --- */
+/* --- folding; and moving commits out of the head, into a run --- */
 
-struct fold_job {
+struct head_job;
+
+/* What a worker makes of a copy of the head, and what becomes of it with the next swap. */
+struct head_work {
+    const char *what; /* that cannot be done when it fails */
+    bool (*make)(struct head_job *job, struct loader_objects *objects);
+    void (*offer)(struct head_job *job);
+    void (*drop)(struct head_job *job);
+};
+
+struct head_job {
+    const struct head_work *work;
     struct namespace *ns;
     struct head head;
-    struct head_base base;
     uint64_t position; /* up to which it is folded */
     int64_t began;
     bool ok;
     struct text error;
+    union {
+        struct head_base base;
+        struct head_run run;
+    };
 };
 
-/* Of a job on a copy of the head, when what it made is given away. */
-static void end_work(struct namespace *ns, bool ok, const char *what, struct head *head,
-                     struct text *error)
+static bool make_base(struct head_job *job, struct loader_objects *objects)
 {
-    struct persistence *p = ns->owner;
-    if (!ok && !atomic_load(&p->stopping)) {
-        ns->agent.fold_at = persistence_now(p) + FOLD_PAUSE_MS;
-        persistence_log(p, PERSISTENCE_LOG_WARNING, "namespace %s cannot %s: %s", ns->name, what,
-                        text_terminated(error));
-    }
-    head_release(head);
-    text_release(error);
+    const struct persistence_options *limits = &job->ns->owner->options;
+    struct fold_options options = {.chunk_size = (size_t)limits->chunk_size,
+                                   .inline_limit = (size_t)limits->inline_limit};
+    struct fold_store store = loader_fold_store(objects);
+    return fold_run(&job->head, job->position, &store, &options, &job->base, &job->error);
 }
 
-static void fold_finished(void *ctx)
+static void offer_base(struct head_job *job)
 {
-    struct fold_job *job = ctx;
+    struct agent *agent = &job->ns->agent;
+    strays_of_fold(&agent->strays, &job->head, &job->base, job->position);
+    sync_core_offer_base(agent->core, &job->base, job->began);
+}
+
+static void drop_base(struct head_job *job)
+{
+    head_base_release(&job->base);
+}
+
+static bool make_run(struct head_job *job, struct loader_objects *objects)
+{
+    struct fold_store store = loader_run_store(objects);
+    size_t unit = (size_t)job->ns->owner->options.inline_limit / 2;
+    return run_make(&job->head, unit, &store, &job->run, &job->error);
+}
+
+static void offer_run(struct head_job *job)
+{
+    struct agent *agent = &job->ns->agent;
+    for (size_t i = 0; i < job->head.run_count; i++)
+        if (job->head.runs[i].from >= job->run.from)
+            strays_add(&agent->strays, job->head.runs[i].object, 0, true);
+    sync_core_offer_run(agent->core, &job->run, job->began);
+}
+
+static void drop_run(struct head_job *job)
+{
+    head_run_release(&job->run);
+}
+
+static const struct head_work folding = {"be folded", make_base, offer_base, drop_base};
+static const struct head_work moving = {"move commits out of its head", make_run, offer_run,
+                                        drop_run};
+
+static void work_failed(struct head_job *job)
+{
+    struct namespace *ns = job->ns;
+    struct persistence *p = ns->owner;
+    if (atomic_load(&p->stopping))
+        return;
+    ns->agent.fold_at = persistence_now(p) + FOLD_PAUSE_MS;
+    persistence_log(p, PERSISTENCE_LOG_WARNING, "namespace %s cannot %s: %s", ns->name,
+                    job->work->what, text_terminated(&job->error));
+}
+
+static void work_finished(void *ctx)
+{
+    struct head_job *job = ctx;
     struct namespace *ns = job->ns;
     ns->agent.folding = false;
-    if (job->ok && sync_core_adopted(ns->agent.core)) {
-        strays_of_fold(&ns->agent.strays, &job->head, &job->base, job->position);
-        sync_core_offer_base(ns->agent.core, &job->base, job->began);
-    } else if (job->ok) {
-        head_base_release(&job->base);
-    }
-    end_work(ns, job->ok, "be folded", &job->head, &job->error);
+    if (!job->ok)
+        work_failed(job);
+    else if (sync_core_adopted(ns->agent.core))
+        job->work->offer(job);
+    else
+        job->work->drop(job);
+    head_release(&job->head);
+    text_release(&job->error);
     mem_free(job);
     agent_run(ns);
 }
@@ -243,30 +301,23 @@ static int64_t now_of(void *ctx)
     return persistence_now(ctx);
 }
 
-static void init_objects(struct loader_objects *objects, struct namespace *ns, struct store *store)
+static void work_run(void *ctx, struct store *store)
 {
-    loader_objects_init(objects, store, namespace_name(ns));
-    objects->stop = &ns->owner->stopping;
-    objects->now_ms = now_of;
-    objects->ctx = ns->owner;
-}
-
-static void fold_run_job(void *ctx, struct store *store)
-{
-    struct fold_job *job = ctx;
+    struct head_job *job = ctx;
     struct persistence *p = job->ns->owner;
     struct loader_objects objects;
-    struct fold_options options = {.chunk_size = (size_t)p->options.chunk_size,
-                                   .inline_limit = (size_t)p->options.inline_limit};
-    init_objects(&objects, job->ns, store);
-    struct fold_store fold_store = loader_fold_store(&objects);
-    job->ok = fold_run(&job->head, job->position, &fold_store, &options, &job->base, &job->error);
-    syncer_post(p->syncer, fold_finished, job);
+    loader_objects_init(&objects, store, namespace_name(job->ns));
+    objects.stop = &p->stopping;
+    objects.now_ms = now_of;
+    objects.ctx = p;
+    job->ok = job->work->make(job, &objects);
+    syncer_post(p->syncer, work_finished, job);
 }
 
-void agent_start_fold(struct namespace *ns)
+static void start_work(struct namespace *ns, const struct head_work *work)
 {
-    struct fold_job *job = mem_calloc(1, sizeof(*job));
+    struct head_job *job = mem_calloc(1, sizeof(*job));
+    job->work = work;
     job->ns = ns;
     job->began = persistence_now(ns->owner);
     if (!sync_core_head(ns->agent.core, &job->head, &job->error)) {
@@ -276,62 +327,17 @@ void agent_start_fold(struct namespace *ns)
     }
     job->position = sync_core_fold_position(ns->agent.core);
     ns->agent.folding = true;
-    workers_submit(ns->owner->workers, fold_run_job, job);
+    workers_submit(ns->owner->workers, work_run, job);
 }
 
-/* --- moving commits out of the head, into a run --- */
-
-struct move_job {
-    struct namespace *ns;
-    struct head head;
-    struct head_run run;
-    int64_t began;
-    bool ok;
-    struct text error;
-};
-
-static void move_finished(void *ctx)
+void agent_start_fold(struct namespace *ns)
 {
-    struct move_job *job = ctx;
-    struct namespace *ns = job->ns;
-    ns->agent.folding = false;
-    if (job->ok && sync_core_adopted(ns->agent.core)) {
-        for (size_t i = 0; i < job->head.run_count; i++)
-            if (job->head.runs[i].from >= job->run.from)
-                strays_add(&ns->agent.strays, job->head.runs[i].object, 0, true);
-        sync_core_offer_run(ns->agent.core, &job->run, job->began);
-    } else if (job->ok) {
-        head_run_release(&job->run);
-    }
-    end_work(ns, job->ok, "move commits out of its head", &job->head, &job->error);
-    mem_free(job);
-    agent_run(ns);
-}
-
-static void move_run_job(void *ctx, struct store *store)
-{
-    struct move_job *job = ctx;
-    struct persistence *p = job->ns->owner;
-    struct loader_objects objects;
-    init_objects(&objects, job->ns, store);
-    struct fold_store run_store = loader_run_store(&objects);
-    job->ok = run_make(&job->head, (size_t)p->options.inline_limit / 2, &run_store, &job->run,
-                       &job->error);
-    syncer_post(p->syncer, move_finished, job);
+    start_work(ns, &folding);
 }
 
 void agent_start_move(struct namespace *ns)
 {
-    struct move_job *job = mem_calloc(1, sizeof(*job));
-    job->ns = ns;
-    job->began = persistence_now(ns->owner);
-    if (!sync_core_head(ns->agent.core, &job->head, &job->error)) {
-        text_release(&job->error);
-        mem_free(job);
-        return;
-    }
-    ns->agent.folding = true;
-    workers_submit(ns->owner->workers, move_run_job, job);
+    start_work(ns, &moving);
 }
 
 /* --- tidying: objects that no head names go, after a time --- */
