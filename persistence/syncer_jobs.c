@@ -215,6 +215,7 @@ struct head_job {
     uint64_t position; /* up to which it is folded */
     int64_t began;
     bool ok;
+    bool superseded; /* another server folded it meanwhile, so that objects of it are gone */
     struct text error;
     union {
         struct head_base base;
@@ -275,8 +276,11 @@ static void work_failed(struct head_job *job)
     if (atomic_load(&p->stopping))
         return;
     ns->agent.fold_at = persistence_now(p) + FOLD_PAUSE_MS;
-    persistence_log(p, PERSISTENCE_LOG_WARNING, "namespace %s cannot %s: %s", ns->name,
-                    job->work->what, text_terminated(&job->error));
+    if (!job->superseded)
+        persistence_log(p, PERSISTENCE_LOG_WARNING, "namespace %s cannot %s: %s", ns->name,
+                        job->work->what, text_terminated(&job->error));
+    else if (sync_core_adopted(ns->agent.core))
+        sync_core_poll(ns->agent.core); /* from the head of now there may be less to do */
 }
 
 static void work_finished(void *ctx)
@@ -311,6 +315,7 @@ static void work_run(void *ctx, struct store *store)
     objects.now_ms = now_of;
     objects.ctx = p;
     job->ok = job->work->make(job, &objects);
+    job->superseded = !job->ok && job->ns->shared && loader_superseded(&objects);
     syncer_post(p->syncer, work_finished, job);
 }
 

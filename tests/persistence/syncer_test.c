@@ -306,6 +306,117 @@ static void an_older_copy_that_comes_between_a_look_and_the_load_is_not_served(v
     remove_directory(ahead_dir);
 }
 
+/* --- objects that go while they are read --- */
+
+static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct text log_lines;
+
+static void keep_log(void *ctx, enum persistence_log_level level, const char *line)
+{
+    print_log(ctx, level, line);
+    pthread_mutex_lock(&log_mutex);
+    text_append_format(&log_lines, "%s\n", line);
+    pthread_mutex_unlock(&log_mutex);
+}
+
+static bool has_logged(const char *words)
+{
+    pthread_mutex_lock(&log_mutex);
+    bool has = strstr(text_terminated(&log_lines), words) != NULL;
+    pthread_mutex_unlock(&log_mutex);
+    return has;
+}
+
+static bool logs_within(const char *words, int ms)
+{
+    for (int i = 0; i < ms && !has_logged(words); i++)
+        usleep(1000);
+    return has_logged(words);
+}
+
+/* A server whose only worker is occupied, and that has a fold to do when that is over. */
+static void open_before_a_fold(struct bench *bench, const char *store, char dir[300],
+                               struct gate *slow)
+{
+    char big[3001];
+    memset(big, 'x', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    *bench = (struct bench){.options = shared_options(store, "own", dir)};
+    bench->options.sync_interval_ms = 0;
+    bench->options.inline_limit = 1000; /* so that each commit is a segment */
+    bench->options.workers = 1;
+    bench->options.log = keep_log;
+    text_clear(&log_lines);
+    bench_start(bench);
+    load(bench, "one");
+    occupy_worker(bench, store, slow);
+    for (int i = 0; i < 70; i++)
+        set_shared(bench, "one", big);
+}
+
+/* All but what the head names; or else one that it names. */
+static void remove_segments(const char *store, bool named)
+{
+    char path[800];
+    struct text head = {0};
+    snprintf(path, sizeof(path), "%s/one", store);
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    bool done = false;
+    read_head(store, &head);
+    while (!done && (entry = readdir(directory)))
+        if (strncmp(entry->d_name, "segment-", 8) == 0 &&
+            (strstr(text_terminated(&head), entry->d_name) != NULL) == named) {
+            snprintf(path, sizeof(path), "%s/one/%s", store, entry->d_name);
+            assert_int_equal(unlink(path), 0);
+            done = named;
+        }
+    closedir(directory);
+    text_release(&head);
+}
+
+static void a_fold_that_another_overtakes_says_nothing(void **state)
+{
+    char dir[300], other_dir[300];
+    struct bench bench, other = {.options = shared_options(*state, "other", other_dir)};
+    struct gate slow = GATE_INIT;
+    uint64_t position, other_position;
+    other.options.sync_interval_ms = 0;
+    other.options.inline_limit = 1000;
+    open_before_a_fold(&bench, *state, dir, &slow);
+    bench_start(&other);
+    pass_by_a_fold(&other, *state, 10);
+    remove_segments(*state, false);
+    let_worker_go(*state, &slow);
+    assert_int_equal(sync_now(&other, "one", &other_position), PERSISTENCE_OK);
+    /* It looks at the head without being asked. */
+    struct namespace *ns = load(&bench, "one");
+    for (int i = 0; i < 5000 && namespace_position(ns) < other_position; i++)
+        usleep(1000);
+    assert_int_equal(sync_now(&bench, "one", &position), PERSISTENCE_OK);
+    assert_int_equal(position, other_position);
+    assert_key(&bench, "one", "k", "third");
+    assert_false(has_logged("cannot be folded"));
+    bench_close(&bench);
+    bench_close(&other);
+    remove_directory(dir);
+    remove_directory(other_dir);
+}
+
+static void a_fold_that_misses_what_the_head_names_says_so(void **state)
+{
+    char dir[300];
+    struct bench bench;
+    struct gate slow = GATE_INIT;
+    open_before_a_fold(&bench, *state, dir, &slow);
+    for (int i = 0; i < 70; i++)
+        remove_segments(*state, true);
+    let_worker_go(*state, &slow);
+    assert_true(logs_within("namespace one cannot be folded: one/segment-", 5000));
+    bench_close(&bench);
+    remove_directory(dir);
+}
+
 static void wait_until_unloaded(struct bench *bench)
 {
     struct namespace *ns = persistence_namespace(bench->p, slice_of("one"));
@@ -354,6 +465,8 @@ int main(void)
         T(the_oldest_op_is_known_until_it_is_committed),
         T(an_older_copy_that_comes_between_a_look_and_the_load_is_not_served),
         T(an_older_copy_is_not_loaded_by_who_had_the_newer_one),
+        T(a_fold_that_another_overtakes_says_nothing),
+        T(a_fold_that_misses_what_the_head_names_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
