@@ -23,6 +23,7 @@ struct probe {
     char key[STORE_KEY_MAX];
     char etag[STORE_ETAG_MAX]; /* of what the object is now */
     enum probe_result result;
+    bool made;  /* there may be an object at `key` */
     bool locks; /* conditions are not relied upon */
 };
 
@@ -46,17 +47,32 @@ static bool give_up(struct probe *probe, const struct store_request *request)
     return false;
 }
 
+/* Best effort: what stays all the same does no harm. */
+static void remove_object(struct probe *probe)
+{
+    struct store_request request = {.verb = STORE_REMOVE};
+    if (!probe->made)
+        return;
+    memcpy(request.key, probe->key, sizeof(request.key));
+    store_wait(probe->store, &request);
+    store_request_release(&request);
+    probe->made = false;
+}
+
+/* Removes the object at the old one. */
 static void new_key(struct probe *probe)
 {
     char uuid[UUID_TEXT_SIZE];
+    remove_object(probe);
     uuid7_make((int64_t)time(NULL) * 1000, uuid);
     snprintf(probe->key, sizeof(probe->key), FOLDER "%s", uuid);
 }
 
-static void prepare(const struct probe *probe, struct store_request *request, enum store_verb verb)
+static void prepare(struct probe *probe, struct store_request *request, enum store_verb verb)
 {
     *request = (struct store_request){.verb = verb, .want_etags = true};
     memcpy(request->key, probe->key, sizeof(request->key));
+    probe->made |= verb == STORE_PUT;
 }
 
 /* What the object is now: *ret_there, and its body and etag when it is. */
@@ -208,18 +224,17 @@ static bool check_match(struct probe *probe)
 
 static bool check_match_of_missing(struct probe *probe)
 {
-    char present[STORE_KEY_MAX], etag[STORE_ETAG_MAX];
+    struct probe other = *probe; /* the object at hand is needed yet */
     bool done;
-    memcpy(present, probe->key, sizeof(present));
-    memcpy(etag, probe->etag, sizeof(etag));
-    new_key(probe);
-    if (!swap(probe, STORE_IF_MATCH, etag, "five", &done))
-        return false;
-    if (done)
-        refuse(probe, "ignores If-Match and makes an object that was not there");
-    memcpy(probe->key, present, sizeof(present));
-    memcpy(probe->etag, etag, sizeof(etag));
-    return !done;
+    other.made = false;
+    new_key(&other);
+    bool fine = swap(&other, STORE_IF_MATCH, probe->etag, "five", &done);
+    if (fine && done)
+        fine = refuse(&other, "ignores If-Match and makes an object that was not there");
+    other.made = !fine;
+    remove_object(&other);
+    probe->result = other.result;
+    return fine;
 }
 
 /* --- races --- */
@@ -292,14 +307,6 @@ static bool run_race(struct probe *probe, const char *etag)
     return ok;
 }
 
-static void remove_object(struct probe *probe)
-{
-    struct store_request request;
-    prepare(probe, &request, STORE_REMOVE);
-    store_wait(probe->store, &request); /* what stays does no harm */
-    store_request_release(&request);
-}
-
 static bool check_races(struct probe *probe)
 {
     char etag[STORE_ETAG_MAX];
@@ -309,7 +316,6 @@ static bool check_races(struct probe *probe)
         ok = run_race(probe, etag);
     }
     for (int i = 0; i < RACES && ok; i++) {
-        remove_object(probe);
         new_key(probe);
         ok = run_race(probe, NULL);
     }
@@ -328,8 +334,7 @@ enum probe_result probe_run(struct store *store, struct text *sentence)
     new_key(&probe);
     if (must_be_absent(&probe) && conditions_hold(&probe))
         assert(probe.result == PROBE_OK);
-    if (probe.result == PROBE_OK || probe.result == PROBE_REFUSED)
-        remove_object(&probe);
+    remove_object(&probe);
     return probe.result;
 }
 
@@ -372,11 +377,11 @@ enum probe_result probe_run_for_lock(struct store *store, struct text *sentence)
 {
     struct probe probe = {.store = store, .sentence = sentence, .result = PROBE_OK, .locks = true};
     new_key(&probe);
-    if (!check_plain(&probe))
-        return probe.result;
-    new_key(&probe);
-    conditions_hold(&probe);
-    if (probe.result == PROBE_OK || probe.result == PROBE_REFUSED)
-        remove_object(&probe);
-    return probe.result == PROBE_REFUSED ? PROBE_OK : probe.result;
+    bool plain = check_plain(&probe);
+    if (plain) {
+        new_key(&probe);
+        conditions_hold(&probe);
+    }
+    remove_object(&probe);
+    return plain && probe.result == PROBE_REFUSED ? PROBE_OK : probe.result;
 }

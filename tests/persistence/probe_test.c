@@ -27,6 +27,8 @@ enum flaw {
     HIDES_ABSENCE, /* 403 instead of 404 */
     ALLOWS_NOTHING,
     OUT_OF_REACH,
+    CANNOT_READ, /* what is there, from one moment on */
+    FLAWS,
 };
 
 /* Handles on the memory store behind a flaw. */
@@ -66,7 +68,9 @@ static enum store_condition bend(struct flawed *flawed, const struct store_reque
     case SAME_ETAG:
     case HIDES_ABSENCE:
     case ALLOWS_NOTHING:
-    case OUT_OF_REACH: break;
+    case OUT_OF_REACH:
+    case CANNOT_READ:
+    case FLAWS: break;
     }
     return ignores ? STORE_ALWAYS : request->condition;
 }
@@ -97,6 +101,9 @@ static enum store_result spoil(struct flawed *flawed, const struct store_request
     case HIDES_ABSENCE: return result == STORE_NOT_FOUND ? STORE_DENIED : result;
     case ALLOWS_NOTHING: return STORE_DENIED;
     case OUT_OF_REACH: return STORE_TRANSIENT;
+    case CANNOT_READ:
+        return request->verb == STORE_GET && result == STORE_OK ? STORE_TRANSIENT : result;
+    case FLAWS:
     case FLAWLESS:
     case IGNORES_ABSENT:
     case IGNORES_MATCH:
@@ -258,17 +265,22 @@ static void locks_need_a_store_that_tells_contents_apart(void **state)
 
 static void nothing_stays_behind(void **state)
 {
-    struct text sentence = {0};
-    struct store *store = store_memory_create();
-    struct store_request list = {.verb = STORE_LIST};
     (void)state;
-    assert_int_equal(probe_run(store, &sentence), PROBE_OK);
-    assert_int_equal(probe_run_for_lock(store, &sentence), PROBE_OK);
-    assert_int_equal(store_wait(store, &list), STORE_OK);
-    assert_int_equal(list.item_count, 0);
-    store_request_release(&list);
-    store_close(store);
-    text_release(&sentence);
+    for (int flaw = FLAWLESS; flaw < FLAWS; flaw++)
+        for (int locks = 0; locks < 2; locks++) {
+            struct text sentence = {0};
+            struct store *store = flawed_open((enum flaw)flaw);
+            struct store_request list = {.verb = STORE_LIST};
+            enum probe_result result =
+                locks ? probe_run_for_lock(store, &sentence) : probe_run(store, &sentence);
+            assert_true(flaw != CANNOT_READ || result == PROBE_UNREACHABLE);
+            assert_int_equal(store_wait(((struct flawed *)store)->inner, &list), STORE_OK);
+            if (list.item_count)
+                fail_msg("flaw %d, locks %d: %s stays", flaw, locks, list.items[0].key);
+            store_request_release(&list);
+            store_close(store);
+            text_release(&sentence);
+        }
 }
 
 int main(void)
