@@ -117,20 +117,32 @@ int file_sync_directory(int directory, const char *name)
 
 static long read_holder(int fd)
 {
-    char digits[24] = "";
+    char digits[24] = "", *end = digits;
     ssize_t n = pread(fd, digits, sizeof(digits) - 1, 0);
-    return n > 0 ? strtol(digits, NULL, 10) : 0;
+    long pid = n > 0 ? strtol(digits, &end, 10) : 0;
+    return pid > 0 && *end == '\n' ? pid : 0;
+}
+
+/* Takes the flock, or says who has it. Who may share it is not who has it alone. */
+static int take_flock(int fd, bool alone, long *holder)
+{
+    int error = flock(fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0 ? errno : 0;
+    if (error == EWOULDBLOCK && alone && flock(fd, LOCK_SH | LOCK_NB) == 0) {
+        *holder = FILE_LOCK_SHARED;
+        return flock(fd, LOCK_EX | LOCK_NB) < 0 ? errno : 0;
+    }
+    if (error)
+        *holder = read_holder(fd);
+    return error;
 }
 
 int file_lock(int directory, const char *name, bool alone, int *ret_fd, long *holder)
 {
-    int error;
     int fd = openat(directory, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return errno;
-    if (flock(fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0) {
-        error = errno;
-        *holder = read_holder(fd);
+    int error = take_flock(fd, alone, holder);
+    if (error) {
         close(fd);
         return error;
     }

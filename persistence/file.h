@@ -32,10 +32,13 @@ int file_replace(int directory, const char *temporary, const char *name, const c
 
 int file_sync_directory(int directory, const char *name);
 
+#define FILE_LOCK_SHARED (-1L)
+
 /*
  * Opens (makes) `name` and takes its flock, for us alone or beside others that share it, or
- * EWOULDBLOCK with the pid it holds in *holder (0 when it cannot be read, or was shared). Who has
- * it alone leaves its pid there; the lock lives as long as *ret_fd.
+ * EWOULDBLOCK with, in *holder, the pid of who has it alone (0: somebody has it alone, whose pid
+ * cannot be read) or FILE_LOCK_SHARED. Who has it alone leaves its pid there; the lock lives as
+ * long as *ret_fd.
  */
 int file_lock(int directory, const char *name, bool alone, int *ret_fd, long *holder);
 

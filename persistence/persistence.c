@@ -388,6 +388,20 @@ static enum persistence_status status_of(int code)
     return code == EWOULDBLOCK ? PERSISTENCE_LOCKED : PERSISTENCE_UNWRITABLE;
 }
 
+/* No more than is known: the pid is not always there to be read. */
+static void tell_holder(const char *path, bool alone, long holder, struct text *error)
+{
+    if (holder == FILE_LOCK_SHARED) {
+        text_append_format(error, "%s is in use by servers that share it (--shared yes)", path);
+        return;
+    }
+    text_append_format(error, "%s is in use by another server", path);
+    if (holder)
+        text_append_format(error, " (process %ld)", holder);
+    if (!alone)
+        text_append_string(error, ", which does not share it (--shared yes)");
+}
+
 /* Makes `path` and its .cairn, and takes the lock there. */
 static enum persistence_status lock_directory(const char *path, bool alone, int *ret_own,
                                               int *ret_lock, struct text *error)
@@ -405,11 +419,8 @@ static enum persistence_status lock_directory(const char *path, bool alone, int 
     if (!code)
         code = file_lock(*ret_own, "lock", alone, ret_lock, &holder);
     close(top);
-    if (code == EWOULDBLOCK && holder)
-        text_append_format(error, "%s is in use by another server (process %ld)%s", path, holder,
-                           alone ? "" : ", which does not share it (--shared yes)");
-    else if (code == EWOULDBLOCK)
-        text_append_format(error, "%s is in use by servers that share it (--shared yes)", path);
+    if (code == EWOULDBLOCK)
+        tell_holder(path, alone, holder, error);
     else if (code)
         text_append_format(error, "%s/.cairn: %s", path, strerror(code));
     return code ? status_of(code) : PERSISTENCE_OK;

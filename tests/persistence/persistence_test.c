@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -231,6 +232,50 @@ static void a_server_that_does_not_share_is_refused_beside_those_that_do(void **
     text_release(&error);
     bench_close(&alone);
     snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+    assert_int_equal(system(command), 0);
+}
+
+/* Somebody has the lock, and may have left `content`, or others share it. What a start says. */
+static void say_of_holder(const char *store, int how, const char *content, bool shared,
+                          struct text *error)
+{
+    char path[400], dir[300];
+    struct persistence_options options = bench_options(store);
+    struct persistence *persistence = NULL;
+    snprintf(dir, sizeof(dir), "%s-own", store);
+    options.dir = dir;
+    options.shared = shared;
+    snprintf(path, sizeof(path), "%s/.cairn", store);
+    assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+    snprintf(path, sizeof(path), "%s/.cairn/lock", store);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    assert_int_equal(flock(fd, how), 0);
+    assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+    text_clear(error);
+    assert_int_equal(persistence_open(&options, &persistence, error), PERSISTENCE_LOCKED);
+    close(fd);
+}
+
+static void a_lock_whose_pid_cannot_be_read_claims_nothing(void **state)
+{
+    static const char *const unreadable[] = {"", "x\n", "12", "0\n"};
+    struct text error = {0};
+    char command[400];
+    for (size_t i = 0; i < sizeof(unreadable) / sizeof(unreadable[0]); i++) {
+        say_of_holder(*state, LOCK_EX, unreadable[i], false, &error);
+        assert_non_null(strstr(text_terminated(&error), "in use by another server"));
+        assert_null(strstr(text_terminated(&error), "process"));
+        assert_null(strstr(text_terminated(&error), "share"));
+        say_of_holder(*state, LOCK_EX, unreadable[i], true, &error);
+        assert_non_null(strstr(text_terminated(&error), "another server, which does not share it"));
+    }
+    say_of_holder(*state, LOCK_EX, "4711\n", false, &error);
+    assert_non_null(strstr(text_terminated(&error), "another server (process 4711)"));
+    /* Whatever an earlier one has left there. */
+    say_of_holder(*state, LOCK_SH, "4711\n", false, &error);
+    assert_non_null(strstr(text_terminated(&error), "in use by servers that share it"));
+    text_release(&error);
+    snprintf(command, sizeof(command), "rm -rf '%s-own'", (char *)*state);
     assert_int_equal(system(command), 0);
 }
 
@@ -689,6 +734,7 @@ int main(void)
         T(a_second_server_is_refused),
         T(two_servers_with_dirs_of_their_own_do_not_share_a_store),
         T(a_server_that_does_not_share_is_refused_beside_those_that_do),
+        T(a_lock_whose_pid_cannot_be_read_claims_nothing),
         T(a_damaged_head_fails_the_namespace_alone),
         T(a_lost_head_is_no_empty_namespace),
         T(a_damaged_identity_is_refused),
