@@ -425,9 +425,15 @@ const char *opening_reason(const struct persistence *p)
     return p->opening->why;
 }
 
-bool opening_owes(const struct persistence *p)
+bool opening_owes(const struct persistence *p, int64_t *ret_ops)
 {
-    return p->opening && p->opening->recovery.count > 0;
+    const struct recovery *recovery = p->opening ? &p->opening->recovery : NULL;
+    *ret_ops = 0;
+    for (size_t i = 0; recovery && i < recovery->count; i++)
+        for (const struct sync_batch *batch = recovery->items[i].batches; batch;
+             batch = batch->next)
+            *ret_ops += (int64_t)batch->count;
+    return recovery && recovery->count > 0;
 }
 
 void opening_destroy(struct persistence *p)

@@ -31,8 +31,9 @@ void opening_beat(struct persistence *p);
 /* Why nothing can be loaded yet; borrowed until the syncer's thread goes on. */
 const char *opening_reason(const struct persistence *p);
 
-/* Ops of the journal are not on top of the store yet: the journal must stay. No thread runs. */
-bool opening_owes(const struct persistence *p);
+/* Ops of the journal, *ret_ops many, are not on top of the store yet: the journal must stay. No
+ * thread runs. */
+bool opening_owes(const struct persistence *p, int64_t *ret_ops);
 void opening_destroy(struct persistence *p);
 
 #endif

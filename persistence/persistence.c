@@ -663,18 +663,51 @@ static void close_fd(int fd)
         close(fd);
 }
 
-enum persistence_status persistence_close(struct persistence *p)
+/* What becomes of `ops` that the store may not have. */
+static enum persistence_status tell_rest(struct persistence *p, int64_t ops, bool kept)
 {
-    if (!p)
-        return PERSISTENCE_OK;
-    bool opened = p->syncer != NULL;
-    atomic_store(&p->stopping, true);
-    bool all = opened && syncer_destroy(p->syncer);
-    all = all && !opening_owes(p);
+    char why[NAMESPACE_ERROR_MAX];
+    const char *fate = "are lost: the store has not taken them, and there is no journal";
+    if (p->options.journal)
+        fate = kept ? "that the store may not have are in the journal, and will be committed at "
+                      "the next start"
+                    : "may be lost: the store may not have them, and the journal cannot be written "
+                      "or removed";
+    persistence_trouble(p, why, sizeof(why));
+    if (ops || !kept)
+        persistence_log(p, PERSISTENCE_LOG_WARNING, "%lld ops %s%s%s", (long long)ops, fate,
+                        why[0] ? ": " : "", why);
+    return kept && (p->options.journal || !ops) ? PERSISTENCE_KEPT : PERSISTENCE_UNWRITABLE;
+}
+
+/* Ends what has threads. */
+static enum persistence_status stop(struct persistence *p)
+{
+    int64_t ops;
+    bool all = syncer_destroy(p->syncer);
+    all = !opening_owes(p, &ops) && all;
+    for (size_t i = 0; i < p->count; i++)
+        ops += atomic_load(&p->ordered[i]->pending_ops);
     p->syncer = NULL;
     workers_destroy(p->workers);
     opening_destroy(p);
     bool kept = journal_destroy(p->journal, all);
+    return all && kept ? PERSISTENCE_OK : tell_rest(p, ops, kept);
+}
+
+enum persistence_status persistence_close(struct persistence *p)
+{
+    enum persistence_status status = PERSISTENCE_OK;
+    if (!p)
+        return status;
+    atomic_store(&p->stopping, true);
+    if (p->syncer) {
+        status = stop(p);
+    } else {
+        workers_destroy(p->workers);
+        opening_destroy(p);
+        journal_destroy(p->journal, false);
+    }
     for (size_t i = 0; i < p->count; i++)
         namespace_destroy(p->ordered[i]);
     mem_free(p->sorted);
@@ -686,8 +719,6 @@ enum persistence_status persistence_close(struct persistence *p)
     close_fd(p->store_lock);
     pthread_mutex_destroy(&p->registry);
     pthread_mutex_destroy(&p->troubles);
-    enum persistence_status status =
-        p->memory || (all && kept) ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE;
     mem_free(p->where);
     mem_free(p->dir);
     mem_free(p);

@@ -37,6 +37,7 @@ enum persistence_status {
     PERSISTENCE_CORRUPT,    /* what is there cannot be trusted */
     PERSISTENCE_LOCKED,     /* another server holds the directory */
     PERSISTENCE_STOPPED,    /* the server is going down */
+    PERSISTENCE_KEPT,       /* not committed; what was promised is in the journal */
 };
 
 enum persistence_log_level { PERSISTENCE_LOG_NOTICE, PERSISTENCE_LOG_WARNING };
@@ -95,8 +96,10 @@ enum persistence_status persistence_open(const struct persistence_options *optio
 bool persistence_loading(const struct persistence *p); /* any thread */
 /* From now on options.failed may be called (at once, when there is reason already). */
 void persistence_arm(struct persistence *p);
-/* Commits what is pending (waits for it), stops the threads, frees all. Status of the last commit:
- * not OK means that ops are still only in the journal. Server threads must have stopped. NULL-safe.
+/*
+ * Commits what is pending (waits for it), stops the threads, frees all. What cannot be committed is
+ * logged with its number: KEPT when the journal has it for the next start, UNWRITABLE when it is
+ * lost. Server threads must have stopped. NULL-safe.
  */
 enum persistence_status persistence_close(struct persistence *p);
 

@@ -240,7 +240,6 @@ void server_run(void)
 
 int server_close(void)
 {
-    enum persistence_status status = PERSISTENCE_OK;
     listener_close();
     if (atomic_load(&server.stop_without_saving)) {
         log_line(LOG_NOTICE, "going down without a last commit: what is pending stays in the "
@@ -248,14 +247,14 @@ int server_close(void)
         return 0; /* the store is left as after a crash, which is what NOSAVE asks for */
     }
     /* It answers all who wait, by posts to the loops, which have ended but are still there. */
-    status = persistence_close(server.persistence);
+    enum persistence_status status = persistence_close(server.persistence);
     server.persistence = NULL;
     loops_destroy();
     lazyfree_stop();
     command_table_release();
-    if (status != PERSISTENCE_OK)
-        log_line(LOG_WARNING, "the last commit failed: what is pending is in the journal alone");
-    else
+    if (status == PERSISTENCE_OK)
         log_line(LOG_NOTICE, "everything is in the store, bye");
-    return status == PERSISTENCE_OK && !atomic_load(&server.failed) ? 0 : 1;
+    /* What was promised is kept where a journal has what the store has not taken. */
+    bool kept = status == PERSISTENCE_OK || status == PERSISTENCE_KEPT;
+    return kept && !atomic_load(&server.failed) ? 0 : 1;
 }

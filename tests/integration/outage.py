@@ -117,7 +117,9 @@ def away_at_start(o):
         time.sleep(2.5)
         o.check(says(started, "the store is out of reach, which is tried again") == 1, "the log says so once", started.last_log_lines(9))
         begun = time.monotonic()
-        o.check(started.terminate() == 1 and time.monotonic() - begun < 10, "SIGTERM ends it, with what is only in the journal")
+        o.check(started.terminate() == 0 and time.monotonic() - begun < 10, "SIGTERM ends it, the journal keeps what it has")
+        o.check(says(started, r"warning: \d+ ops that the store may not have are in the journal, and will be committed at the next start: s3://") == 1,
+                "and the log says how much", started.last_log_lines(3))
         started, connection = o.start()
         o.check(starts(ask(connection, "GET", "n"), "LOADING"), "the next start is no better")
         o.check(o.bucket.objects == before, "nothing was written meanwhile")
@@ -226,6 +228,38 @@ def served_on(o):
         started, connection = o.start("--shared", shared)
         o.check(connection.call("GET", "n") == str(acked + 1).encode(), "nothing is lost or doubled after kill -9", connection.call("GET", "n"))
         started.kill()
+
+
+def terminated(o):
+    """SIGTERM while the bucket is out of reach: with a journal nothing is lost, and without one the exit status says that something is."""
+    for journal, shared in (("yes", "no"), ("yes", "yes"), ("no", "no")):
+        shutil.rmtree(os.path.join(o.root, o.case, "own"), ignore_errors=True)
+        o.bucket.objects.clear()
+        o.bucket.mode = ""
+        flags = ("--journal", journal, "--shared", shared) + (("--journal-fsync", "no") if journal == "no" else ())
+        started, connection = o.start(*flags)
+        connection.call("SET", "before", "v")
+        o.check(connection.call("WAIT", "1", "10000") == 1, "the bucket takes commits")
+        o.bucket.mode = "hang up"
+        for _ in range(3):
+            connection.call("INCR", "n")
+        said = ask(connection, "SHUTDOWN")
+        o.check(starts(said, "ERR Errors trying to SHUTDOWN") and connection.call("PING") == b"PONG", "SHUTDOWN is refused", said)
+        status = started.terminate()
+        if journal == "yes":
+            o.check(status == 0, "SIGTERM ends with 0: the journal has it all", status)
+            o.check(says(started, "warning: 3 ops that the store may not have are in the journal") == 1, "the log says how many ops", started.last_log_lines(3))
+        else:
+            o.check(status == 1, "SIGTERM ends with 1: something is lost", status)
+            o.check(says(started, "warning: 3 ops are lost: the store has not taken them, and there is no journal: .*s3://bucket/fleet/") == 1,
+                    "the log says how many ops", started.last_log_lines(3))
+        o.bucket.mode = ""
+        started, connection = o.start(*flags)
+        o.check(connection.call("GET", "n") == (b"3" if journal == "yes" else None), "the next start has what the journal had", connection.call("GET", "n"))
+        connection.call("CAIRN", "SYNC")
+        o.bucket.mode = "hang up"
+        o.check(started.terminate() == 0, "who owes nothing ends with 0", started.last_log_lines(3))
+        o.check(says(started, "are lost|may be lost|may not have") == 0, "and says nothing of the kind", started.last_log_lines(3))
 
 
 def in_doubt(o):
@@ -356,7 +390,7 @@ def blocked_and_watched(o):
     o.check(said[2] is None, "a watched key is seen to change", said)
 
 
-CASES = [served_on, away_at_start, polls, blocked_and_watched, silent_at_start, refused_at_start, refused_once_in_reach, in_doubt, limit]
+CASES = [served_on, away_at_start, terminated, polls, blocked_and_watched, silent_at_start, refused_at_start, refused_once_in_reach, in_doubt, limit]
 
 
 def run_one(case):
