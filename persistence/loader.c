@@ -43,6 +43,19 @@ static bool told_to_stop(struct loader_objects *objects, struct text *error)
     return true;
 }
 
+static void note_progress(struct loader_objects *objects, size_t read, size_t written)
+{
+    objects->bytes_read += read;
+    objects->bytes_written += written;
+    if (!objects->progress)
+        return;
+    int64_t now = objects->now_ms(objects->ctx);
+    if (now - objects->told < LOADER_PROGRESS_MS)
+        return;
+    objects->told = now;
+    objects->progress(objects->ctx, objects);
+}
+
 static bool object_read(void *ctx, const char *object, struct text *body, struct text *error)
 {
     struct loader_objects *objects = ctx;
@@ -57,6 +70,7 @@ static bool object_read(void *ctx, const char *object, struct text *body, struct
     else
         text_append_string(error, request.error);
     objects->unreachable |= store_gone(result);
+    note_progress(objects, request.answer.len, 0);
     store_request_release(&request);
     return result == STORE_OK;
 }
@@ -77,6 +91,7 @@ static bool write_object(struct loader_objects *objects, const char *kind, const
     if (result != STORE_OK)
         text_append_string(error, request.error);
     objects->unreachable |= result != STORE_OK;
+    note_progress(objects, 0, body.len);
     store_request_release(&request);
     return result == STORE_OK;
 }

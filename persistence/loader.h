@@ -54,6 +54,8 @@ enum loader_result loader_open_runs(const struct loader_options *options, struct
 enum loader_result loader_run(const struct loader_options *options, struct loaded *ret_loaded,
                               struct text *error);
 
+#define LOADER_PROGRESS_MS 5000
+
 /*
  * The objects of one namespace in a store, as folds see them. `unreachable` becomes true when the
  * store, not the object, was the trouble.
@@ -65,8 +67,13 @@ struct loader_objects {
     char object[COMMIT_OBJECT_SIZE]; /* the last that was asked for; "": none was */
     const _Atomic bool *stop;        /* true: give up; may be NULL */
     int64_t (*now_ms)(void *ctx); /* for the names of new objects; NULL: they cannot be written */
+    /* Called on the calling thread every LOADER_PROGRESS_MS while it takes long; NULL: never. */
+    void (*progress)(void *ctx, const struct loader_objects *objects);
+    int64_t told; /* when that was last called, or the work began: the caller's to set */
+    uint64_t bytes_read, bytes_written;
     void *ctx;
 };
+
 void loader_objects_init(struct loader_objects *objects, struct store *store,
                          struct slice namespace);
 /* After a failure: it is only that the store's head does not name the last object any more. */

@@ -202,7 +202,8 @@ struct head_job;
 
 /* What a worker makes of a copy of the head, and what becomes of it with the next swap. */
 struct head_work {
-    const char *what; /* that cannot be done when it fails */
+    const char *what;         /* that cannot be done when it fails */
+    const char *doing, *done; /* to a namespace, when it takes long */
     bool (*make)(struct head_job *job, struct loader_objects *objects);
     void (*offer)(struct head_job *job);
     void (*drop)(struct head_job *job);
@@ -214,7 +215,7 @@ struct head_job {
     struct head head;
     uint64_t position; /* up to which it is folded */
     int64_t began;
-    bool ok;
+    bool ok, told;   /* that it takes long */
     bool superseded; /* another server folded it meanwhile, so that objects of it are gone */
     struct text error;
     union {
@@ -265,9 +266,22 @@ static void drop_run(struct head_job *job)
     head_run_release(&job->run);
 }
 
-static const struct head_work folding = {"be folded", make_base, offer_base, drop_base};
-static const struct head_work moving = {"move commits out of its head", make_run, offer_run,
-                                        drop_run};
+static const struct head_work folding = {
+    .what = "be folded",
+    .doing = "folding",
+    .done = "is folded",
+    .make = make_base,
+    .offer = offer_base,
+    .drop = drop_base,
+};
+static const struct head_work moving = {
+    .what = "move commits out of its head",
+    .doing = "moving commits out of the head of",
+    .done = "has moved commits out of its head",
+    .make = make_run,
+    .offer = offer_run,
+    .drop = drop_run,
+};
 
 static void work_failed(struct head_job *job)
 {
@@ -283,11 +297,19 @@ static void work_failed(struct head_job *job)
         sync_core_poll(ns->agent.core); /* from the head of now there may be less to do */
 }
 
+static long long seconds_of(const struct head_job *job)
+{
+    return (long long)(persistence_now(job->ns->owner) - job->began) / 1000;
+}
+
 static void work_finished(void *ctx)
 {
     struct head_job *job = ctx;
     struct namespace *ns = job->ns;
     ns->agent.folding = false;
+    if (job->ok && job->told)
+        persistence_log(ns->owner, PERSISTENCE_LOG_NOTICE, "namespace %s %s after %lld s", ns->name,
+                        job->work->done, seconds_of(job));
     if (!job->ok)
         work_failed(job);
     else if (sync_core_adopted(ns->agent.core))
@@ -302,7 +324,29 @@ static void work_finished(void *ctx)
 
 static int64_t now_of(void *ctx)
 {
-    return persistence_now(ctx);
+    const struct head_job *job = ctx;
+    return persistence_now(job->ns->owner);
+}
+
+static double megabytes(uint64_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
+static void tell_work(void *ctx, const struct loader_objects *objects)
+{
+    struct head_job *job = ctx;
+    const struct head_base *base = &job->head.base;
+    uint64_t bytes = base->state.len;
+    for (size_t i = 0; i < base->chunk_count; i++)
+        bytes += base->chunks[i].bytes;
+    job->told = true;
+    persistence_log(job->ns->owner, PERSISTENCE_LOG_NOTICE,
+                    "%s namespace %s since %lld s: %.1f MB read, %.1f MB written; the base has "
+                    "%.1f MB",
+                    job->work->doing, job->ns->name, seconds_of(job),
+                    megabytes(objects->bytes_read), megabytes(objects->bytes_written),
+                    megabytes(bytes));
 }
 
 static void work_run(void *ctx, struct store *store)
@@ -313,7 +357,9 @@ static void work_run(void *ctx, struct store *store)
     loader_objects_init(&objects, store, namespace_name(job->ns));
     objects.stop = &p->stopping;
     objects.now_ms = now_of;
-    objects.ctx = p;
+    objects.progress = tell_work;
+    objects.told = job->began;
+    objects.ctx = job;
     job->ok = job->work->make(job, &objects);
     job->superseded = !job->ok && job->ns->shared && loader_superseded(&objects);
     syncer_post(p->syncer, work_finished, job);

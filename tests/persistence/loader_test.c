@@ -265,12 +265,61 @@ static void only_what_the_head_names_no_more_is_superseded(void **state)
     scene_end(&s);
 }
 
+/* --- progress --- */
+
+struct watch {
+    int64_t now, last;
+    unsigned told;
+    uint64_t bytes;
+};
+
+static int64_t now_of(void *ctx)
+{
+    struct watch *watch = ctx;
+    return watch->now += 1700;
+}
+
+static void note(void *ctx, const struct loader_objects *objects)
+{
+    struct watch *watch = ctx;
+    assert_true(watch->now - watch->last >= LOADER_PROGRESS_MS);
+    assert_true(watch->now - watch->last < 2 * LOADER_PROGRESS_MS);
+    assert_true(objects->bytes_read + objects->bytes_written > watch->bytes);
+    watch->bytes = objects->bytes_read + objects->bytes_written;
+    watch->last = watch->now;
+    watch->told++;
+}
+
+static void long_work_tells_how_far_it_is(void **state)
+{
+    struct scene s;
+    struct loader_objects objects;
+    struct head_base base;
+    struct text error = {0};
+    struct watch watch = {.now = NOW, .last = NOW};
+    struct fold_options tiny = {.chunk_size = 200, .inline_limit = 100};
+    (void)state;
+    scene_begin(&s, NULL);
+    loader_objects_init(&objects, s.plain, slice_of("test"));
+    objects.now_ms = now_of;
+    objects.progress = note;
+    objects.told = NOW;
+    objects.ctx = &watch;
+    struct fold_store store = loader_fold_store(&objects);
+    assert_true(fold_run(&s.before, s.before.position, &store, &tiny, &base, &error));
+    assert_true(watch.told >= 3);
+    assert_true(objects.bytes_read > 0 && objects.bytes_written > 0);
+    head_base_release(&base);
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_load_that_a_fold_overtakes_begins_again),
         cmocka_unit_test(what_the_newest_head_names_and_is_not_there_is_damage),
         cmocka_unit_test(only_what_the_head_names_no_more_is_superseded),
+        cmocka_unit_test(long_work_tells_how_far_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -417,6 +417,21 @@ static void a_fold_that_misses_what_the_head_names_says_so(void **state)
     remove_directory(dir);
 }
 
+static void a_fold_that_takes_long_tells_so(void **state)
+{
+    char dir[300];
+    struct bench bench;
+    struct gate slow = GATE_INIT;
+    open_before_a_fold(&bench, *state, dir, &slow);
+    assert_false(has_logged("folding namespace"));
+    atomic_fetch_add(&forward_ms, 7 * 1000);
+    let_worker_go(*state, &slow);
+    assert_true(logs_within("folding namespace one since ", 5000));
+    assert_true(logs_within("namespace one is folded after ", 5000));
+    bench_close(&bench);
+    remove_directory(dir);
+}
+
 static void wait_until_unloaded(struct bench *bench)
 {
     struct namespace *ns = persistence_namespace(bench->p, slice_of("one"));
@@ -467,6 +482,7 @@ int main(void)
         T(an_older_copy_is_not_loaded_by_who_had_the_newer_one),
         T(a_fold_that_another_overtakes_says_nothing),
         T(a_fold_that_misses_what_the_head_names_says_so),
+        T(a_fold_that_takes_long_tells_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
