@@ -14,10 +14,12 @@
 /*
  * jemalloc reads this at start. Look-ups in many keys wait for memory, a good part of it for
  * address translation: huge pages save 10 to 20 % of a pipelined request (docs/performance.md), and
- * without fork nothing is ever copied with them. The environment's MALLOC_CONF goes before it.
+ * without fork nothing is ever copied with them. Pages are given back by threads of its own: by
+ * default whoever allocates next does it, which is a client's wait. The environment's MALLOC_CONF
+ * goes before all this.
  */
 extern const char *malloc_conf;
-const char *malloc_conf = "thp:always";
+const char *malloc_conf = "thp:always,background_thread:true";
 
 int mallctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
     __attribute__((weak));
