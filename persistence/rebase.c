@@ -387,6 +387,7 @@ static struct slice encode(struct rebase *r, struct op *op)
 bool rebase_run_encoded(struct rebase *r, struct op *op, struct slice encoded, struct outcome *out)
 {
     assert(op->time >= rebase_clock(r));
+    held_queue_prefetch(&r->queue, op->hash);
     struct run run = run_op(r, op, out, held_queue_room(&r->queue, encoded.len));
     assert(out->changed || !run.undo);
     if (out->changed)

@@ -101,6 +101,12 @@ static struct held_link *bucket_of(const struct held_queue *q, uint64_t hash)
     return &q->heads[hash & (q->buckets - 1)];
 }
 
+void held_queue_prefetch(const struct held_queue *q, uint64_t hash)
+{
+    if (q->buckets)
+        __builtin_prefetch(bucket_of(q, hash), 1);
+}
+
 static struct held *follow(const struct held_queue *q, struct held_link link)
 {
     return q->first && link.place >= q->first->place ? link.held : NULL;

@@ -87,6 +87,8 @@ struct held_chunk *held_queue_drop(struct held_queue *q);
 /* Destroys the inverses of all ops that were in it. On any thread. */
 void held_chunk_free(struct held_chunk *chunk);
 
+/* Fetches the key's place in the index, for an op that is about to run and to be added. */
+void held_queue_prefetch(const struct held_queue *q, uint64_t hash);
 /* The newest op on the key, then the one before it; NULL: none. */
 struct held *held_queue_newest(const struct held_queue *q, uint64_t hash);
 struct held *held_queue_older(const struct held_queue *q, const struct held *held);
