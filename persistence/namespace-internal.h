@@ -95,8 +95,9 @@ struct namespace
     struct pending pending;
     uint64_t last_ticket;
     int64_t clock;
-    bool used;  /* since the syncer last looked */
-    bool dirty; /* the syncer knows that something is pending */
+    int64_t aside_since; /* monotonic ns; 0: the lock is held for commands, or not at all */
+    bool used;           /* since the syncer last looked */
+    bool dirty;          /* the syncer knows that something is pending */
     char error[NAMESPACE_ERROR_MAX];
 
     /* Any thread. */
@@ -159,6 +160,7 @@ struct persistence {
 
     _Atomic int64_t pending_limit, sync_interval_ms, replica_expiry_ms;
     _Atomic int64_t last_sync_ms, syncs, syncs_failed, folds;
+    _Atomic int64_t aside_ns, aside_max_ns; /* namespaces were locked aside: in all, at most */
     _Atomic bool last_sync_ok;
     _Atomic int asking;             /* namespaces that wait for an answer of the store */
     _Atomic int64_t recovered_left; /* namespaces with batches of earlier incarnations */

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "ops/apply.h"
 #include "ops/mem.h"
@@ -75,13 +76,34 @@ void namespace_lock(struct namespace *ns)
         touch(ns);
 }
 
+static int64_t monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 void namespace_lock_aside(struct namespace *ns)
 {
     pthread_mutex_lock(&ns->lock);
+    ns->aside_since = monotonic_ns();
+}
+
+static void count_aside(struct namespace *ns)
+{
+    int64_t took = monotonic_ns() - ns->aside_since;
+    int64_t longest = atomic_load_explicit(&ns->owner->aside_max_ns, memory_order_relaxed);
+    ns->aside_since = 0;
+    atomic_fetch_add_explicit(&ns->owner->aside_ns, took, memory_order_relaxed);
+    while (took > longest &&
+           !atomic_compare_exchange_weak(&ns->owner->aside_max_ns, &longest, took))
+        continue;
 }
 
 void namespace_unlock(struct namespace *ns)
 {
+    if (ns->aside_since)
+        count_aside(ns);
     pthread_mutex_unlock(&ns->lock);
 }
 

@@ -37,7 +37,8 @@ enum namespace_state {
 /* Everything down to namespace_unlock: call with the lock held unless said otherwise. */
 void namespace_lock(struct namespace *ns); /* any thread; not recursive */
 void namespace_unlock(struct namespace *ns);
-/* The same for housekeeping (expiry cycles, statistics): does not keep an idle namespace loaded. */
+/* The same for what is no command (syncs, expiry cycles, statistics): does not keep an idle
+ * namespace loaded, and its time is counted (persistence_stats). */
 void namespace_lock_aside(struct namespace *ns);
 /* When several are needed: in rising order of namespace_order, which never changes. No lock. */
 uint64_t namespace_order(const struct namespace *ns);

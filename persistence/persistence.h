@@ -186,6 +186,7 @@ struct persistence_stats {
     bool last_sync_ok;
     int64_t last_sync_ms; /* wall clock of the last good commit; start time before the first */
     int64_t syncs, syncs_failed, folds;
+    int64_t aside_ns, aside_max_ns; /* namespace_lock_aside: how long in all, and at most */
     int64_t pending_ops, pending_bytes; /* inverses included */
     int64_t oldest_pending_ms;          /* age of the oldest op that is not durable; 0 none */
     bool loading;                       /* the store has not been reached since the start */
@@ -200,6 +201,7 @@ struct persistence_stats {
     struct store_lock_counts lock;
 };
 void persistence_stats(struct persistence *p, struct persistence_stats *out);
+void persistence_reset_peaks(struct persistence *p); /* aside_max_ns */
 
 /* Without a server: prints the state of a namespace as one JSON document to fd, and changes nothing
  * in the store; takes one back (refuses when the namespace is there already). Errors as sentences.

@@ -303,6 +303,8 @@ void persistence_stats(struct persistence *p, struct persistence_stats *out)
         .syncs = atomic_load(&p->syncs),
         .syncs_failed = atomic_load(&p->syncs_failed),
         .folds = atomic_load(&p->folds),
+        .aside_ns = atomic_load(&p->aside_ns),
+        .aside_max_ns = atomic_load(&p->aside_max_ns),
     };
     sum_pending(p, out);
     if (p->journal)
@@ -318,6 +320,11 @@ void persistence_stats(struct persistence *p, struct persistence_stats *out)
     out->locks = p->store && store_lock_count(p->store, &out->lock);
     out->remote = p->store && store_s3_stats(p->store, &out->s3);
     snprintf(out->replica, sizeof(out->replica), "%s", p->incarnation);
+}
+
+void persistence_reset_peaks(struct persistence *p)
+{
+    atomic_store(&p->aside_max_ns, 0);
 }
 
 /* --- export --- */

@@ -54,6 +54,7 @@ static void resetstat_command(struct exec *x)
 {
     stats_reset();
     lazyfree_reset();
+    persistence_reset_peaks(server.persistence);
     resp_write_ok(x->out);
 }
 

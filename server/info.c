@@ -357,6 +357,8 @@ static void print_cairn(struct exec *x, struct text *out)
     line(out, "syncs", stats.syncs);
     line(out, "syncs_failed", stats.syncs_failed);
     line(out, "folds", stats.folds);
+    line(out, "background_lock_usec", stats.aside_ns / 1000);
+    line(out, "background_lock_max_usec", stats.aside_max_ns / 1000);
     line(out, "arrived_ops", stats_sum(STAT_ARRIVED_OPS));
     line(out, "changed_answers", stats_sum(STAT_CHANGED_ANSWERS));
     line(out, "store_puts", stats.store_puts);

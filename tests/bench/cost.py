@@ -13,9 +13,10 @@
 
 Each cell sets its keys and says CAIRN SYNC, over and over; there are no other syncs. Bytes and requests are the
 server's own counts of what went to and came from the store, folds and all: the mean over the cell, and the median
-sync. Processor time is that of the threads that sync and fold. The slowest reply is that of a steady client that
+sync. Processor time is that of the threads that sync and fold; lock time is how long a sync held the namespace, that
+is, kept commands waiting, with the longest of the cell. The slowest reply is that of a steady client that
 GETs from the same namespace: first while the keys of the cell are only read, without syncs, then with them; and at the
-same time that of a second steady client, which asks the bare responder: what it waits for is the machine's doing, not
+same time that of a second such client, which asks the bare responder: what it waits for is the machine's doing, not
 cairn's. Whoever changes the keys has a lower priority than all of these, as if it were elsewhere. Prints Markdown.
 """
 import os
@@ -66,10 +67,11 @@ class Client:
         return self.reply()
 
     def counts(self):
-        """(bytes out, bytes in, requests, folds)"""
+        """(bytes out, bytes in, requests, folds, ms and longest ms that something else than commands held the lock)"""
         lines = dict(line.split(":", 1) for line in self.ask(("INFO", "cairn")).decode().split("\r\n") if ":" in line)
         requests = sum(int(lines[name]) for name in ("store_puts", "store_gets", "store_lists", "store_removes"))
-        return int(lines["store_bytes_out"]), int(lines["store_bytes_in"]), requests, int(lines["folds"])
+        return (int(lines["store_bytes_out"]), int(lines["store_bytes_in"]), requests, int(lines["folds"]),
+                int(lines["background_lock_usec"]) / 1000, int(lines["background_lock_max_usec"]) / 1000)
 
 
 class Server(bench.Server):
@@ -108,7 +110,7 @@ def settle(client):
     last, quiet = None, 0
     while quiet < 5:
         time.sleep(0.1)
-        now = client.counts()
+        now = client.counts()[:4]
         quiet = quiet + 1 if now == last else 0
         last = now
 
@@ -176,6 +178,7 @@ class Cell:
 
     def run(self):
         self.noise = without_syncs(self.server, self.responder, self.size, self.changes)
+        self.server.client.ask(("CONFIG", "RESETSTAT"))
         self.first = self.server.client.counts()
         self.follower_first = self.follower.client.counts() if self.follower else None
         background = self.server.background_seconds()
@@ -202,6 +205,7 @@ class Cell:
         cells = [f"{self.size:,}", f"{self.changes:,}", f"{self.syncs:,}", str(self.last[3] - self.first[3]),
                  kib(self.per_sync(self.first, self.last, self.deltas, 0)), kib(self.per_sync(self.first, self.last, self.deltas, 1)),
                  f"{(counts[1][2] - counts[0][2]) / self.syncs:.2f}", f"{self.used * 1000:.2f}",
+                 f"{(counts[1][4] - counts[0][4]) / self.syncs:.3f}", f"{counts[1][5]:.2f}",
                  "{:.1f} | {:.1f}".format(*self.noise), "{:.1f} | {:.1f}".format(*self.slowest)]
         if self.follower:
             last = self.reads[-1]
@@ -211,7 +215,7 @@ class Cell:
 
 
 HEAD = ["keys", "changed", "syncs", "folds", "KiB written, mean", "median", "KiB read, mean", "median", "requests",
-        "processor ms", "slowest reply ms, no syncs", "responder", "with syncs", "responder"]
+        "processor ms", "lock ms", "longest", "slowest reply ms, no syncs", "responder", "with syncs", "responder"]
 FOLLOWER = ["follower: KiB read, mean", "median", "requests", "processor ms"]
 
 

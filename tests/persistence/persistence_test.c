@@ -544,6 +544,32 @@ static void objects_that_no_head_names_go_after_the_history(void **state)
     bench_close(&bench);
 }
 
+static void time_under_the_lock_aside_is_counted_and_that_of_commands_is_not(void **state)
+{
+    struct bench bench = {.options = bench_options(*state)};
+    bench.options.sync_interval_ms = 0;
+    bench_start(&bench);
+    struct namespace *ns = load(&bench, "one");
+    struct persistence_stats before, after;
+    persistence_reset_peaks(bench.p);
+    persistence_stats(bench.p, &before);
+    namespace_lock(ns);
+    usleep(50000);
+    namespace_unlock(ns);
+    persistence_stats(bench.p, &after);
+    assert_true(after.aside_ns - before.aside_ns < 50000000);
+    namespace_lock_aside(ns);
+    usleep(50000);
+    namespace_unlock(ns);
+    persistence_stats(bench.p, &after);
+    assert_true(after.aside_ns - before.aside_ns >= 50000000);
+    assert_true(after.aside_max_ns >= 50000000);
+    persistence_reset_peaks(bench.p);
+    persistence_stats(bench.p, &after);
+    assert_true(after.aside_max_ns < 50000000);
+    bench_close(&bench);
+}
+
 static void an_idle_namespace_leaves_memory_and_comes_back(void **state)
 {
     struct bench bench = {.options = bench_options(*state)};
@@ -744,6 +770,7 @@ int main(void)
         T(the_interval_commits_again_and_again),
         T(a_large_namespace_folds_while_writes_go_on),
         T(objects_that_no_head_names_go_after_the_history),
+        T(time_under_the_lock_aside_is_counted_and_that_of_commands_is_not),
         T(an_idle_namespace_leaves_memory_and_comes_back),
         T(waits_are_answered_at_their_level),
         T(reload_gives_the_same),
