@@ -41,6 +41,15 @@ static void take_away(struct store *store, const char *key)
     store_request_release(&request);
 }
 
+static void take_away_all(struct store *store)
+{
+    struct store_request list = {.verb = STORE_LIST, .key = "test/"};
+    assert_int_equal(store_wait(store, &list), STORE_OK);
+    for (size_t i = 0; i < list.item_count; i++)
+        take_away(store, list.items[i].key);
+    store_request_release(&list);
+}
+
 static void put_head(struct store *store, const struct head *head)
 {
     struct text body = {0};
@@ -259,6 +268,8 @@ static void only_what_the_head_names_no_more_is_superseded(void **state)
     assert_true(loader_superseded(&objects));
     /* No head at all is no newer head. */
     take_away(s.plain, "test.json");
+    assert_false(loader_superseded(&objects));
+    take_away_all(s.plain);
     assert_false(loader_superseded(&objects));
     text_release(&body);
     text_release(&error);

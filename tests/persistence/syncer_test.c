@@ -417,6 +417,50 @@ static void a_fold_that_misses_what_the_head_names_says_so(void **state)
     remove_directory(dir);
 }
 
+/* All objects of the namespace, out of the way and back. */
+static void move_objects(const char *store, bool away)
+{
+    char from[400], to[400];
+    snprintf(from, sizeof(from), "%s/%s", store, away ? "one" : "aside");
+    snprintf(to, sizeof(to), "%s/%s", store, away ? "aside" : "one");
+    assert_int_equal(rename(from, to), 0);
+}
+
+static void what_others_wrote_and_is_lost_is_named_until_it_is_back(void **state)
+{
+    char dir[300], other_dir[300], why[600], big[3001];
+    struct bench other = {.options = shared_options(*state, "other", other_dir)};
+    struct bench bench = {.options = shared_options(*state, "own", dir)};
+    memset(big, 'x', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    other.options.sync_interval_ms = bench.options.sync_interval_ms = 0;
+    other.options.inline_limit = 1000;
+    bench_start(&other);
+    bench_start(&bench);
+    set_shared(&other, "one", "before");
+    assert_key(&bench, "one", "k", "before");
+    set_shared(&other, "one", big);
+    move_objects(*state, true);
+    assert_int_equal(sync_now(&bench, "one", NULL), PERSISTENCE_UNWRITABLE);
+    persistence_trouble(bench.p, why, sizeof(why));
+    assert_non_null(strstr(why, "one/segment-"));
+    assert_non_null(strstr(why, ", which one.json names, is missing"));
+    assert_key(&bench, "one", "k", "before");
+    assert_false(persistence_writable(bench.p));
+    move_objects(*state, false);
+    for (int i = 0; i < 10000 && !persistence_writable(bench.p); i++)
+        usleep(1000);
+    assert_true(persistence_writable(bench.p));
+    assert_int_equal(sync_now(&bench, "one", NULL), PERSISTENCE_OK);
+    char present[4000];
+    assert_true(get_key(&bench, "one", "k", present, sizeof(present)));
+    assert_string_equal(present, big);
+    bench_close(&bench);
+    bench_close(&other);
+    remove_directory(dir);
+    remove_directory(other_dir);
+}
+
 static void a_fold_that_takes_long_tells_so(void **state)
 {
     char dir[300];
@@ -483,6 +527,7 @@ int main(void)
         T(a_fold_that_another_overtakes_says_nothing),
         T(a_fold_that_misses_what_the_head_names_says_so),
         T(a_fold_that_takes_long_tells_so),
+        T(what_others_wrote_and_is_lost_is_named_until_it_is_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
