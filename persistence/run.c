@@ -240,9 +240,10 @@ static void take_commit(struct making *making, const struct commit *commit)
     text_append_string(&making->body, commit->position == run->from + 1 ? "\n" : ",\n");
     text_append_slice(&making->body, text_slice(&commit->text));
     if (commit->segment[0]) {
-        run->segments =
-            mem_realloc(run->segments, (run->segment_count + 1) * sizeof(*run->segments));
-        memcpy(run->segments[run->segment_count++], commit->segment, COMMIT_OBJECT_SIZE);
+        size_t n = run->segment_count++;
+        if ((n & (n - 1)) == 0)
+            run->segments = mem_realloc(run->segments, (n ? 2 * n : 1) * sizeof(*run->segments));
+        memcpy(run->segments[n], commit->segment, COMMIT_OBJECT_SIZE);
         run->segment_bytes += commit->bytes;
     }
 }

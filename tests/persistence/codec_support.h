@@ -35,8 +35,10 @@ static inline struct object *objects_find(struct objects *objects, const char *n
 
 static inline void objects_put(struct objects *objects, const char *name, struct slice body)
 {
-    objects->list = mem_realloc(objects->list, (objects->count + 1) * sizeof(*objects->list));
-    struct object *object = &objects->list[objects->count++];
+    size_t n = objects->count++;
+    if ((n & (n - 1)) == 0)
+        objects->list = mem_realloc(objects->list, (n ? 2 * n : 1) * sizeof(*objects->list));
+    struct object *object = &objects->list[n];
     *object = (struct object){0};
     snprintf(object->name, sizeof(object->name), "%s", name);
     text_append_slice(&object->body, body);
