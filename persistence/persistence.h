@@ -186,7 +186,7 @@ struct persistence_stats {
     bool last_sync_ok;
     int64_t last_sync_ms; /* wall clock of the last good commit; start time before the first */
     int64_t syncs, syncs_failed, folds;
-    int64_t aside_ns, aside_max_ns; /* namespace_lock_aside: how long in all, and at most */
+    int64_t aside_ns, aside_max_ns;     /* namespace_lock_aside: how long in all, and at most */
     int64_t pending_ops, pending_bytes; /* inverses included */
     int64_t oldest_pending_ms;          /* age of the oldest op that is not durable; 0 none */
     bool loading;                       /* the store has not been reached since the start */
