@@ -110,7 +110,7 @@ BREAKS = [
     ("what the journal has of one namespace goes to another", RECOVERY,
      "        if (slice_equal(slice_of(recovery->items[i].namespace), name))", "        if (name.data)"),
     ("an object is removed though the head names it", TIDY,
-     "    if (head_names(head, object)) {", "    if (made == 0 && head_names(head, object)) {"),
+     "    if (head_objects_have(&tidy->named, object)) {", "    if (made == 0 && head_objects_have(&tidy->named, object)) {"),
     ("an orphan is removed though its upload is young", TIDY,
      "    if (!stray->ours && now - made < rules->orphan_age)", "    if (!stray->ours && now < made)"),
     ("an object counts as dropped from when a fold was offered", TIDY,
