@@ -8,8 +8,9 @@
 
 For cairn (with a directory store) and redis-server: the idle server; saving, while a tenth of the keys change;
 a key space that grows to twice its size; expiry of as many keys at once; a drop of a database of as many; for
-cairn also loading such a namespace beside the one in use. The bare responder shows the machine's own noise.
-Servers are not pinned here, since background threads are part of what is measured.
+cairn also loading such a namespace beside the one in use. At the same time a second such client asks the bare
+responder: the last two columns are what the machine makes any server's client wait. Servers are not pinned here, since
+background threads are part of what is measured; who loads keys has a lower priority, as if it were elsewhere.
 """
 import os
 import subprocess
@@ -21,29 +22,41 @@ import bench
 PHASE_SECONDS = int(os.environ.get("PHASE_SECONDS", "3" if bench.QUICK else "10"))
 RATE = int(os.environ.get("RATE", "2000"))
 STALL = os.path.join(bench.BUILD, "bench", "stall")
+LOADER_NICE = 10
 
 
-def measure(server, report, name, work=None):
-    """One phase: the steady client, and beside it the work, begun half a second later."""
-    failures = []
+class Stalls:
+    """The report, and the responder that is measured beside each server."""
 
-    def run():
-        try:
-            work()
-        except (OSError, subprocess.SubprocessError, SystemExit) as error:
-            failures.append(str(error))
+    def __init__(self, report):
+        self.report, self.responder = report, bench.Server("responder")
 
-    client = subprocess.Popen([STALL, str(server.port), str(PHASE_SECONDS), str(RATE), str(bench.KEYS)],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    timer = threading.Timer(0.5, run) if work else None
-    if timer:
-        timer.start()
-    said = client.communicate(timeout=PHASE_SECONDS * 10 + 60)[0].decode().split()
-    if timer:
-        timer.join()
-    if client.returncode or failures:
-        sys.exit(f"{server.kind}, {name}: {' '.join(said)} {' '.join(failures)}")
-    report.line(f"{server.kind:<10}{name:<38}" + "".join(f"{int(part):>9}" for part in said[:5]))
+    def clients(self, server):
+        return [subprocess.Popen([STALL, str(port), str(PHASE_SECONDS), str(RATE), str(bench.KEYS)],
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for port in (server.port, self.responder.port)]
+
+    def measure(self, server, name, work=None):
+        """One phase: the steady clients, and beside them the work, begun half a second later."""
+        failures = []
+
+        def run():
+            os.setpriority(os.PRIO_PROCESS, 0, LOADER_NICE)     # of this thread, and of what it starts
+            try:
+                work()
+            except (OSError, subprocess.SubprocessError, SystemExit) as error:
+                failures.append(str(error))
+
+        clients = self.clients(server)
+        timer = threading.Timer(0.5, run) if work else None
+        if timer:
+            timer.start()
+        said = [client.communicate(timeout=PHASE_SECONDS * 10 + 60)[0].decode().split() for client in clients]
+        if timer:
+            timer.join()
+        if any(client.returncode for client in clients) or failures:
+            sys.exit(f"{server.kind}, {name}: {said} {' '.join(failures)}")
+        self.report.line(f"{server.kind:<10}{name:<38}" + "".join(f"{int(part):>9}" for part in said[0][:5])
+                         + " |" + "".join(f"{int(part):>9}" for part in said[1][3:5]))
 
 
 def in_database(number, commands):
@@ -57,7 +70,7 @@ def load(server, name, commands):
     os.unlink(path)
 
 
-def phases(server, report):
+def phases(server, stalls):
     n, value = bench.KEYS, bench.value(16)
     strings = lambda prefix: (("SET", f"{prefix}{i:012}", value) for i in range(n))
     load(server, "stall", strings("bench:s:"))
@@ -70,23 +83,23 @@ def phases(server, report):
         server.load(changes)
         server.call(*(["CAIRN", "SYNC"] if server.kind == "cairn" and not bench.SERVER_IS_REDIS else ["BGSAVE"]))
 
-    measure(server, report, "idle")
-    measure(server, report, "changing a tenth, and saving", save)
-    measure(server, report, "growing to twice its keys", lambda: server.load(growth))
-    measure(server, report, "expiry of as many in another database", lambda: server.load(doomed))
-    measure(server, report, "FLUSHDB ASYNC of another database", lambda: server.call("-n", "1", "FLUSHDB", "ASYNC"))
+    stalls.measure(server, "idle")
+    stalls.measure(server, "changing a tenth, and saving", save)
+    stalls.measure(server, "growing to twice its keys", lambda: server.load(growth))
+    stalls.measure(server, "expiry of as many in another database", lambda: server.load(doomed))
+    stalls.measure(server, "FLUSHDB ASYNC of another database", lambda: server.call("-n", "1", "FLUSHDB", "ASYNC"))
     for path in (changes, growth, doomed):
         os.unlink(path)
 
 
-def loading(report):
+def loading(stalls):
     """A namespace of as many keys is loaded from the store at its first use, beside another in use."""
     server = bench.Server("cairn", "everysec")
     value = bench.value(16)
     load(server, "stall", in_database(1, (("SET", f"other:s:{i:012}", value) for i in range(bench.KEYS))))
     server.restart()
     load(server, "stall", (("SET", f"bench:s:{i:012}", value) for i in range(1000)))
-    measure(server, report, "loading another namespace", lambda: server.call("-n", "1", "DBSIZE"))
+    stalls.measure(server, "loading another namespace", lambda: server.call("-n", "1", "DBSIZE"))
     server.stop()
 
 
@@ -99,16 +112,15 @@ def main():
     report = bench.Report(os.path.join(bench.BUILD, "bench", "stalls.txt"))
     bench.heading(report)
     report.line(f"A client of {RATE} requests a second over {bench.KEYS:,} keys, {PHASE_SECONDS} s a phase; microseconds")
-    report.line(f"{'':<48}{'p50':>9}{'p99':>9}{'p99.9':>9}{'p99.99':>9}{'max':>9}")
-    responder = bench.Server("responder")
-    measure(responder, report, "the machine's own noise")
-    responder.stop()
+    report.line(f"{'':<48}{'p50':>9}{'p99':>9}{'p99.9':>9}{'p99.99':>9}{'max':>9} | responder: p99.99, max")
+    stalls = Stalls(report)
     for kind in ("redis", "cairn"):
         server = bench.Server(kind, "everysec")
-        phases(server, report)
+        phases(server, stalls)
         server.stop()
     if not bench.SERVER_IS_REDIS:
-        loading(report)
+        loading(stalls)
+    stalls.responder.stop()
     return 0
 
 
