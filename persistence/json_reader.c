@@ -552,36 +552,58 @@ static inline bool expect(struct json_reader *reader, enum json_kind kind, const
     return fail_at(reader, reader->cursor, "expected %s", what);
 }
 
+/* Does the next value begin with `first`? The kinds that commits and chunks are made of are told
+ * so, and taken without asking for more; expect() finds the words for what is something else. */
+static inline bool at_value(struct json_reader *reader, char first)
+{
+    if (reader->failed)
+        return false;
+    assert(reader->state == JSON_AT_VALUE);
+    if (skip_space(reader) != first)
+        return false;
+    reader->token = reader->cursor;
+    return true;
+}
+
 bool json_expect_object(struct json_reader *reader)
 {
     struct json_event event;
-    return expect(reader, JSON_KIND_OBJECT_BEGIN, "an object", &event);
+    return at_value(reader, '{') ? open_level(reader, true)
+                                 : expect(reader, JSON_KIND_OBJECT_BEGIN, "an object", &event);
 }
 
 bool json_expect_array(struct json_reader *reader)
 {
     struct json_event event;
-    return expect(reader, JSON_KIND_ARRAY_BEGIN, "an array", &event);
+    return at_value(reader, '[') ? open_level(reader, false)
+                                 : expect(reader, JSON_KIND_ARRAY_BEGIN, "an array", &event);
+}
+
+/* The value, at which at_value() saw a quote. */
+static inline bool take_string(struct json_reader *reader, struct slice *ret_string)
+{
+    if (!read_string(reader, true, ret_string))
+        return false;
+    after_value(reader);
+    return true;
 }
 
 bool json_expect_string(struct json_reader *reader, struct slice *ret_string)
 {
     struct json_event event;
-    if (!expect(reader, JSON_KIND_STRING, "a string", &event))
-        return false;
-    *ret_string = event.text;
-    return true;
+    return at_value(reader, '"') ? take_string(reader, ret_string)
+                                 : expect(reader, JSON_KIND_STRING, "a string", &event);
 }
 
 bool json_expect_int64(struct json_reader *reader, int64_t *ret_number)
 {
     struct json_event event;
-    if (json_peek(reader) == JSON_KIND_STRING) {
-        if (!read_value(reader, true, &event))
+    struct slice string;
+    if (at_value(reader, '"')) {
+        if (!take_string(reader, &string))
             return false;
-        if (!text_parse_int64(event.text, ret_number))
-            return json_reader_fail(reader, "expected an integer");
-        return true;
+        return text_parse_int64(string, ret_number) ||
+               json_reader_fail(reader, "expected an integer");
     }
     if (!expect(reader, JSON_KIND_NUMBER, "an integer", &event))
         return false;
@@ -615,37 +637,18 @@ bool json_expect_end(struct json_reader *reader)
     return read_end(reader);
 }
 
-/* The strings of a commit or a chunk pass here: no more is asked than what a string needs. */
-static inline bool read_bytes(struct json_reader *reader, struct slice *ret_bytes)
-{
-    struct slice string;
-    if (!read_string(reader, true, &string))
-        return false;
-    after_value(reader);
-    return untag(reader, string, ret_bytes);
-}
-
-/* Does a string come next? */
-static inline bool at_string(struct json_reader *reader)
-{
-    if (reader->failed)
-        return false;
-    assert(reader->state == JSON_AT_VALUE);
-    return skip_space(reader) == '"';
-}
-
 bool json_read_bytes(struct json_reader *reader, struct slice *ret_bytes)
 {
-    struct json_event event;
-    return at_string(reader) ? read_bytes(reader, ret_bytes)
-                             : expect(reader, JSON_KIND_STRING, "a string", &event);
+    struct slice string;
+    return json_expect_string(reader, &string) && untag(reader, string, ret_bytes);
 }
 
 bool json_read_scalar(struct json_reader *reader, struct slice *ret_bytes)
 {
     struct json_event event;
-    if (at_string(reader))
-        return read_bytes(reader, ret_bytes);
+    struct slice string;
+    if (at_value(reader, '"'))
+        return take_string(reader, &string) && untag(reader, string, ret_bytes);
     if (!expect(reader, JSON_KIND_NUMBER, "a string or an integer", &event))
         return false;
     if (!event.is_integer)

@@ -63,6 +63,7 @@ static void parts(struct slice input)
     struct chunk_ref ref = {.object = "c", .bytes = input.len, .count = 1};
     struct keyspace *ks[3] = {keyspace_create(NULL), keyspace_create(NULL), keyspace_create(NULL)};
     struct text error = {0};
+    struct commit_reader reader;
     struct slice ops;
     int64_t clock = 0;
     commit.bytes = input.len;
@@ -73,6 +74,10 @@ static void parts(struct slice input)
     chunk_load(&ref, input, insert, ks[2], &error);
     if (segment_find(input, slice_of("git"), &commit, &ops, &error))
         commit_replay(ks[0], ops, 5, &clock, &error);
+    if (commit_reader_init_segment(&reader, input, slice_of("git"), &commit, &error)) {
+        commit_replay_reader(ks[0], &reader, &clock, &error);
+        commit_reader_release(&reader);
+    }
     for (unsigned i = 0; i < 3; i++)
         keyspace_destroy(ks[i]);
     text_release(&error);

@@ -119,6 +119,8 @@ static void what_is_no_op_is_refused(void **state)
         "{\"op\":\"ScalarSet\",\"key\":\"k\",\"value\":1,\"condition\":\"no\"}",
         "{\"op\":\"ScalarSet\",\"key\":\"k\",\"value\":1,\"expires\":-2}",
         "{\"op\":\"MapSet\",\"key\":\"k\",\"pairs\":[1,2,3]}",
+        "{\"op\":\"MapSet\",\"key\":\"k\",\"pairs\":[1,}",
+        "{\"op\":\"MapSet\",\"key\":\"k\",\"pairs\":[1,2,\"condition\":\"nx\"}",
         "{\"op\":\"ListPop\",\"key\":\"k\",\"side\":\"up\",\"count\":1}",
         "{\"op\":\"KeyPut\",\"key\":\"k\",\"value\":{\"set\":[]}}",
         "{\"op\":\"KeyPut\",\"key\":\"k\",\"value\":{\"string\":1,\"expires\":5}}",
