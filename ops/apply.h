@@ -65,12 +65,13 @@ struct inverse;
 void apply(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo);
 
 /*
- * The caller's memory for an inverse, aligned as for pointers, which must last as long as that. An
- * inverse that does not fit is an allocation of its own. All zero: none.
+ * The caller's memory for an inverse, aligned as for pointers, and the op's key: both must last as
+ * long as that. An inverse that does not fit is an allocation of its own. All zero: none.
  */
 struct inverse_room {
     void *at;
     size_t size;
+    struct slice key;
 };
 void apply_with_room(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo,
                      struct inverse_room room);
@@ -83,5 +84,7 @@ struct entry *inverse_take(struct inverse *undo);
 size_t inverse_memory(const struct inverse *undo);
 /* How much of its room it takes; 0: it is an allocation, or NULL. */
 size_t inverse_inside(const struct inverse *undo);
+/* It holds more than its room, hence must be destroyed or undone. */
+bool inverse_owns(const struct inverse *undo);
 
 #endif

@@ -16,8 +16,10 @@
 struct inverse *inverse_create(struct inverse_room room, enum inverse_kind kind, struct slice key,
                                uint64_t hash, size_t items, size_t bytes)
 {
-    size_t size = sizeof(struct inverse) + items * sizeof(struct inverse_item) + key.len + bytes;
+    size_t size = sizeof(struct inverse) + items * sizeof(struct inverse_item) + bytes;
     bool inside = size <= room.size;
+    if (!inside)
+        size += key.len;
     struct inverse *undo = inside ? room.at : mem_alloc(size);
     struct inverse_item *list = (struct inverse_item *)(undo + 1);
     memset(undo, 0, sizeof(*undo));
@@ -26,7 +28,7 @@ struct inverse *inverse_create(struct inverse_room room, enum inverse_kind kind,
     undo->hash = hash;
     undo->size = size;
     undo->tail = (char *)(list + items);
-    undo->key = inverse_keep(undo, key);
+    undo->key = inside ? room.key : inverse_keep(undo, key);
     if (items)
         undo->items.list = list;
     return undo;
@@ -235,6 +237,13 @@ static size_t entry_size(const struct entry *entry)
 size_t inverse_inside(const struct inverse *undo)
 {
     return undo && undo->inside ? undo->size : 0;
+}
+
+bool inverse_owns(const struct inverse *undo)
+{
+    return undo && (!undo->inside || undo->shell || undo->kind == INVERSE_RESTORE ||
+                    undo->kind == INVERSE_LIST_CUT || undo->kind == INVERSE_LIST_REMOVED ||
+                    undo->kind == INVERSE_NAMESPACE);
 }
 
 size_t inverse_memory(const struct inverse *undo)

@@ -470,3 +470,13 @@ size_t op_binary_skip(struct slice bytes, enum op_kind *kind, struct slice *key)
         *key = op.key;
     return (size_t)(in.at - bytes.data);
 }
+
+struct slice op_binary_key(struct slice op)
+{
+    struct input in = {op.data + 1, op.data + op.len, NULL};
+    struct slice key = {0};
+    int64_t time;
+    bool whole = take_int(&in, &time) && take_bytes(&in, &key);
+    assert(whole);
+    return key;
+}

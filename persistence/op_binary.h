@@ -35,6 +35,9 @@ size_t op_binary_decode(struct slice bytes, struct op_scratch *scratch, struct o
 /* The same without building anything; kind and key may be NULL. */
 size_t op_binary_skip(struct slice bytes, enum op_kind *kind, struct slice *key);
 
+/* The key of an encoded op, within its bytes. */
+struct slice op_binary_key(struct slice op);
+
 /* Destroys the value of a decoded KeyPut that apply did not take; nothing for other ops. */
 void op_release(struct op *op);
 

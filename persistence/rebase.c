@@ -33,8 +33,9 @@ struct origin {
 /* A key whose pending ops are lifted; until the round ends. */
 struct lifted {
     struct lifted *next;
-    struct held *first; /* of those still pending, linked by `newer` */
-    bool touched;       /* others have changed the key in this round */
+    bool touched; /* others have changed the key in this round */
+    size_t count, cap;
+    struct held **list; /* those still pending, from the newest to the oldest */
 };
 
 struct rebase_garbage {
@@ -48,7 +49,7 @@ struct rebase {
     struct rebase_hooks hooks;
     int64_t clock; /* committed */
     struct held_queue queue;
-    size_t clears, timed, memory;
+    size_t clears, timed, memory; /* as in struct held */
     /* A round of commits, which rebase_finish ends. */
     struct lifted *lifted;
     bool all_lifted, all_touched;
@@ -109,6 +110,12 @@ static void discard(struct rebase *r, struct inverse *undo, struct held_chunk *c
     r->garbage_last = garbage;
 }
 
+static void destroy_lifted(struct lifted *lifted)
+{
+    mem_free(lifted->list);
+    mem_free(lifted);
+}
+
 void rebase_destroy(struct rebase *r)
 {
     if (!r)
@@ -117,7 +124,7 @@ void rebase_destroy(struct rebase *r)
     held_queue_release(&r->queue);
     while (r->lifted) {
         struct lifted *next = r->lifted->next;
-        mem_free(r->lifted);
+        destroy_lifted(r->lifted);
         r->lifted = next;
     }
     while (r->origins) {
@@ -304,6 +311,11 @@ static struct run run_op(struct rebase *r, struct op *op, struct outcome *out,
     return run;
 }
 
+static uint32_t sixteens(size_t bytes)
+{
+    return bytes / 16 < UINT32_MAX ? (uint32_t)(bytes / 16) : UINT32_MAX;
+}
+
 /* The op now has this inverse and this dependence on time. */
 static void held_ran(struct rebase *r, struct held *held, const struct run *run, int64_t time)
 {
@@ -312,7 +324,9 @@ static void held_ran(struct rebase *r, struct held *held, const struct run *run,
     held->undo = run->undo;
     held->timed = run->timed;
     held->ran_at = time;
-    held->memory = sizeof(*held) + held->len + held->detail_len + inverse_memory(run->undo);
+    held->owns = inverse_owns(run->undo);
+    held->memory =
+        sixteens(sizeof(*held) + held->len + held->detail_len + inverse_memory(run->undo));
     r->memory += held->memory;
     r->timed += held->timed;
 }
@@ -348,8 +362,9 @@ static void drop_first(struct rebase *r)
     r->timed -= held->timed;
     r->clears -= !held->hash;
     if (held->lifted) {
-        assert(held->lifted->first == held);
-        held->lifted->first = held->newer;
+        struct lifted *lifted = held->lifted;
+        struct held *oldest = lifted->list[--lifted->count];
+        assert(oldest == held);
     }
     discard(r, NULL, held_queue_drop(&r->queue));
 }
@@ -361,7 +376,7 @@ static void keep(struct rebase *r, const struct op *op, struct slice encoded, co
     uint64_t hash = op->kind == OP_NAMESPACE_CLEAR ? 0 : op->hash;
     struct held *held = held_queue_add(&r->queue, encoded, hash, run->undo, run->answer.detail);
     held->told = run->digest;
-    held->status = (uint8_t)run->answer.status;
+    held->status = run->answer.status;
     held->answer = run->answer.number;
     held->whole = run->answer.whole;
     held->created = out->created;
@@ -371,6 +386,11 @@ static void keep(struct rebase *r, const struct op *op, struct slice encoded, co
     held->time = op->time;
     r->clears += !hash;
     held_ran(r, held, run, op->time);
+}
+
+static struct inverse_room room_for(struct rebase *r, struct slice encoded)
+{
+    return held_queue_room(&r->queue, encoded, op_binary_key(encoded));
 }
 
 /* Before it runs: apply takes a KeyPut's value. */
@@ -388,7 +408,7 @@ bool rebase_run_encoded(struct rebase *r, struct op *op, struct slice encoded, s
 {
     assert(op->time >= rebase_clock(r));
     held_queue_prefetch(&r->queue, op->hash);
-    struct run run = run_op(r, op, out, held_queue_room(&r->queue, encoded.len));
+    struct run run = run_op(r, op, out, room_for(r, encoded));
     assert(out->changed || !run.undo);
     if (out->changed)
         keep(r, op, encoded, &run, out);
@@ -406,7 +426,7 @@ bool rebase_run(struct rebase *r, struct op *op, struct outcome *out)
 void rebase_run_recorded(struct rebase *r, struct op *op, struct outcome *out)
 {
     struct slice encoded = encode(r, op);
-    struct run run = run_op(r, op, out, held_queue_room(&r->queue, encoded.len));
+    struct run run = run_op(r, op, out, room_for(r, encoded));
     keep(r, op, encoded, &run, out);
 }
 
@@ -439,6 +459,15 @@ static void lift_all(struct rebase *r)
     r->all_lifted = true;
 }
 
+static void lifted_add(struct lifted *lifted, struct held *held)
+{
+    if (lifted->count == lifted->cap) {
+        lifted->cap = lifted->cap ? 2 * lifted->cap : 4;
+        lifted->list = mem_realloc(lifted->list, lifted->cap * sizeof(held));
+    }
+    lifted->list[lifted->count++] = held;
+}
+
 /* NULL: no op is pending on the key, or it is no key. */
 static struct lifted *lift_key(struct rebase *r, uint64_t hash)
 {
@@ -452,8 +481,7 @@ static struct lifted *lift_key(struct rebase *r, uint64_t hash)
         if (!r->all_lifted)
             undo_held(r, held);
         held->lifted = lifted;
-        held->newer = lifted->first;
-        lifted->first = held;
+        lifted_add(lifted, held);
     }
     lifted->next = r->lifted;
     return r->lifted = lifted;
@@ -507,15 +535,15 @@ static void run_again_all(struct rebase *r)
 
 static void run_again_key(struct rebase *r, struct lifted *lifted)
 {
-    for (struct held *held = lifted->first; held; held = held->newer)
-        run_again(r, held);
+    for (size_t i = lifted->count; i-- > 0;)
+        run_again(r, lifted->list[i]);
 }
 
 static void put_down(struct lifted *lifted)
 {
-    for (struct held *held = lifted->first; held; held = held->newer)
-        held->lifted = NULL;
-    mem_free(lifted);
+    for (size_t i = 0; i < lifted->count; i++)
+        lifted->list[i]->lifted = NULL;
+    destroy_lifted(lifted);
 }
 
 /* The committed clock has moved past ops whose effect depends on it. */
@@ -639,7 +667,7 @@ size_t rebase_count(const struct rebase *r)
 
 size_t rebase_memory(const struct rebase *r)
 {
-    return r->memory;
+    return 16 * r->memory;
 }
 
 int64_t rebase_clock(const struct rebase *r)

@@ -13,6 +13,8 @@
 #define ROOM 256
 /* A longer op is given none, and may have a chunk of its own. */
 #define SHORT_MAX ((size_t)2048)
+#define LEN_END   ((size_t)1 << 39)
+_Static_assert(ROOM / 8 < 1 << 6 && HELD_DETAIL_MAX < 1 << 9, "lengths fit their bits");
 /*
  * An index grows while the namespace is locked, hence not without end: with more ops than it is
  * made for, a commit of others walks longer chains, which it may.
@@ -25,6 +27,7 @@ struct held_chunk {
     struct held *first; /* of those that were ever in it: `count`, linked by `next` */
     size_t count;
     size_t left; /* that are still pending */
+    bool owns;   /* so did one that is not pending any more */
     size_t used, cap;
     char bytes[];
 };
@@ -41,7 +44,7 @@ struct slice held_op(const struct held *held)
 
 struct slice held_detail(const struct held *held)
 {
-    return slice_make(held->bytes + align(held->len) + held->inside, held->detail_len);
+    return slice_make(held->bytes + align(held->len) + 8 * held->inside, held->detail_len);
 }
 
 /* --- chunks --- */
@@ -49,8 +52,9 @@ struct slice held_detail(const struct held *held)
 void held_chunk_free(struct held_chunk *chunk)
 {
     struct held *held = chunk->first;
-    for (size_t i = 0; i < chunk->count; i++, held = held->next)
-        inverse_destroy(held->undo);
+    for (size_t i = 0; chunk->owns && i < chunk->count; i++, held = held->next)
+        if (held->owns)
+            inverse_destroy(held->undo);
     mem_free(chunk);
 }
 
@@ -58,6 +62,7 @@ void held_queue_release(struct held_queue *q)
 {
     while (q->chunks) {
         struct held_chunk *next = q->chunks->next;
+        q->chunks->owns = true;
         held_chunk_free(q->chunks);
         q->chunks = next;
     }
@@ -83,15 +88,18 @@ static void add_chunk(struct held_queue *q, size_t need)
     q->tail = chunk;
 }
 
-struct inverse_room held_queue_room(struct held_queue *q, size_t len)
+struct inverse_room held_queue_room(struct held_queue *q, struct slice op, struct slice key)
 {
-    size_t before = sizeof(struct held) + align(len);
+    size_t before = sizeof(struct held) + align(op.len);
     size_t need = before + ROOM + HELD_DETAIL_MAX;
-    if (len > SHORT_MAX)
+    if (op.len > SHORT_MAX)
         return (struct inverse_room){0};
     if (room_left(q) < need)
         add_chunk(q, need);
-    return (struct inverse_room){q->tail->bytes + q->tail->used + before, ROOM};
+    char *at = q->tail->bytes + q->tail->used, *bytes = at + sizeof(struct held);
+    memcpy(bytes, op.data, op.len);
+    return (struct inverse_room){at + before, ROOM,
+                                 slice_make(bytes + (key.data - op.data), key.len)};
 }
 
 /* --- the index --- */
@@ -107,9 +115,14 @@ void held_queue_prefetch(const struct held_queue *q, uint64_t hash)
         __builtin_prefetch(bucket_of(q, hash), 1);
 }
 
-static struct held *follow(const struct held_queue *q, struct held_link link)
+static bool is_pending(const struct held_queue *q, uint64_t place)
 {
-    return q->first && link.place >= q->first->place ? link.held : NULL;
+    return q->first && place >= q->first->place;
+}
+
+static struct held *before(const struct held_queue *q, const struct held *held)
+{
+    return held->gap && is_pending(q, held->place - held->gap) ? held->older : NULL;
 }
 
 static void enter(struct held_queue *q, struct held *held)
@@ -117,7 +130,9 @@ static void enter(struct held_queue *q, struct held *held)
     if (!held->hash)
         return;
     struct held_link *head = bucket_of(q, held->hash);
-    held->older = *head;
+    uint64_t gap = held->place - head->place;
+    held->older = head->held;
+    held->gap = head->held && gap <= UINT32_MAX ? (uint32_t)gap : 0;
     *head = (struct held_link){held, held->place};
 }
 
@@ -130,22 +145,23 @@ static void grow_index(struct held_queue *q)
         enter(q, held);
 }
 
-static struct held *find(const struct held_queue *q, struct held_link link, uint64_t hash)
-{
-    struct held *held = follow(q, link);
-    while (held && held->hash != hash)
-        held = follow(q, held->older);
-    return held;
-}
-
 struct held *held_queue_newest(const struct held_queue *q, uint64_t hash)
 {
-    return q->first && hash ? find(q, *bucket_of(q, hash), hash) : NULL;
+    if (!q->first || !hash)
+        return NULL;
+    const struct held_link *head = bucket_of(q, hash);
+    struct held *held = is_pending(q, head->place) ? head->held : NULL;
+    while (held && held->hash != hash)
+        held = before(q, held);
+    return held;
 }
 
 struct held *held_queue_older(const struct held_queue *q, const struct held *held)
 {
-    return find(q, held->older, held->hash);
+    struct held *older = before(q, held);
+    while (older && older->hash != held->hash)
+        older = before(q, older);
+    return older;
 }
 
 /* --- the order --- */
@@ -171,16 +187,18 @@ struct held *held_queue_add(struct held_queue *q, struct slice op, uint64_t hash
                             struct inverse *undo, struct slice detail)
 {
     size_t inside = align(inverse_inside(undo));
-    assert(detail.len <= HELD_DETAIL_MAX);
+    assert(detail.len <= HELD_DETAIL_MAX && op.len < LEN_END);
     struct held *held = place(q, op.len, inside, detail.len);
     assert(!inside || (char *)undo == held->bytes + align(op.len));
     held->place = ++q->places;
     held->hash = hash;
     held->len = op.len;
     held->undo = undo;
-    held->inside = (uint16_t)inside;
-    held->detail_len = (uint16_t)detail.len;
-    memcpy(held->bytes, op.data, op.len);
+    held->owns = inverse_owns(undo);
+    held->inside = inside / 8;
+    held->detail_len = detail.len;
+    if (!inside)
+        memcpy(held->bytes, op.data, op.len);
     if (detail.len)
         memcpy(held->bytes + align(op.len) + inside, detail.data, detail.len);
     *(q->first ? &q->last->next : &q->first) = held;
@@ -201,6 +219,7 @@ struct held_chunk *held_queue_drop(struct held_queue *q)
         mem_free(chunk);
         chunk = q->chunks;
     }
+    chunk->owns |= q->first->owns;
     q->first = q->first->next;
     q->count--;
     if (--chunk->left)

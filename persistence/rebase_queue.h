@@ -26,31 +26,34 @@ struct held_link {
     uint64_t place;
 };
 
+/* There may be millions: each byte counts, in memory and in time. */
 struct held {
     struct held *next;
-    struct held_link older; /* in the same bucket */
+    struct held *older; /* in the same bucket, */
+    uint32_t gap;       /* so many places before; 0: none */
+    uint32_t memory;    /* in sixteens of bytes */
     uint64_t place;
     uint64_t hash; /* of the key; 0: NamespaceClear */
-    size_t len;
     struct inverse *undo;
-    /* The rest is rebase.c's. */
+    /* The rest, but for the lengths, is rebase.c's. */
     struct lifted *lifted; /* NULL: not lifted, or everything is */
-    struct held *newer;    /* while lifted: the next on this key */
     const struct origin *origin;
     uint64_t number;
     int64_t time;   /* not before that of the op before */
     int64_t ran_at; /* effective */
-    size_t memory;
     /* The answer its client got, and a digest of it. */
     uint64_t told;
     int64_t answer;
-    uint16_t inside; /* bytes behind the op where its first inverse lies */
-    uint16_t detail_len;
-    uint8_t status;
-    bool whole;
-    bool timed;            /* what it does depends on when it runs */
-    bool differs;          /* that its answer changed has been told */
-    bool created, removed; /* when it last ran */
+    uint64_t status : 4;
+    uint64_t whole : 1;
+    uint64_t timed : 1;   /* what it does depends on when it runs */
+    uint64_t differs : 1; /* that its answer changed has been told */
+    uint64_t created : 1; /* when it last ran */
+    uint64_t removed : 1;
+    uint64_t owns : 1;   /* the inverse must be destroyed */
+    uint64_t inside : 6; /* words behind the op where its first inverse lies */
+    uint64_t detail_len : 9;
+    uint64_t len : 39;
     /* op_binary, inverse, the answer's detail */
     char bytes[] __attribute__((aligned(8)));
 };
@@ -70,9 +73,9 @@ struct held_queue {
 /* The pending ops are forgotten, their inverses destroyed. */
 void held_queue_release(struct held_queue *q);
 
-/* Where the inverse of the next op may lie, if that op has `len` bytes. Good until the next call.
+/* Where the inverse of this op may lie if the op is the next to be added. Good until the next call.
  */
-struct inverse_room held_queue_room(struct held_queue *q, size_t len);
+struct inverse_room held_queue_room(struct held_queue *q, struct slice op, struct slice key);
 /*
  * Keeps an op, whose inverse may lie in the room; the detail has no more than HELD_DETAIL_MAX
  * bytes. What is rebase.c's is zero.
@@ -84,7 +87,7 @@ struct held *held_queue_add(struct held_queue *q, struct slice op, uint64_t hash
 /* Takes the first op out. Its memory goes with its chunk: when this was the last op there, that is
  * returned, for held_chunk_free; else NULL. */
 struct held_chunk *held_queue_drop(struct held_queue *q);
-/* Destroys the inverses of all ops that were in it. On any thread. */
+/* Destroys the inverses that must be. On any thread. */
 void held_chunk_free(struct held_chunk *chunk);
 
 /* Fetches the key's place in the index, for an op that is about to run and to be added. */

@@ -172,26 +172,29 @@ static void test_an_inverse_may_lie_in_memory_of_the_caller(void **state)
     struct op_source source = {.random = &r, .keys = 8, .bytes_max = 100, .time = NOW};
     struct keyspace *ks = keyspace_create(NULL), *states[STEPS];
     struct inverse *undos[STEPS];
+    struct op_box *boxes[STEPS];
     void *rooms[STEPS];
     size_t inside = 0;
     (void)state;
     for (size_t i = 0; i < STEPS; i++) {
-        struct op_box *box = op_random(&source);
+        struct op_box *box = boxes[i] = op_random(&source);
         struct outcome out;
         size_t size = random_below(&r, 400);
         rooms[i] = mem_alloc(size);
         states[i] = state_copy(ks);
-        apply_with_room(ks, &box->op, &out, &undos[i], (struct inverse_room){rooms[i], size});
+        apply_with_room(ks, &box->op, &out, &undos[i],
+                        (struct inverse_room){rooms[i], size, box->op.key});
         assert_true(inverse_inside(undos[i]) <= size);
         assert_true(!inverse_inside(undos[i]) || undos[i] == rooms[i]);
+        assert_true(inverse_inside(undos[i]) || inverse_owns(undos[i]) == (undos[i] != NULL));
         inside += inverse_inside(undos[i]) != 0;
-        op_box_destroy(box);
     }
     assert_true(inside > STEPS / 10);
     for (size_t i = STEPS; i-- > 0;) {
         inverse_undo(ks, undos[i]);
         assert_true(state_equal(ks, states[i]));
         keyspace_destroy(states[i]);
+        op_box_destroy(boxes[i]);
         mem_free(rooms[i]);
     }
     keyspace_destroy(ks);

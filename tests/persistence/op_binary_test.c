@@ -90,6 +90,7 @@ static void check_identity(struct random *r, const struct op *op, struct slice b
     assert_int_equal(op_binary_skip(bytes, &kind, &key), bytes.len);
     assert_int_equal(kind, op->kind);
     assert_true(slice_equal(key, op->key));
+    assert_true(slice_equal(op_binary_key(bytes), op->key));
     op_scratch_release(&scratch);
 }
 
