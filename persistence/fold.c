@@ -100,9 +100,7 @@ static void gather_op(struct gathered *ops, const struct op *op)
     struct op_ref *ref = &ops->refs[ops->count++];
     ref->at = op_place(ops->block_count - 1, block->len, is_founder(op));
     text_append_slice(block, text_slice(&ops->encoded));
-    size_t len = op_binary_skip(ref_bytes(ops, ref), NULL, &ref->key);
-    assert(len);
-    (void)len;
+    ref->key = op_binary_key(ref_bytes(ops, ref));
 }
 
 static bool gather_commit(void *ctx, const struct commit *commit, struct commit_reader *reader,
