@@ -25,9 +25,12 @@ BREAKS = [
     ("pending ops are not undone before theirs", REBASE,
      "    inverse_undo(r->ks, held->undo);", "    inverse_destroy(held->undo);"),
     ("undone in the order they were applied", REBASE,
-     "held = key->last; held; held = held->key_prev", "held = key->first; held; held = held->key_next"),
+     "        if (!r->all_lifted)\n            undo_held(r, held);\n        held->lifted = lifted;\n"
+     "        lifted_add(lifted, held);\n    }\n",
+     "        held->lifted = lifted;\n        lifted_add(lifted, held);\n    }\n"
+     "    for (size_t i = lifted->count; !r->all_lifted && i-- > 0;)\n        undo_held(r, lifted->list[i]);\n"),
     ("ours are not applied again", REBASE,
-     "        if (!all)\n            run_again_key(r, key);", ""),
+     "        if (!all)\n            run_again_key(r, lifted);", "        (void)run_again_key;"),
     ("a pending clear does not tie keys together", REBASE,
      "    if (r->clears)\n        lift_all(r);", ""),
     ("their clear leaves ours where they are", REBASE, "        lift_all(r);\n    } else {", "    } else {"),
@@ -36,7 +39,7 @@ BREAKS = [
     ("a clock that moved does not matter to ours", REBASE,
      "    lift_overtaken(r);\n    bool", "    (void)lift_overtaken;\n    bool"),
     ("a reload keeps ops that are committed", REBASE,
-     "while (r->first && r->first->number <=", "while (false && r->first && r->first->number <="),
+     "while ((held = r->queue.first) && held->number <=", "while ((held = r->queue.first) && false && held->number <="),
     ("the head's entry for us is not looked at", REPLICAS,
      "        if (done < batch->first)\n            return NULL;",
      "        if (done + 1 > 0)\n            return NULL;"),
