@@ -172,10 +172,12 @@ bool directive_set(const struct directive *row, struct slice value, bool check_o
                    struct text *error)
 {
     int64_t number = 0;
+    if (!value.data)
+        value = slice_of(""); /* an empty word of a file may point nowhere */
     if (row->type == DIRECTIVE_SPECIAL)
         return row->set(value, check_only, error);
     if (row->type == DIRECTIVE_STRING) {
-        if (memchr(value.data ? value.data : "", 0, value.len)) {
+        if (memchr(value.data, 0, value.len)) {
             text_append_string(error, "argument must not hold a NUL byte");
             return false;
         }
