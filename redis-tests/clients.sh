@@ -21,8 +21,6 @@ kind=cairn
 
 die() { echo "clients.sh: $*" >&2; exit 2; }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
 start_server() {
     local flags=(--port "$port" --bind 127.0.0.1 --dir "$data/own" --enable-debug-command yes)
     mkdir -p "$data/own" "$data/store"
@@ -81,7 +79,7 @@ run() {
 [ -x "$(command -v "$SERVER")" ] || die "there is no server $SERVER; run make, or name one in SERVER"
 mkdir -p "$work" && : > "$work/all.log"
 data=$(mktemp -d)
-port=$(free_port)
+port=$(python3 "$root/tests/integration/ports.py")
 server=
 trap '[ -n "$server" ] && kill -9 $server 2> /dev/null; rm -rf "$data"' EXIT
 start_server

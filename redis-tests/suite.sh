@@ -104,8 +104,6 @@ server_command() {
     return 0
 }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
 # Runs one unit against one side's server; leaves the suite's output in $work/logs/<side>/<unit>.log.
 run_unit() {
     local side=$1 unit=$2 name=${2//\//_} dir log port=7777 pid i status
@@ -113,7 +111,7 @@ run_unit() {
     log=$work/logs/$side/$name
     rm -rf "$dir" && mkdir -p "$dir/data" "$dir/store" "$work/logs/$side"
     cp -r "$suite" "$dir/suite"
-    if [ -n "${SUITE_NAMESPACE:-}" ]; then ip link set lo up || return 1; else port=$(free_port); fi
+    if [ -n "${SUITE_NAMESPACE:-}" ]; then ip link set lo up || return 1; else port=$(python3 "$root/tests/integration/ports.py"); fi
     server_command "$side" "$port" "$dir"
     "${server[@]}" > "$log.server" 2>&1 &
     pid=$!

@@ -114,8 +114,6 @@ bool config_parse_memory(struct slice text, int64_t *bytes)
                  {"m", 1000000},    {"mb", 1024 * 1024},
                  {"g", 1000000000}, {"gb", 1024 * 1024 * 1024}};
     size_t digits = text.len;
-    if (text.len == 0)
-        return false; /* it may point nowhere */
     while (digits && (text.data[digits - 1] < '0' || text.data[digits - 1] > '9'))
         digits--;
     struct slice unit = slice_make(text.data + digits, text.len - digits);

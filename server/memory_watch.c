@@ -29,11 +29,11 @@ static void sample(void)
 static void pause_sampling(void)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += INTERVAL_NS;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    while (!stopping && pthread_cond_timedwait(&wake, &mutex, &until) != ETIMEDOUT)
+    while (!stopping && pthread_cond_clockwait(&wake, &mutex, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
         continue;
 }
 

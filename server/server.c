@@ -21,8 +21,8 @@
 #include "server/lazyfree.h"
 #include "server/listener.h"
 #include "server/log.h"
-#include "server/memory_watch.h"
 #include "server/loop-internal.h"
+#include "server/memory_watch.h"
 #include "server/ns_state.h"
 #include "server/start.h"
 

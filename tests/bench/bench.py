@@ -35,6 +35,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
+import ports
+
 QUICK = os.environ.get("QUICK") == "1"
 ROUNDS = int(os.environ.get("ROUNDS", "1" if QUICK else "5"))
 KEYS = int(os.environ.get("KEYS", "100000" if QUICK else "1000000"))
@@ -74,12 +77,6 @@ def operations():
     return {name: row for name, row in found.items() if not only or name in only.split(",")}
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def pinned(core, command):
     return ["taskset", "-c", str(core)] + command if PINNED else command
 
@@ -91,7 +88,7 @@ class Server:
     def __init__(self, kind, persistence="off", size=16, pin=True):
         self.kind = kind
         self.pin = pin
-        self.port = free_port()
+        self.port = ports.free_port()
         self.directory = tempfile.mkdtemp(prefix="cairn-bench-", dir=os.path.join(BUILD, "bench"))
         self.log = open(os.path.join(self.directory, "log"), "wb")
         line = self.command(persistence, size)

@@ -21,6 +21,7 @@ import tempfile
 import time
 
 import bench
+import ports
 
 ROUNDS = int(os.environ.get("ROUNDS", "1" if bench.QUICK else "5"))
 SETS = os.environ.get("SETS", "strings,mixed").split(",")
@@ -57,7 +58,7 @@ class Files:
                 "--dir", directory, "--workers", WORKERS, "--sync-interval", "0", "--pending-limit", "1gb"] + self.flags
 
     def start(self, directory):
-        port = bench.free_port()
+        port = ports.free_port()
         with open(os.path.join(directory, "log"), "wb") as log:
             begin = time.monotonic()
             process = subprocess.Popen(self.command(directory, port), stdin=subprocess.DEVNULL, stdout=log, stderr=log)

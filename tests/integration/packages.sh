@@ -51,12 +51,10 @@ find_list() {
     [ -n "$list" ] || die "apt-get update left no Packages list of component main; see $own/log"
 }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
 # start_server STORE: leaves its process id in $server and its port in $port
 start_server() {
     local store=$1 flags
-    port=$(free_port)
+    port=$(python3 "$here/ports.py")
     mkdir -p "$store" "$data/own"
     flags=(--port "$port" --bind 127.0.0.1 --dir "$data/own")
     if [ $kind = cairn ]; then

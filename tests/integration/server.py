@@ -6,22 +6,16 @@ SERVER names the program (build/cairn-server), SERVER_FLAGS adds directives to t
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
 
+import ports
 import resp
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("SERVER", os.path.join(os.environ.get("BUILD", os.path.join(ROOT, "build")), "cairn-server"))
 IS_REDIS = os.path.basename(PROGRAM).startswith("redis-server")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(condition, seconds=20):
@@ -52,7 +46,7 @@ class Server:
     """One running server; start() returns once it answers."""
 
     def __init__(self, directory, flags):
-        self.port = free_port()
+        self.port = ports.free_port()
         self.log = os.path.join(directory, "server.log")
         os.makedirs(directory, exist_ok=True)
         if not IS_REDIS:

@@ -19,7 +19,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,22 +27,12 @@ import time
 
 import redis
 
+import ports
 import resp
 import soak_ops
 
 PATIENCE = 1.0  # seconds that a server waits for S3's answer to begin
 START_TRIES = 10  # a start may meet a fault that its retries do not outlast
-
-
-def free_port():
-    with socket.socket() as s:
-        while True:
-            port = random.randrange(20000, 60000)
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
 
 
 def store_of(options, top):
@@ -56,7 +45,7 @@ class Server:
 
     def __init__(self, options, top, index, endpoint=None):
         self.options, self.top, self.index = options, top, index
-        self.port = free_port()
+        self.port = ports.free_port()
         self.endpoint = endpoint or options.endpoint
         self.process, self.refused_starts = None, 0
 
