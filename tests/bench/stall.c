@@ -7,7 +7,8 @@
  * Sends GET and SET in turn to random keys "bench:s:<12 digits>" at a fixed rate on one connection,
  * and takes each latency from the moment the request was due, not from when it could be sent: a
  * stall counts for all the requests it held up. With "get" it only GETs. Prints "p50 p99 p99.9
- * p99.99 max count", times in microseconds. Knows nothing but the wire.
+ * p99.99 max count", times in microseconds, and how many took more than 5 ms. Knows nothing but the
+ * wire.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -20,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NS = 1000000000, REPLY_SIZE = 65536 };
+enum { NS = 1000000000, SLOW = 5000000, REPLY_SIZE = 65536 };
 
 static int64_t now_ns(void)
 {
@@ -110,6 +111,15 @@ static double at(const int64_t *sorted, long count, double share)
     return (double)sorted[index < count ? index : count - 1] / 1000;
 }
 
+static long slower_than(const int64_t *sorted, long count, int64_t limit)
+{
+    long slower = 0;
+
+    while (slower < count && sorted[count - 1 - slower] > limit)
+        slower++;
+    return slower;
+}
+
 int main(int argc, char **argv)
 {
     long seconds, rate, keys, count;
@@ -137,8 +147,9 @@ int main(int argc, char **argv)
         took[i] = now_ns() - due;
     }
     qsort(took, (size_t)count, sizeof(*took), compare);
-    printf("%.0f %.0f %.0f %.0f %.0f %ld\n", at(took, count, 0.5), at(took, count, 0.99),
-           at(took, count, 0.999), at(took, count, 0.9999), at(took, count, 1), count);
+    printf("%.0f %.0f %.0f %.0f %.0f %ld %ld\n", at(took, count, 0.5), at(took, count, 0.99),
+           at(took, count, 0.999), at(took, count, 0.9999), at(took, count, 1), count,
+           slower_than(took, count, SLOW));
     free(took);
     close(fd);
     return 0;
