@@ -740,8 +740,6 @@ bool head_place_run(struct head *head, struct head_run *run)
 bool head_rebase(struct head *head, struct head_base *base)
 {
     char hash[SHA256_HEX_SIZE];
-    if (base->position < head->base.position || base->position > head->position)
-        return false;
     if (!head_hash_at(head, base->position, hash) || strcmp(hash, base->hash) != 0)
         return false;
     size_t gone = 0;
