@@ -480,7 +480,8 @@ static enum persistence_status put_head(struct store *store, struct slice name,
     struct head head;
     struct text body = {0};
     struct store_request request = {.verb = STORE_PUT,
-                                    .condition = etag[0] ? STORE_IF_MATCH : STORE_IF_ABSENT};
+                                    .condition = etag[0] ? STORE_IF_MATCH : STORE_IF_ABSENT,
+                                    .want_etags = true};
     head_init(&head, name);
     if (base) {
         head_base_release(&head.base);

@@ -131,6 +131,8 @@ void store_request_release(struct store_request *request)
 void store_answer(struct store_request *request, enum store_result result, const char *format, ...)
 {
     request->result = result;
+    if (!request->want_etags) /* so that who forgot to ask finds out on every kind of store */
+        request->answer_etag[0] = '\0';
     atomic_fetch_add(&request->store->totals->bytes_in, (int64_t)request->answer.len);
     if (format) {
         va_list args;

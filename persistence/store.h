@@ -64,7 +64,7 @@ struct store_request {
     enum store_condition condition; /* PUT */
     char etag[STORE_ETAG_MAX]; /* GET: the one known, or empty; PUT IF_MATCH: the one to match */
     struct slice body;         /* PUT; borrowed */
-    bool want_etags;           /* GET, LIST: a directory has to hash for them */
+    bool want_etags;           /* GET, PUT, LIST: a directory has to hash for them */
     bool delimiter;            /* LIST: '/' ends a key */
     char after[STORE_KEY_MAX]; /* LIST: only keys behind this one */
     size_t limit;              /* LIST: at most so many; 0: the store's own limit */
@@ -76,7 +76,7 @@ struct store_request {
 
     struct store *store; /* for the counts */
     enum store_result result;
-    char answer_etag[STORE_ETAG_MAX]; /* GET, PUT */
+    char answer_etag[STORE_ETAG_MAX]; /* GET, PUT; empty unless wanted */
     struct text answer;               /* GET: the body */
     struct store_item *items;         /* LIST: rising by key */
     size_t item_count;

@@ -174,7 +174,8 @@ static void directory_put(struct store_directory *store, struct store_request *r
     if (swaps)
         flock(store->swap, LOCK_UN);
     if (result == STORE_OK) {
-        etag_of(request->body, request->answer_etag);
+        if (request->want_etags)
+            etag_of(request->body, request->answer_etag);
         store_answer(request, STORE_OK, NULL);
     } else {
         store_answer(request, result, "%.160s: %s", request->key,

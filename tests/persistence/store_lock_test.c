@@ -135,6 +135,7 @@ static void start(struct scene *scene, struct racer *racer, const char *key, con
     *request = (struct store_request){.verb = STORE_PUT,
                                       .condition = etag[0] ? STORE_IF_MATCH : STORE_IF_ABSENT,
                                       .body = slice_of(racer->body),
+                                      .want_etags = true,
                                       .done = on_answered,
                                       .ctx = racer};
     snprintf(request->key, sizeof(request->key), "%s", key);

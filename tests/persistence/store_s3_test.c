@@ -70,7 +70,8 @@ static enum store_result ask(struct scene *scene, enum store_verb verb,
     scene->request = (struct store_request){.verb = verb,
                                             .key = "head.json",
                                             .condition = condition,
-                                            .body = slice_of(verb == STORE_PUT ? "body" : "")};
+                                            .body = slice_of(verb == STORE_PUT ? "body" : ""),
+                                            .want_etags = true};
     if (verb == STORE_LIST)
         scene->request.key[0] = '\0';
     if (condition == STORE_IF_MATCH)

@@ -123,7 +123,7 @@ static enum store_result put(struct store *store, const char *key, const char *b
                              enum store_condition condition, const char *etag, char *ret_etag)
 {
     struct store_request request = {
-        .verb = STORE_PUT, .condition = condition, .body = slice_of(body)};
+        .verb = STORE_PUT, .condition = condition, .body = slice_of(body), .want_etags = true};
     snprintf(request.key, sizeof(request.key), "%s", key);
     snprintf(request.etag, sizeof(request.etag), "%s", etag);
     enum store_result result = store_wait(store, &request);
@@ -175,6 +175,20 @@ static void what_is_put_is_got(void **state)
     assert_int_equal(get(store, "a.json", etag, &body, NULL), STORE_OK);
     assert_true(slice_equal(text_slice(&body), slice_of("two")));
     text_release(&body);
+}
+
+static void an_etag_is_told_to_who_wants_it(void **state)
+{
+    struct store *store = subject_of(state)->store;
+    static const enum store_verb verbs[] = {STORE_PUT, STORE_GET};
+    for (size_t i = 0; i < 4; i++) {
+        struct store_request request = {.verb = verbs[i % 2], .key = "a", .want_etags = i > 1};
+        if (request.verb == STORE_PUT)
+            request.body = slice_of("one");
+        assert_int_equal(store_wait(store, &request), STORE_OK);
+        assert_int_equal(request.answer_etag[0] != '\0', request.want_etags);
+        store_request_release(&request);
+    }
 }
 
 static void absent_only_puts_once(void **state)
@@ -434,6 +448,7 @@ static void a_late_put_may_still_land(void **state)
 #define ON(kind, test) {#kind ": " #test, test, open_##kind, close_subject, NULL}
 #define ALONE(kind)                                     \
     ON(kind, what_is_put_is_got),                       \
+    ON(kind, an_etag_is_told_to_who_wants_it),          \
     ON(kind, absent_only_puts_once),                    \
     ON(kind, match_needs_the_newest_etag),              \
     ON(kind, a_removed_object_is_gone),                 \
