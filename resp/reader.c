@@ -13,6 +13,7 @@
 #include "resp/reader.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <hiredis/hiredis.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -158,17 +159,25 @@ static inline enum step bulk_line(struct resp_reader *reader, const char *at, co
     return STEP_PARSE;
 }
 
-/* Before hiredis may pass from one element to the next. False: the command is wrong. */
-static inline bool next_element_ok(struct resp_reader *reader, const char *at)
+/* "$", one or two digits, CRLF: below all limits, which allow at least 99 bytes. Digits are
+ * compared all at once: what is none leaves a byte above 9 behind. */
+static inline bool is_short_line(const char *at, const char *end)
 {
-    const char *end = reader->hiredis->buf + reader->hiredis->len, *next;
+    uint32_t word;
+    if (end - at < 5 || *at != '$')
+        return false;
+    memcpy(&word, at + 1, sizeof(word));
+    word = le32toh(word);
+    uint32_t two = word - ('1' | '0' << 8 | '\r' << 16 | '\n' << 24);
+    uint32_t one = (word & 0xffffff) - ('1' | '\r' << 8 | '\n' << 16);
+    return one <= 8 || (two >> 8 <= 9 && (two & 0xff) <= 8);
+}
+
+static __attribute__((noinline)) bool element_ok(struct resp_reader *reader, const char *at,
+                                                 const char *end)
+{
+    const char *next;
     size_t length;
-    /* One or two digits and CRLF: below all limits, which allow at least 99 bytes. */
-    if (end - at >= 5 && at[0] == '$' && at[1] >= '1' && at[1] <= '9') {
-        const char *cr = at[2] >= '0' && at[2] <= '9' ? at + 3 : at + 2;
-        if (cr[0] == '\r' && cr[1] == '\n')
-            return true;
-    }
     if (at == end)
         return true;
     if (*at != '$')
@@ -176,30 +185,39 @@ static inline bool next_element_ok(struct resp_reader *reader, const char *at)
     return bulk_line(reader, at + 1, end, &next, &length) != STEP_FAILED;
 }
 
+/* Before hiredis may pass from one element to the next. False: the command is wrong. */
+static inline bool next_element_ok(struct resp_reader *reader, const char *at)
+{
+    const char *end = reader->hiredis->buf + reader->hiredis->len;
+    return is_short_line(at, end) || element_ok(reader, at, end);
+}
+
 /* ---- what hiredis calls ---- */
 
-/*
- * Room for more arguments: as many as were announced when the bytes at hand could hold them, else
- * growing with what comes. The old vector stays in the arena as waste, less than the new one.
- */
+static inline void set_room(struct resp_reader *reader, int cap)
+{
+    reader->argv_cap = cap < reader->announced ? cap : reader->announced;
+    reader->argv =
+        resp_arena_alloc(reader->arena, (size_t)reader->argv_cap * sizeof(struct resp_arg));
+}
+
+/* Room grows with what comes, not with what was announced. The old vector stays in the arena as
+ * waste, less than the new one. */
 static __attribute__((noinline)) void grow_argv(struct resp_reader *reader)
 {
-    int cap = reader->argv_cap < ARGV_FIRST ? ARGV_FIRST : reader->argv_cap * 2;
-    if (cap > reader->announced)
-        cap = reader->announced;
-    struct resp_arg *argv = resp_arena_alloc(reader->arena, (size_t)cap * sizeof(*argv));
+    const struct resp_arg *before = reader->argv;
+    set_room(reader, reader->argv_cap < ARGV_FIRST ? ARGV_FIRST : reader->argv_cap * 2);
     if (reader->argc)
-        memcpy(argv, reader->argv, (size_t)reader->argc * sizeof(*argv));
-    reader->argv = argv;
-    reader->argv_cap = cap;
+        memcpy(reader->argv, before, (size_t)reader->argc * sizeof(*before));
 }
 
 static void *on_array(const redisReadTask *task, array_len elements)
 {
     struct resp_reader *reader = task->privdata;
     reader->announced = (int)elements;
-    reader->argc = reader->argv_cap = 0;
+    reader->argc = 0;
     reader->bytes = BULK_FRAME;
+    set_room(reader, ARGV_FIRST);
     return next_element_ok(reader, reader->hiredis->buf + reader->hiredis->pos) ? reader : NULL;
 }
 
@@ -227,21 +245,23 @@ static inline void copy_argument(char *to, const char *from, size_t len)
     }
 }
 
+static inline struct resp_arg take_argument(struct resp_reader *reader, const char *data,
+                                            size_t len)
+{
+    char *copy = resp_arena_bytes(reader->arena, len + 1);
+    copy_argument(copy, data, len);
+    copy[len] = '\0';
+    return (struct resp_arg){copy, len};
+}
+
 static void *on_string(const redisReadTask *task, char *data, size_t len)
 {
     struct resp_reader *reader = task->privdata;
     if (reader->argc == reader->argv_cap)
         grow_argv(reader);
-    struct resp_arg *arg = &reader->argv[reader->argc++];
-    if (reader->big) {
-        *arg = take_big(reader);
-    } else {
-        char *copy = resp_arena_bytes(reader->arena, len + 1);
-        copy_argument(copy, data, len);
-        copy[len] = '\0';
-        *arg = (struct resp_arg){copy, len};
-    }
-    reader->bytes += arg->len + BULK_FRAME;
+    struct resp_arg arg = reader->big ? take_big(reader) : take_argument(reader, data, len);
+    reader->argv[reader->argc++] = arg;
+    reader->bytes += arg.len + BULK_FRAME;
     if (reader->argc == reader->announced || next_element_ok(reader, data + len + 2))
         return reader;
     return NULL;
