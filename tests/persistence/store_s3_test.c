@@ -285,7 +285,7 @@ static void patience_for_the_first_byte_is_bounded(void **state)
     struct s3_options hasty = quick;
     static const struct http_fake_reply reply = {OK_GET, 60000, false};
     (void)state;
-    hasty.connect_timeout_ms = hasty.first_byte_timeout_ms = 50;
+    hasty.connect_timeout_ms = hasty.first_byte_timeout_ms = 500;
     hasty.attempts = 2;
     scene = (struct scene){.fake = http_fake_start(&reply, 1)};
     open_store(&scene, &hasty);
