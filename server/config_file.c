@@ -15,6 +15,9 @@
 
 #define FILE_MAX    (4 * 1024 * 1024)
 #define INCLUDE_MAX 8 /* files within files: a cycle ends here */
+/* A bucket is asked more seldom than a directory: each look at it has a price. */
+#define BUCKET_INTERVAL_MS 15000
+#define INTERVAL_UNSET     (-1) /* no value of sync-interval */
 
 static char file_in_use[4096];
 
@@ -226,7 +229,7 @@ static bool load_option(int argc, char **argv, int *at, struct text *error)
     return good;
 }
 
-bool config_load(int argc, char **argv, struct text *error)
+static bool load_all(int argc, char **argv, struct text *error)
 {
     int at = 1;
     if (argc > 1 && strncmp(argv[1], "--", 2) != 0) {
@@ -246,6 +249,26 @@ bool config_load(int argc, char **argv, struct text *error)
             return false;
     }
     return true;
+}
+
+/* Its default hangs on the store, which may be named behind it. */
+static void choose_sync_interval(void)
+{
+    if (CONFIG(sync_interval) != INTERVAL_UNSET)
+        return;
+    char *store = CONFIG_STRING(store);
+    bool bucket = strncmp(store, "s3://", 5) == 0;
+    int64_t interval = bucket ? BUCKET_INTERVAL_MS : config_find(slice_of("sync-interval"))->value;
+    atomic_store_explicit(&config.sync_interval, interval, memory_order_relaxed);
+    mem_free(store);
+}
+
+bool config_load(int argc, char **argv, struct text *error)
+{
+    atomic_store_explicit(&config.sync_interval, INTERVAL_UNSET, memory_order_relaxed);
+    bool good = load_all(argc, argv, error);
+    choose_sync_interval();
+    return good;
 }
 
 static void append_default(const struct directive *row, struct text *out)
