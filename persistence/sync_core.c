@@ -383,10 +383,8 @@ static void request_head(const struct sync_core *core, struct sync_request *requ
 enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_request *ret_request)
 {
     *ret_request = (struct sync_request){0};
-    if (core->phase == PHASE_REST && core->adopted && core->poll) {
-        core->poll = false; /* who asks from now on wants a later look */
+    if (core->phase == PHASE_REST && core->adopted && core->poll)
         core->phase = PHASE_POLL;
-    }
     if (core->phase == PHASE_REST && core->adopted && (core->queue || core->base_waits))
         build(core, now);
     if (core->phase == PHASE_REST)
@@ -406,6 +404,8 @@ enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_r
     if (core->phase == PHASE_FETCH)
         return sync_core_request_segment(core, ret_request);
     if (core->phase == PHASE_READ || core->phase == PHASE_POLL) {
+        /* Whatever it is read for, it is a look too; who asks from now on wants a later one. */
+        core->poll = false;
         request_head(core, ret_request);
         if (core->phase == PHASE_POLL)
             memcpy(ret_request->etag, core->etag, sizeof(ret_request->etag));

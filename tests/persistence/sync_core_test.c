@@ -542,6 +542,88 @@ static void a_server_cut_off_for_too_long_does_not_guess(void **state)
     sync_core_destroy(core);
 }
 
+/* --- how often the head is read --- */
+
+static void answer_with(struct sync_core *core, struct head *head, const char *etag)
+{
+    struct text body = {0};
+    head_encode(head, &body);
+    sync_core_answer(core, TODAY, STORE_OK, etag, text_slice(&body), "");
+    text_release(&body);
+    head_release(head);
+}
+
+/* It has a commit to send that has just lost the race for the head. */
+static struct sync_core *core_that_lost(void)
+{
+    struct sync_request wanted;
+    struct head head;
+    struct sync_core *core = make_core(true);
+    folded_head(&head, 10);
+    sync_core_adopt(core, &head, "e");
+    sync_core_push(core, one_op("me/9", 1));
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_PUT);
+    sync_core_answer(core, TODAY, STORE_PRECONDITION, "", (struct slice){0}, "no");
+    return core;
+}
+
+static void a_head_read_after_a_lost_race_is_a_look_too(void **state)
+{
+    struct sync_core *core = core_that_lost();
+    struct sync_request wanted;
+    struct head head;
+    (void)state;
+    sync_core_poll(core); /* the interval ends while it gives way */
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_GET);
+    assert_true(sync_core_polling(core));
+    folded_head(&head, 10);
+    commit_one(&head, "other/1");
+    answer_with(core, &head, "f");
+    assert_false(sync_core_polling(core));
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_PUT);
+    assert_string_equal(wanted.etag, "f");
+    sync_core_destroy(core);
+}
+
+static void who_asks_while_the_head_is_read_gets_a_later_look(void **state)
+{
+    struct sync_core *core = core_that_lost();
+    struct sync_request wanted;
+    struct head head;
+    (void)state;
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_GET);
+    sync_core_poll(core);
+    folded_head(&head, 10);
+    answer_with(core, &head, "e");
+    assert_true(sync_core_polling(core));
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_GET);
+    assert_string_equal(wanted.etag, "e");
+    sync_core_answer(core, TODAY, STORE_NOT_MODIFIED, "", (struct slice){0}, "");
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_PUT);
+    sync_core_destroy(core);
+}
+
+static void a_look_that_failed_serves_all_who_asked_before_it_is_tried_again(void **state)
+{
+    struct sync_core *core = make_core(true);
+    struct sync_request wanted;
+    struct head head;
+    (void)state;
+    folded_head(&head, 10);
+    sync_core_adopt(core, &head, "e");
+    sync_core_poll(core);
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_GET);
+    sync_core_poll(core);
+    sync_core_answer(core, TODAY, STORE_TRANSIENT, "", (struct slice){0}, "out of reach");
+    assert_true(sync_core_polling(core));
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_SLEEP);
+    assert_int_equal(sync_core_next(core, wanted.until, &wanted), SYNC_GET);
+    sync_core_answer(core, TODAY, STORE_NOT_MODIFIED, "", (struct slice){0}, "");
+    assert_false(sync_core_polling(core));
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_REST);
+    sync_core_destroy(core);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +635,9 @@ int main(void)
         cmocka_unit_test(entries_of_replicas_that_never_came_back_expire),
         cmocka_unit_test(an_entry_stays_while_the_tail_has_a_commit_of_it),
         cmocka_unit_test(a_server_cut_off_for_too_long_does_not_guess),
+        cmocka_unit_test(a_head_read_after_a_lost_race_is_a_look_too),
+        cmocka_unit_test(who_asks_while_the_head_is_read_gets_a_later_look),
+        cmocka_unit_test(a_look_that_failed_serves_all_who_asked_before_it_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
