@@ -14,7 +14,6 @@
 
 #include "ops/mem.h"
 #include "persistence/head_objects.h"
-#include "persistence/run.h"
 #include "persistence/uuid.h"
 
 #define ATTEMPTS 8 /* of a load that is overtaken by folds */
@@ -177,25 +176,6 @@ enum loader_result loader_head(const struct loader_options *options, struct load
     text_release(&reason);
     store_request_release(&request);
     return result;
-}
-
-enum loader_result loader_open_runs(const struct loader_options *options, struct head *head,
-                                    uint64_t commits, struct text *error)
-{
-    struct loader_objects objects;
-    const struct head_run *run;
-    struct text body = {0};
-    bool fine = true;
-    loader_objects_init(&objects, options->store, options->namespace);
-    while (fine && head->tail_count < commits && (run = run_next(head))) {
-        text_clear(&body);
-        fine = object_read(&objects, run->object, &body, error) &&
-               run_open(head, text_slice(&body), error);
-    }
-    text_release(&body);
-    if (fine)
-        return LOADER_OK;
-    return objects.unreachable ? LOADER_UNREACHABLE : LOADER_CORRUPT;
 }
 
 bool loader_superseded(const struct loader_objects *objects)

@@ -43,9 +43,6 @@ struct loader_options {
 /* The head alone. `error` gets a sentence that names the object. */
 enum loader_result loader_head(const struct loader_options *options, struct loaded *ret_loaded,
                                struct text *error);
-/* Its commits that lie in runs join those in memory until they are `commits`, or all. */
-enum loader_result loader_open_runs(const struct loader_options *options, struct head *head,
-                                    uint64_t commits, struct text *error);
 /*
  * Head and state. Objects that are missing or damaged are an error when the store's head names them
  * after they were missed; when it does not, a fold has made them superfluous meanwhile, and it is

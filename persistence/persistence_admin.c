@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is asked of persistence seldom: listing, figures, DEBUG RELOAD, export and import. May
- * block on the store.
+ * What is asked of persistence seldom: listing, figures, DEBUG RELOAD, import. May block on the
+ * store.
  */
 #include "persistence/namespace-internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -14,8 +13,6 @@
 
 #include "ops/mem.h"
 #include "persistence/document.h"
-#include "persistence/file.h"
-#include "persistence/recovery.h"
 #include "persistence/uuid.h"
 
 #define RELOAD_ATTEMPTS 20
@@ -325,127 +322,6 @@ void persistence_stats(struct persistence *p, struct persistence_stats *out)
 void persistence_reset_peaks(struct persistence *p)
 {
     atomic_store(&p->aside_max_ns, 0);
-}
-
-/* --- export --- */
-
-static bool write_piece(void *ctx, struct slice piece, struct text *error)
-{
-    int code = file_write_all(*(int *)ctx, piece);
-    if (code)
-        text_append_format(error, "writing the document: %s", strerror(code));
-    return code == 0;
-}
-
-/* Where a journal beside the store would be; *ret_own is -1: there is no such place. */
-static int open_own(const char *where, int *ret_own)
-{
-    struct text path = {0};
-    text_append_format(&path, "%s/.cairn", where);
-    *ret_own = open(text_terminated(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int code = *ret_own < 0 && errno != ENOENT ? errno : 0;
-    text_release(&path);
-    return code;
-}
-
-/* The journal beside the store, unless a server holds it. Changes nothing there. */
-static bool read_journal(const char *where, struct recovery *recovery, struct text *error)
-{
-    struct journal_scan scan;
-    int lock = -1, own, code = open_own(where, &own);
-    bool ok = true;
-    if (!code && own < 0)
-        return true;
-    if (!code)
-        code = file_lock_to_read(own, "lock", &lock);
-    if (code == EWOULDBLOCK) {
-        fprintf(stderr, "cairn-server: %s is in use: only what is committed is given\n", where);
-    } else if (code) {
-        text_append_format(error, "%s/.cairn: %s", where, strerror(code));
-        ok = false;
-    } else {
-        ok = journal_read(own, false, recovery_collect, recovery, &scan, error);
-        if (ok && scan.cut[0])
-            fprintf(stderr, "cairn-server: %s\n", scan.cut);
-        if (ok)
-            journal_scan_release(&scan);
-    }
-    if (lock >= 0)
-        close(lock);
-    if (own >= 0)
-        close(own);
-    return ok;
-}
-
-static struct recovered *find_recovered(struct recovery *recovery, struct slice name)
-{
-    for (size_t i = 0; i < recovery->count; i++)
-        if (slice_equal(slice_of(recovery->items[i].namespace), name))
-            return &recovery->items[i];
-    return NULL;
-}
-
-/* Turns the batches that are not committed into a tail, as a sync would. */
-static bool append_recovered(struct recovered *item, struct head *head, struct text *error)
-{
-    for (struct sync_batch *batch = item->batches; batch; batch = batch->next) {
-        struct commit commit = {.position = head->position + 1,
-                                .time = batch->time,
-                                .first = batch->first,
-                                .count = batch->count};
-        memcpy(commit.replica, batch->replica, sizeof(commit.replica));
-        uint64_t count = 0;
-        if (!commit_ops_encode(text_slice(&batch->ops), batch->time, &batch->json, &count)) {
-            text_append_string(error, "ops in the journal cannot be read");
-            return false;
-        }
-        commit_seal_inline(&commit, text_slice(&batch->json));
-        head_append(head, &commit, batch->first + batch->count - 1);
-    }
-    return true;
-}
-
-static enum persistence_status export_from(struct store *store, struct recovered *item,
-                                           struct slice name, int fd, struct text *error)
-{
-    struct loader_objects objects;
-    struct loader_options options = {
-        .store = store, .namespace = name, .expect = item && item->position > 0, .workers = 2};
-    struct loaded loaded;
-    enum loader_result result =
-        item ? loader_run(&options, &loaded, error) : loader_head(&options, &loaded, error);
-    if (result != LOADER_OK)
-        return result == LOADER_CORRUPT ? PERSISTENCE_CORRUPT : PERSISTENCE_UNWRITABLE;
-    enum persistence_status status = PERSISTENCE_CORRUPT;
-    loader_objects_init(&objects, store, name);
-    struct fold_store fold_store = loader_fold_store(&objects);
-    if (!loaded.etag[0] && !item)
-        text_append_format(error, "there is no namespace %.*s", (int)name.len, name.data);
-    else if ((!item || (recovery_apply(item, &loaded, error) &&
-                        append_recovered(item, &loaded.head, error))) &&
-             document_export(&loaded.head, &fold_store, write_piece, &fd, error))
-        status = PERSISTENCE_OK;
-    loaded_release(&loaded);
-    return status;
-}
-
-enum persistence_status persistence_export(const char *where, struct slice name, int fd,
-                                           struct text *error)
-{
-    struct recovery recovery = {0};
-    struct store *store = NULL;
-    if (!namespace_name_valid(name)) {
-        text_append_format(error, "'%.*s' is no name of a namespace", (int)name.len, name.data);
-        return PERSISTENCE_CORRUPT;
-    }
-    enum persistence_status status = PERSISTENCE_CORRUPT;
-    if (store_open_to_read(where, &store, error) != STORE_OK)
-        status = PERSISTENCE_UNWRITABLE;
-    else if (read_journal(where, &recovery, error))
-        status = export_from(store, find_recovered(&recovery, name), name, fd, error);
-    recovery_release(&recovery);
-    store_close(store);
-    return status;
 }
 
 /* --- import --- */

@@ -15,9 +15,8 @@
 #include "ops/mem.h"
 #include "persistence/fold.h"
 #include "persistence/head_objects.h"
+#include "persistence/overtaken.h"
 #include "persistence/run.h"
-
-#define ATTEMPTS 4
 
 /* Where the head names an object. */
 struct mention {
@@ -34,7 +33,7 @@ struct check {
     struct mention *mentions; /* by object, segments first, then by index */
     size_t mention_count;
     bool *commit_seen, *chunk_seen;
-    bool missing; /* an object was; perhaps only because a fold came between */
+    bool overtaken; /* by a fold: what there is to be found is no fault */
     struct text body;
 };
 
@@ -77,6 +76,11 @@ static bool given_up(const struct check *check)
     return check->report->verdict == VERIFY_UNREADABLE;
 }
 
+static bool stopped(const struct check *check)
+{
+    return given_up(check) || check->overtaken;
+}
+
 /* --- objects --- */
 
 /* STORE_OK, STORE_NOT_FOUND, STORE_INVALID; on anything else it has given up. */
@@ -102,6 +106,29 @@ static void swap_texts(struct text *a, struct text *b)
     *b = kept;
 }
 
+/* An object is missing: is that so for the head of now? When a fold came between, it is not. */
+static bool still_named(struct check *check, const char *object)
+{
+    struct store_request request = {.verb = STORE_GET, .want_etags = true};
+    struct head_objects named;
+    struct head newest;
+    struct text ignored = {0};
+    bool is_named = true;
+    snprintf(request.key, sizeof(request.key), "%s.json", check->report->namespace);
+    memcpy(request.etag, check->etag, sizeof(request.etag));
+    if (ask(check, &request) == STORE_OK &&
+        head_decode(text_slice(&request.answer), slice_of(check->report->namespace), &newest,
+                    &ignored)) {
+        head_objects_init(&named, &newest);
+        is_named = head_objects_have(&named, object);
+        head_objects_release(&named);
+        head_release(&newest);
+    }
+    text_release(&ignored);
+    store_request_release(&request);
+    return is_named;
+}
+
 /* Into `body`, which is empty. */
 static bool fetch(struct check *check, const char *object, uint64_t position, struct text *body)
 {
@@ -110,8 +137,9 @@ static bool fetch(struct check *check, const char *object, uint64_t position, st
     enum store_result result = ask(check, &request);
     if (result == STORE_OK) {
         swap_texts(body, &request.answer);
+    } else if (result == STORE_NOT_FOUND && !still_named(check, object)) {
+        check->overtaken = true;
     } else if (!given_up(check)) {
-        check->missing |= result == STORE_NOT_FOUND;
         add_fault(check, object, position, "%s",
                   result == STORE_NOT_FOUND ? "is missing" : request.error);
     }
@@ -350,16 +378,16 @@ static void check_state(struct check *check)
     const struct head *head = &check->head;
     struct fold_store store = {.ctx = check, .read = read_for_merge};
     struct text error = {0};
-    if (!given_up(check) && !check->report->faults &&
+    if (!stopped(check) && !check->report->faults &&
         !fold_visit_state(head, &store, count_key, check, &error) && !check->report->faults &&
-        !given_up(check))
+        !stopped(check))
         add_fault(check, NULL, head->position, "base and tail give no state: %s",
                   text_terminated(&error));
     text_release(&error);
-    for (size_t i = 0; i < head->tail_count && !given_up(check); i++)
+    for (size_t i = 0; i < head->tail_count && !stopped(check); i++)
         if (!check->commit_seen[i])
             read_and_check(check, head->tail[i].segment);
-    for (size_t i = 0; i < head->base.chunk_count && !given_up(check); i++)
+    for (size_t i = 0; i < head->base.chunk_count && !stopped(check); i++)
         if (!check->chunk_seen[i])
             read_and_check(check, head->base.chunks[i].object);
 }
@@ -483,15 +511,27 @@ static bool find_object(struct check *check, const char *object, void *ctx)
     return false;
 }
 
+/* A namespace that began while it was looked for. */
+static bool head_is_there(struct check *check)
+{
+    struct store_request request = {.verb = STORE_GET};
+    snprintf(request.key, sizeof(request.key), "%s.json", check->report->namespace);
+    bool there = ask(check, &request) == STORE_OK;
+    store_request_release(&request);
+    return there;
+}
+
 static void check_absent(struct check *check)
 {
     char object[COMMIT_OBJECT_SIZE] = "";
     struct verify_report *report = check->report;
     walk_objects(check, report->namespace, find_object, object);
-    if (object[0])
-        add_fault(check, NULL, 0, "is missing, though %s/%s is there", report->namespace, object);
-    else
+    if (!object[0])
         report->absent = true;
+    else if (head_is_there(check))
+        check->overtaken = true;
+    else if (!given_up(check))
+        add_fault(check, NULL, 0, "is missing, though %s/%s is there", report->namespace, object);
 }
 
 /* --- the head --- */
@@ -530,7 +570,7 @@ static void open_runs(struct check *check)
     struct text reason = {0};
     for (size_t i = 0; i < check->head.run_count; i++)
         check->report->bytes_all += check->head.runs[i].bytes;
-    while (!given_up(check) && (run = run_next(&check->head))) {
+    while (!stopped(check) && (run = run_next(&check->head))) {
         text_clear(&check->body);
         if (!fetch(check, run->object, run->position, &check->body))
             break;
@@ -560,57 +600,49 @@ static void describe(struct check *check)
     }
 }
 
-static bool head_moved(struct check *check)
+static void check_named(struct check *check)
 {
-    struct store_request request = {.verb = STORE_GET, .want_etags = true};
-    snprintf(request.key, sizeof(request.key), "%s.json", check->report->namespace);
-    memcpy(request.etag, check->etag, sizeof(request.etag));
-    bool moved = ask(check, &request) == STORE_OK;
-    store_request_release(&request);
-    return moved;
+    open_runs(check);
+    describe(check);
+    gather_mentions(check);
+    check->commit_seen = mem_calloc(check->head.tail_count + 1, 1);
+    check->chunk_seen = mem_calloc(check->head.base.chunk_count + 1, 1);
+    if (!run_next(&check->head)) /* else not all commits are known */
+        check_replicas(check);
+    check_inline(check);
+    check_state(check);
+    if (!stopped(check))
+        count_orphans(check);
+    head_release(&check->head);
+    mem_free(check->mentions);
+    mem_free(check->commit_seen);
+    mem_free(check->chunk_seen);
 }
 
-/* True: what it found is not to be believed, since the head has moved on. */
-static bool check_once(struct check *check)
+/* False: a fold came between, so nothing it found is to be believed. */
+static bool check_once(const struct verify_options *options, struct verify_report *report)
 {
-    struct verify_report *report = check->report;
-    bool again = false;
-    if (read_head(check)) {
-        open_runs(check);
-        describe(check);
-        gather_mentions(check);
-        check->commit_seen = mem_calloc(check->head.tail_count + 1, 1);
-        check->chunk_seen = mem_calloc(check->head.base.chunk_count + 1, 1);
-        if (!run_next(&check->head)) /* else not all commits are known */
-            check_replicas(check);
-        check_inline(check);
-        check_state(check);
-        if (!given_up(check))
-            count_orphans(check);
-        again = check->missing && !given_up(check) && head_moved(check);
-        head_release(&check->head);
-        mem_free(check->mentions);
-        mem_free(check->commit_seen);
-        mem_free(check->chunk_seen);
-    }
-    text_release(&check->body);
-    if (!given_up(check))
+    struct check check = {.options = options, .report = report};
+    if (read_head(&check))
+        check_named(&check);
+    text_release(&check.body);
+    if (check.overtaken)
+        give_up(&check, OVERTAKEN_AGAIN);
+    if (!given_up(&check))
         report->verdict = report->faults ? VERIFY_UNSOUND : VERIFY_SOUND;
-    return again;
+    return !check.overtaken;
 }
 
 void verify_namespace(const struct verify_options *options, struct slice name,
                       struct verify_report *ret_report)
 {
-    bool again = true;
+    int attempts = 0;
     assert(namespace_name_valid(name));
     *ret_report = (struct verify_report){0};
-    for (int i = 0; i < ATTEMPTS && again; i++) {
-        struct check check = {.options = options, .report = ret_report};
+    do {
         verify_report_release(ret_report);
         memcpy(ret_report->namespace, name.data, name.len);
-        again = check_once(&check);
-    }
+    } while (!check_once(options, ret_report) && ++attempts < OVERTAKEN_ATTEMPTS);
 }
 
 void verify_report_release(struct verify_report *report)

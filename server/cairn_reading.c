@@ -8,7 +8,7 @@
 #include <inttypes.h>
 
 #include "ops/mem.h"
-#include "persistence/loader.h"
+#include "persistence/history.h"
 #include "persistence/verify.h"
 #include "server/loop-internal.h"
 #include "server/log.h"
@@ -156,11 +156,9 @@ static void read_history(struct reading *reading, struct store *store)
         resp_write_array(&reading->out, 0);
         return;
     }
-    enum loader_result result = loader_head(&options, &loaded, &error);
+    enum loader_result result = history_read(&options, (uint64_t)reading->count, &loaded, &error);
     if (result == LOADER_OK) {
-        result = loader_open_runs(&options, &loaded.head, (uint64_t)reading->count, &error);
-        if (result == LOADER_OK)
-            write_commits(&reading->out, &loaded.head, reading->count);
+        write_commits(&reading->out, &loaded.head, reading->count);
         loaded_release(&loaded);
     }
     if (result != LOADER_OK)
