@@ -386,6 +386,7 @@ static void keep(struct rebase *r, const struct op *op, struct slice encoded, co
     held->time = op->time;
     r->clears += !hash;
     held_ran(r, held, run, op->time);
+    held_queue_count(&r->queue);
 }
 
 static struct inverse_room room_for(struct rebase *r, struct slice encoded)
@@ -523,6 +524,7 @@ static void run_again(struct rebase *r, struct held *held)
     tell_difference(r, held, &op, &run.answer, run.digest);
     tell_again(r, held, &op, &out);
     held_ran(r, held, &run, op.time);
+    held_queue_disturb(&r->queue, held);
     op_release(&op);
 }
 
@@ -615,6 +617,45 @@ bool rebase_ours(struct rebase *r, struct slice replica, uint64_t number)
         run_for_good(r, held);
     drop_first(r);
     return true;
+}
+
+/*
+ * The ops of the first chunk leave together where none of them needs to be looked at: nothing is
+ * lifted, and those that depend on time ran at the time that they are committed at. Returns how
+ * many these were: none, or at most `count`.
+ */
+static uint64_t drop_front(struct rebase *r, struct slice replica, uint64_t number, uint64_t count)
+{
+    const struct held *held = r->queue.first;
+    struct held_front front;
+    if (!held || r->lifted || r->all_lifted || held->number != number ||
+        !slice_equal(held->origin->name, replica))
+        return 0;
+    if (!held_queue_front(&r->queue, &front) || front.count > count ||
+        (front.timed && held->time < r->clock))
+        return 0;
+    if (front.last->time > r->clock)
+        set_clock(r, front.last->time);
+    r->memory -= front.memory;
+    r->timed -= front.timed;
+    r->clears -= front.clears;
+    discard(r, NULL, held_queue_drop_front(&r->queue));
+    return front.count;
+}
+
+bool rebase_ours_all(struct rebase *r, struct slice replica, uint64_t first, uint64_t count)
+{
+    bool pending = true;
+    while (count) {
+        uint64_t dropped = drop_front(r, replica, first, count);
+        if (!dropped) {
+            pending &= rebase_ours(r, replica, first);
+            dropped = 1;
+        }
+        first += dropped;
+        count -= dropped;
+    }
+    return pending;
 }
 
 void rebase_theirs(struct rebase *r, struct op *op)

@@ -79,6 +79,8 @@ void rebase_run_recorded(struct rebase *rebase, struct op *op, struct outcome *o
  */
 /* Op `number` of `replica` is committed: false when it is none of the pending ones. */
 bool rebase_ours(struct rebase *rebase, struct slice replica, uint64_t number);
+/* The same for that op and those after it: false when one of these `count` is none. */
+bool rebase_ours_all(struct rebase *rebase, struct slice replica, uint64_t first, uint64_t count);
 /* Takes a KeyPut's value, as apply() does. */
 void rebase_theirs(struct rebase *rebase, struct op *op);
 void rebase_finish(struct rebase *rebase);

@@ -27,7 +27,10 @@ struct held_chunk {
     struct held *first; /* of those that were ever in it: `count`, linked by `next` */
     size_t count;
     size_t left; /* that are still pending */
-    bool owns;   /* so did one that is not pending any more */
+    bool owns;   /* so does one, or did one that is not pending any more */
+    bool broken; /* not numbers of one origin without a gap */
+    struct held *last;
+    size_t memory, timed, clears; /* of those that are still pending, as they were counted */
     size_t used, cap;
     char bytes[];
 };
@@ -211,19 +214,41 @@ struct held *held_queue_add(struct held_queue *q, struct slice op, uint64_t hash
     return held;
 }
 
-struct held_chunk *held_queue_drop(struct held_queue *q)
+void held_queue_count(struct held_queue *q)
+{
+    struct held_chunk *chunk = q->tail;
+    const struct held *held = q->last, *before_it = chunk->last;
+    chunk->owns |= held->owns;
+    chunk->memory += held->memory;
+    chunk->timed += held->timed;
+    chunk->clears += !held->hash;
+    if (before_it)
+        chunk->broken |= before_it->origin != held->origin || before_it->number + 1 != held->number;
+    chunk->last = q->last;
+}
+
+void held_queue_disturb(struct held_queue *q, const struct held *held)
+{
+    if (held->place > q->disturbed)
+        q->disturbed = held->place;
+}
+
+/* That of the first op. Those before it were made for ops that were not kept. */
+static struct held_chunk *first_chunk(struct held_queue *q)
 {
     struct held_chunk *chunk = q->chunks;
-    while (!chunk->left) { /* made for an op that was not kept */
+    while (!chunk->left) {
         q->chunks = chunk->next;
         mem_free(chunk);
         chunk = q->chunks;
     }
-    chunk->owns |= q->first->owns;
-    q->first = q->first->next;
-    q->count--;
-    if (--chunk->left)
-        return NULL;
+    return chunk;
+}
+
+/* The first chunk, whose ops are all taken out. */
+static struct held_chunk *take_chunk(struct held_queue *q)
+{
+    struct held_chunk *chunk = q->chunks;
     q->chunks = chunk->next;
     if (chunk == q->tail)
         q->tail = NULL;
@@ -235,4 +260,37 @@ struct held_chunk *held_queue_drop(struct held_queue *q)
     }
     chunk->next = NULL;
     return chunk;
+}
+
+struct held_chunk *held_queue_drop(struct held_queue *q)
+{
+    struct held_chunk *chunk = first_chunk(q);
+    struct held *held = q->first;
+    chunk->owns |= held->owns;
+    chunk->memory -= held->memory;
+    chunk->timed -= held->timed;
+    chunk->clears -= !held->hash;
+    q->first = held->next;
+    q->count--;
+    return --chunk->left ? NULL : take_chunk(q);
+}
+
+bool held_queue_front(struct held_queue *q, struct held_front *ret_front)
+{
+    const struct held_chunk *chunk = first_chunk(q);
+    *ret_front = (struct held_front){.count = chunk->left,
+                                     .memory = chunk->memory,
+                                     .timed = chunk->timed,
+                                     .clears = chunk->clears,
+                                     .last = chunk->last};
+    return !chunk->broken && chunk->first->place > q->disturbed;
+}
+
+struct held_chunk *held_queue_drop_front(struct held_queue *q)
+{
+    struct held_chunk *chunk = first_chunk(q);
+    q->first = chunk->last->next;
+    q->count -= chunk->left;
+    chunk->left = 0;
+    return take_chunk(q);
 }

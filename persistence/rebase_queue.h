@@ -67,7 +67,8 @@ struct held_queue {
     struct held_chunk *chunks, *tail;
     struct held_link *heads; /* of buckets: a power of two */
     size_t buckets;
-    uint64_t places; /* of the newest op */
+    uint64_t places;    /* of the newest op */
+    uint64_t disturbed; /* place of the newest op that is not as it was counted */
 };
 
 /* The pending ops are forgotten, their inverses destroyed. */
@@ -83,10 +84,26 @@ struct inverse_room held_queue_room(struct held_queue *q, struct slice op, struc
 struct held *held_queue_add(struct held_queue *q, struct slice op, uint64_t hash,
                             struct inverse *undo, struct slice detail);
 #define HELD_DETAIL_MAX 256
+/* The newest op is complete: its chunk counts it. */
+void held_queue_count(struct held_queue *q);
+/* The op is no longer what its chunk has counted. */
+void held_queue_disturb(struct held_queue *q, const struct held *held);
 
 /* Takes the first op out. Its memory goes with its chunk: when this was the last op there, that is
  * returned, for held_chunk_free; else NULL. */
 struct held_chunk *held_queue_drop(struct held_queue *q);
+/* What the pending ops of the first chunk are together. */
+struct held_front {
+    uint64_t count;
+    size_t memory, timed, clears; /* as in struct held */
+    const struct held *last;
+};
+/*
+ * False when they must leave one by one: they are not numbers of one origin without a gap, or one
+ * may have run again. Takes them out as held_queue_drop does one: the chunk is returned.
+ */
+bool held_queue_front(struct held_queue *q, struct held_front *ret_front);
+struct held_chunk *held_queue_drop_front(struct held_queue *q);
 /* Destroys the inverses that must be. On any thread. */
 void held_chunk_free(struct held_chunk *chunk);
 

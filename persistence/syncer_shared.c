@@ -28,12 +28,9 @@ static bool take_ops(struct namespace *ns, const struct sync_arrival *arrival)
 
 static bool take_arrival(struct namespace *ns, const struct sync_arrival *arrival)
 {
-    bool ok = true;
     if (!arrival->pending)
         return take_ops(ns, arrival);
-    for (uint64_t i = 0; i < arrival->count; i++)
-        ok &= rebase_ours(ns->rebase, slice_of(arrival->replica), arrival->first + i);
-    return ok;
+    return rebase_ours_all(ns->rebase, slice_of(arrival->replica), arrival->first, arrival->count);
 }
 
 /* The state here can no longer be trusted to be that of the store: nothing but a start helps. */

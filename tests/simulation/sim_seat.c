@@ -58,10 +58,10 @@ static void take_arrival(struct seat *s, const struct sync_arrival *arrival)
                 arrival->position, arrival->replica, arrival->pending ? " (pending)" : "");
     if (!arrival->pending)
         take_ops(s, arrival);
-    for (uint64_t i = 0; arrival->pending && i < arrival->count; i++)
-        if (!rebase_ours(s->rebase, slice_of(arrival->replica), arrival->first + i))
-            world_fail(s->world, "%s: op %" PRIu64 " of %s is not pending", s->replica->incarnation,
-                       arrival->first + i, arrival->replica);
+    else if (!rebase_ours_all(s->rebase, slice_of(arrival->replica), arrival->first,
+                              arrival->count))
+        world_fail(s->world, "%s: an op of %" PRIu64 " is not pending", s->replica->incarnation,
+                   arrival->position);
     note_done(s, life, arrival->first + arrival->count - 1);
 }
 
