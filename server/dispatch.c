@@ -93,9 +93,20 @@ void dispatch_run(struct exec *x)
         effects_after_command(x);
 }
 
+/* A refused EXEC says so with an EXECABORT and ends its transaction, as in Redis. */
+static void reject_exec(struct exec *x, const char *text)
+{
+    const char *reason = strncmp(text, "ERR ", 4) == 0 ? text + 4 : text;
+    exec_error_format(x, "EXECABORT Transaction discarded because of: %s", reason);
+    transaction_abort(x->client);
+}
+
 static void reject(struct exec *x, const char *text)
 {
-    exec_error(x, text);
+    if (x->command && x->command->flags & CMD_EXEC)
+        reject_exec(x, text);
+    else
+        exec_error(x, text);
     if (x->command)
         stats_bump(&x->loop->stats.commands[x->command->id].rejected, 1);
     if (client_is(x->client, CLIENT_MULTI))

@@ -52,6 +52,8 @@ void effects_after_command(struct exec *x);
 void transaction_queue(struct exec *x);
 /* A command was refused while queueing: EXEC will answer EXECABORT. */
 void transaction_fail(struct client *client);
+/* EXEC itself was refused: what was queued and watched is forgotten, under the locks EXEC has. */
+void transaction_abort(struct client *client);
 
 /*
  * The client's end (also RESET for the first two): forget everything about it in the tables. On its

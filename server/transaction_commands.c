@@ -50,6 +50,14 @@ void transaction_fail(struct client *client)
         client->transaction->failed = true;
 }
 
+void transaction_abort(struct client *client)
+{
+    if (!client->transaction)
+        return;
+    watch_clear(client, !client->exec_own_locks);
+    transaction_destroy(client);
+}
+
 static struct slice *copy_arguments(const struct slice *argv, int argc)
 {
     size_t bytes = 0;

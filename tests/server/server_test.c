@@ -221,6 +221,29 @@ static void a_transaction_over_namespaces_is_whole(void **state)
     end(&child);
 }
 
+static void a_refused_exec_ends_its_transaction(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    const char *refused = "-EXECABORT Transaction discarded because of: wrong number of arguments "
+                          "for 'exec' command\r\n";
+    tell(
+        fd,
+        "WATCH k\r\nMULTI\r\nSET k a\r\nEXEC now\r\nGET k\r\nSET k b\r\nMULTI\r\nPING\r\nEXEC\r\n");
+    expect(fd, "+OK\r\n+OK\r\n+QUEUED\r\n");
+    expect(fd, refused);
+    expect(fd, "$-1\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n");
+    tell(fd, "WATCH k\r\nSELECT 2\r\nMULTI\r\nSELECT 3\r\nEXEC now\r\nEXEC now\r\nEXEC\r\n");
+    expect(fd, "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n");
+    expect(fd, refused);
+    expect(fd, refused);
+    expect(fd, "-ERR EXEC without MULTI\r\n");
+    close(fd);
+    end(&child);
+}
+
 static void what_was_acknowledged_survives_a_kill(void **state)
 {
     (void)state;
@@ -364,6 +387,7 @@ int main(void)
         cmocka_unit_test(replies_can_be_skipped_and_turned_off),
         cmocka_unit_test(monitors_see_what_others_run),
         cmocka_unit_test(a_transaction_over_namespaces_is_whole),
+        cmocka_unit_test(a_refused_exec_ends_its_transaction),
         cmocka_unit_test(what_was_acknowledged_survives_a_kill),
         cmocka_unit_test(a_namespace_is_loaded_when_first_used),
         cmocka_unit_test(waits_are_answered_at_their_level),
