@@ -663,20 +663,26 @@ static void close_fd(int fd)
         close(fd);
 }
 
-/* What becomes of `ops` that the store may not have. */
+/* What becomes of `ops` that the store may not have. All threads have ended. */
 static enum persistence_status tell_rest(struct persistence *p, int64_t ops, bool kept)
 {
-    char why[NAMESPACE_ERROR_MAX];
-    const char *fate = "are lost: the store has not taken them, and there is no journal";
-    if (p->options.journal)
-        fate = kept ? "that the store may not have are in the journal, and will be committed at "
-                      "the next start"
-                    : "may be lost: the store may not have them, and the journal cannot be written "
-                      "or removed";
-    persistence_trouble(p, why, sizeof(why));
-    if (ops || !kept)
-        persistence_log(p, PERSISTENCE_LOG_WARNING, "%lld ops %s%s%s", (long long)ops, fate,
-                        why[0] ? ": " : "", why);
+    const char *why = p->trouble[p->trouble[TROUBLE_STORE][0] ? TROUBLE_STORE : TROUBLE_OUTAGE];
+    const char *colon = why[0] ? ": " : "";
+    long long count = (long long)ops;
+    if (!kept)
+        persistence_log(p, PERSISTENCE_LOG_WARNING,
+                        "%lld ops may be lost: neither store nor journal could take them%s%s; %s",
+                        count, colon, why, p->trouble[TROUBLE_JOURNAL]);
+    else if (ops && p->options.journal)
+        persistence_log(p, PERSISTENCE_LOG_WARNING,
+                        "%lld ops that the store may not have are in the journal, and will be "
+                        "committed at the next start%s%s",
+                        count, colon, why);
+    else if (ops)
+        persistence_log(p, PERSISTENCE_LOG_WARNING,
+                        "%lld ops are lost: the store has not taken them, and there is no "
+                        "journal%s%s",
+                        count, colon, why);
     return kept && (p->options.journal || !ops) ? PERSISTENCE_KEPT : PERSISTENCE_UNWRITABLE;
 }
 
@@ -692,7 +698,12 @@ static enum persistence_status stop(struct persistence *p)
     workers_destroy(p->workers);
     opening_destroy(p);
     bool kept = journal_destroy(p->journal, all);
-    return all && kept ? PERSISTENCE_OK : tell_rest(p, ops, kept);
+    if (all && !kept) /* nor will they be missed */
+        persistence_log(p, PERSISTENCE_LOG_WARNING,
+                        "everything is in the store, but the files of the journal in %s/.cairn "
+                        "cannot be removed; the next start will do that",
+                        p->dir);
+    return all ? PERSISTENCE_OK : tell_rest(p, ops, kept);
 }
 
 enum persistence_status persistence_close(struct persistence *p)

@@ -238,12 +238,27 @@ void server_run(void)
         event_free(signal_events[i]);
 }
 
+/* SHUTDOWN NOSAVE. */
+static void tell_unsaved(void)
+{
+    struct persistence_stats stats;
+    persistence_stats(server.persistence, &stats);
+    if (!stats.pending_ops)
+        log_line(LOG_NOTICE, "going down; everything is in the store");
+    else if (stats.journal && persistence_writable(server.persistence))
+        log_line(LOG_NOTICE, "going down without a last commit: %lld ops stay in the journal",
+                 (long long)stats.pending_ops);
+    else
+        log_line(LOG_WARNING, "going down without a last commit: %lld ops are lost%s",
+                 (long long)stats.pending_ops,
+                 stats.journal ? ", but for those that the journal has taken" : "");
+}
+
 int server_close(void)
 {
     listener_close();
     if (atomic_load(&server.stop_without_saving)) {
-        log_line(LOG_NOTICE, "going down without a last commit: what is pending stays in the "
-                             "journal");
+        tell_unsaved();
         return 0; /* the store is left as after a crash, which is what NOSAVE asks for */
     }
     /* It answers all who wait, by posts to the loops, which have ended but are still there. */

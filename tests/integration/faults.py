@@ -30,6 +30,7 @@ SHIM = r"""
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,6 +77,13 @@ int renameat(int from, const char *old, int to, const char *new)
     if (fails("FAULT_READ_ONLY", EROFS))
         return -1;
     return REAL(int, renameat, int, const char *, int, const char *)(from, old, to, new);
+}
+
+int unlinkat(int directory, const char *path, int flags)
+{
+    if (strncmp(path, "journal-", 8) == 0 && fails("FAULT_JOURNAL_STAYS", EROFS))
+        return -1;
+    return REAL(int, unlinkat, int, const char *, int)(directory, path, flags);
 }
 
 int clock_gettime(clockid_t id, struct timespec *out)
@@ -792,10 +800,81 @@ def terminated(faults):
     faults.check(connection.call("DBSIZE") == 100, "all is there")
 
 
+def ends_with_loss(faults, acked, reason):
+    """Neither store nor journal takes what is pending: SHUTDOWN is refused, SIGTERM ends the server, which says so."""
+    connection = resp.Connection(faults.running.port)
+    connection.send(resp.encode("SHUTDOWN"))
+    said = connection.read()
+    faults.check(isinstance(said, resp.Error) and "Errors trying to SHUTDOWN" in str(said), "SHUTDOWN is refused", said)
+    faults.expect_all(connection, acked, "the server stays")
+    faults.check(faults.running.terminate() == 1, "SIGTERM ends it with 1")
+    said = faults.running.last_log_lines(1)
+    wanted = rf"warning: \d+ ops may be lost: neither store nor journal could take them: .*0\.json: {reason}; the journal cannot be .*: {reason}$"
+    faults.check(re.search(wanted, said.strip()), "its last line says what and why", said)
+
+
+def disk_full_at_exit(faults):
+    flags = ("--journal-fsync", "always", "--sync-interval", "0.2")
+    place = faults.mount("24m")
+    connection, acked = faults.start(*flags), {"before": b"v"}
+    connection.call("SET", "before", "v")
+    fill(os.path.join(place, "filler"))
+    write_until_refused(faults.running.port, acked, "k", 30000)
+    troubled(faults, acked, "No space left")
+    ends_with_loss(faults, acked, "No space left on device")
+    os.unlink(os.path.join(place, "filler"))
+    faults.expect_all(faults.start(*flags), acked, "after it")
+
+
+def fsync_error_at_exit(faults):
+    """Without `always` nobody notices before the end: what the system has written is there, but a power cut might have taken it."""
+    flag = os.path.join(faults.directory(), "fsync-fails")
+    flags = ("--journal-fsync", "no", "--sync-interval", "0")
+    connection, acked = faults.start(*flags, environment=faults.preload(FAULT_FSYNC=flag)), {"before": b"v"}
+    connection.call("SET", "before", "v")
+    open(flag, "w").close()
+    faults.check(write_until_refused(faults.running.port, acked, "k", 30) is None, "writes are taken")
+    ends_with_loss(faults, acked, "Input/output error")
+    os.unlink(flag)
+    faults.expect_all(faults.start(*flags), acked, "after it")
+
+
+def journal_stays_at_exit(faults):
+    """All is in the store, only the journal's files cannot be removed: nothing is lost, which a warning says."""
+    flag = os.path.join(faults.directory(), "journal-stays")
+    connection = faults.start("--sync-interval", "0", environment=faults.preload(FAULT_JOURNAL_STAYS=flag))
+    connection.call_many([("INCR", "n")] * 5)
+    open(flag, "w").close()
+    faults.check(faults.running.terminate() == 0 and journal_files(faults), "SIGTERM ends with 0", journal_files(faults))
+    said = faults.running.last_log_lines(2)
+    faults.check(re.search("warning: everything is in the store, but the files of the journal in .*store/.cairn cannot be removed", said), "it is told", said)
+    faults.check("lost" not in said, "nothing is called lost", said)
+    os.unlink(flag)
+    connection = faults.start()
+    faults.check(connection.call("GET", "n") == b"5", "the next start has each op once")
+    faults.check(faults.running.terminate() == 0 and journal_files(faults) == [], "and removes what stayed", journal_files(faults))
+
+
+def shutdown_nosave(faults):
+    """It does not commit, and says what becomes of what is pending."""
+    for journal, wanted, found in (("yes", "notice: .*: 3 ops stay in the journal", b"3"), ("no", "warning: .*: 3 ops are lost$", None)):
+        connection = faults.start("--journal", journal, "--sync-interval", "0")
+        connection.call("FLUSHALL")
+        connection.call("CAIRN", "SYNC")
+        connection.call_many([("INCR", "n")] * 3)
+        connection.send(resp.encode("SHUTDOWN", "NOSAVE"))
+        faults.check(faults.running.process.wait(20) == 0, "it ends with 0")
+        said = faults.running.last_log_lines(1).strip()
+        faults.check(re.search(wanted, said), "it says what becomes of them", said)
+        faults.check(faults.start("--journal", journal, "--sync-interval", "0").call("GET", "n") == found, f"journal {journal}: so it is")
+        faults.kill()
+
+
 FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, read_only_reading, fsync_error_always, fsync_error_everysec,
           blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, in_doubt_behind_a_part, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
-          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, terminated]
+          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, terminated,
+          disk_full_at_exit, fsync_error_at_exit, journal_stays_at_exit, shutdown_nosave]
 
 
 def build_shim(faults):
