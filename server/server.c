@@ -85,13 +85,17 @@ void server_apply_config(void)
         if (row->apply)
             row->apply();
     }
-    if (CONFIG(threads) == 0) {
-        long processors = sysconf(_SC_NPROCESSORS_ONLN);
-        int64_t threads = processors < 1                     ? 1
-                          : processors > THREADS_DEFAULT_MAX ? THREADS_DEFAULT_MAX
-                                                             : processors;
-        atomic_store(&config.threads, threads);
-    }
+}
+
+/* The directive stays what it was, or CONFIG REWRITE would write down this machine's number. */
+static int thread_count(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (CONFIG(threads))
+        return (int)CONFIG(threads);
+    if (processors < 1)
+        return 1;
+    return processors > THREADS_DEFAULT_MAX ? THREADS_DEFAULT_MAX : (int)processors;
 }
 
 static void log_for_persistence(void *ctx, enum persistence_log_level level, const char *line)
@@ -185,7 +189,7 @@ bool server_open(struct text *error)
 {
     char *store = CONFIG_STRING(store), *dir = CONFIG_STRING(dir);
     log_line(LOG_NOTICE, "cairn-server %s, process %d, %lld threads, speaking Redis %s's protocol",
-             CAIRN_VERSION, (int)getpid(), (long long)CONFIG(threads), REDIS_VERSION);
+             CAIRN_VERSION, (int)getpid(), (long long)thread_count(), REDIS_VERSION);
     server_configure_s3();
     bool good = listener_open(error) && open_store(store, dir, error);
     if (good && persistence_loading(server.persistence))
@@ -197,7 +201,7 @@ bool server_open(struct text *error)
         name_databases();
     mem_free(store);
     mem_free(dir);
-    return good && loops_create((int)CONFIG(threads));
+    return good && loops_create(thread_count());
 }
 
 static void on_stop_signal(int number, short what, void *arg)
