@@ -129,10 +129,10 @@ static size_t sub_count(const struct command *command)
 static void write_key_specs(struct resp_writer *out, const struct command *command)
 {
     if (command->first_key <= 0) {
-        resp_write_array(out, 0);
+        resp_write_set(out, 0);
         return;
     }
-    resp_write_array(out, 1);
+    resp_write_set(out, 1);
     resp_write_map(out, 3);
     resp_write_bulk_text(out, "flags");
     resp_write_set(out, 1);
@@ -172,7 +172,10 @@ void command_info_write(struct resp_writer *out, const struct command *command)
     write_categories(out, command);
     resp_write_set(out, 0);
     write_key_specs(out, command);
-    resp_write_array(out, sub_count(command));
+    if (command->subcommands)
+        resp_write_array(out, sub_count(command));
+    else
+        resp_write_set(out, 0); /* as Redis: RESP3 clients see which it is */
     for (size_t i = 0; i < sub_count(command); i++)
         command_info_write(out, &command->subcommands[i]);
 }

@@ -164,6 +164,14 @@ static bool parse_class(struct slice word, enum output_class *class)
 bool set_output_limits(struct slice value, bool check_only, struct text *error)
 {
     struct slice rest = value;
+    size_t words = 0;
+    while (next_word(&rest).len)
+        words++;
+    if (words % 4) {
+        text_append_string(error, "Wrong number of arguments in buffer limit configuration.");
+        return false;
+    }
+    rest = value;
     for (struct slice word = next_word(&rest); word.len; word = next_word(&rest)) {
         enum output_class class;
         int64_t hard, soft, seconds;

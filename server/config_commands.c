@@ -32,7 +32,7 @@ static void get_command(struct exec *x)
 static void set_command(struct exec *x)
 {
     if (x->argc % 2) {
-        exec_wrong_arity(x);
+        exec_syntax_error(x);
         return;
     }
     size_t count = (size_t)(x->argc - 2) / 2;

@@ -166,8 +166,8 @@ static void hello_command(struct exec *x)
     if (atomic_load(&server.password_set) && !client_is(x->client, CLIENT_AUTHENTICATED)) {
         exec_error(x,
                    "NOAUTH HELLO must be called with the client already authenticated, otherwise "
-                   "the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the "
-                   "client and select the RESP protocol version at the same time");
+                   "the HELLO AUTH <user> <pass> option can be used to authenticate the client and "
+                   "select the RESP protocol version at the same time");
         return;
     }
     if (hello.name && !client_name_checked(x, *hello.name))

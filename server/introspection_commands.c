@@ -58,7 +58,7 @@ static void info_of_command(struct exec *x)
         if (command)
             command_info_write(x->out, command);
         else
-            resp_write_nil_array(x->out);
+            resp_write_nil(x->out);
     }
 }
 

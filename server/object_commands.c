@@ -62,8 +62,12 @@ static void memory_usage_command(struct exec *x)
 {
     int64_t samples = 5;
     if (x->argc == 5 && exec_is(x, 3, "samples")) {
-        if (!exec_int_range(x, 4, 0, INT64_MAX, "ERR syntax error", &samples))
+        if (!exec_int(x, 4, &samples))
             return;
+        if (samples < 0) {
+            exec_syntax_error(x);
+            return;
+        }
     } else if (x->argc != 3) {
         exec_syntax_error(x);
         return;

@@ -281,7 +281,9 @@ static void output_limits_are_set_by_class(void **state)
     assert_string_equal(value_of("client-output-buffer-limit"),
                         "normal 0 0 0 slave 1 2 3 pubsub 1048576 2048 5");
     assert_false(set_one("client-output-buffer-limit", "wild 0 0 0", &error));
+    text_clear(&error);
     assert_false(set_one("client-output-buffer-limit", "normal 0 0", &error));
+    assert_non_null(strstr(text_terminated(&error), "Wrong number of arguments in buffer limit"));
     text_release(&error);
 }
 

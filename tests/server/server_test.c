@@ -5,6 +5,7 @@
  */
 #include "tests/server/child.h"
 
+static const char *const by_default[] = {"--store", "memory", NULL};
 static const char *const in_memory[] = {"--store", "memory", "--threads", "3", NULL};
 static const char *const in_directory[] = {"--store", "DIR", "--threads", "2", NULL};
 static const char *const in_directory_always[] = {"--store",         "DIR",    "--threads", "2",
@@ -103,7 +104,7 @@ static void nothing_runs_before_the_password(void **state)
              "GET k\r\nHELLO 2 AUTH default secret SETNAME me\r\n");
     expect(fd, "-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n"
                "-WRONGPASS invalid username-password pair or user is disabled.\r\n-NOAUTH HELLO ");
-    expect(fd, "must be called with the client already authenticated, otherwise the HELLO <proto> "
+    expect(fd, "must be called with the client already authenticated, otherwise the HELLO "
                "AUTH <user> <pass> option can be used to authenticate the client and select the "
                "RESP protocol version at the same time\r\n+OK\r\n$-1\r\n+RESET\r\n"
                "-NOAUTH Authentication required.\r\n*14\r\n$6\r\nserver\r\n");
@@ -240,6 +241,41 @@ static void a_refused_exec_ends_its_transaction(void **state)
     expect(fd, refused);
     expect(fd, refused);
     expect(fd, "-ERR EXEC without MULTI\r\n");
+    close(fd);
+    end(&child);
+}
+
+/* Reads up to the end of what is given, whatever comes before it. */
+static void skip_past(int fd, const char *last)
+{
+    char got[1024];
+    size_t len = strlen(last), at = 0;
+    while (at < sizeof(got) && (at < len || memcmp(got + at - len, last, len) != 0))
+        assert_int_equal(recv(fd, got + at++, 1, 0), 1);
+    assert_true(at < sizeof(got));
+}
+
+static void shapes_and_texts_are_those_of_redis(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, by_default);
+    int fd = open_client(&child);
+    tell(fd, "COMMAND INFO nosuch\r\nCONFIG SET timeout 1 maxmemory\r\nMEMORY USAGE k SAMPLES x\r\n"
+             "MEMORY USAGE k SAMPLES -1\r\nHELLO 3\r\n");
+    expect(fd, "*1\r\n$-1\r\n-ERR syntax error\r\n"
+               "-ERR value is not an integer or out of range\r\n-ERR syntax error\r\n%7\r\n");
+    skip_past(fd, "modules\r\n*0\r\n");
+    tell(fd, "COMMAND INFO echo nosuch\r\n");
+    expect(fd, "*2\r\n*10\r\n$4\r\necho\r\n:2\r\n~3\r\n+loading\r\n+stale\r\n+fast\r\n"
+               ":0\r\n:0\r\n:0\r\n~2\r\n+@fast\r\n+@connection\r\n~0\r\n~0\r\n~0\r\n_\r\n");
+    tell(fd, "CONFIG GET threads\r\nCONFIG SET requirepass x\r\n");
+    expect(fd, "%1\r\n$7\r\nthreads\r\n$1\r\n0\r\n+OK\r\n");
+    close(fd);
+    fd = open_client(&child);
+    tell(fd, "HELLO 3\r\n");
+    expect(fd, "-NOAUTH HELLO must be called with the client already authenticated, otherwise the "
+               "HELLO AUTH <user> <pass> option can be used");
     close(fd);
     end(&child);
 }
@@ -388,6 +424,7 @@ int main(void)
         cmocka_unit_test(monitors_see_what_others_run),
         cmocka_unit_test(a_transaction_over_namespaces_is_whole),
         cmocka_unit_test(a_refused_exec_ends_its_transaction),
+        cmocka_unit_test(shapes_and_texts_are_those_of_redis),
         cmocka_unit_test(what_was_acknowledged_survives_a_kill),
         cmocka_unit_test(a_namespace_is_loaded_when_first_used),
         cmocka_unit_test(waits_are_answered_at_their_level),
