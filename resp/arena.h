@@ -49,15 +49,19 @@ void resp_arena_adopt_chunk(struct resp_arena *arena, struct resp_chunk *chunk);
 /* Slow path of the two below. `size` already has room for any alignment. */
 char *resp_arena_grow(struct resp_arena *arena, size_t size);
 
-/* Uninitialised bytes of no alignment; never NULL for size > 0. */
-static inline char *resp_arena_bytes(struct resp_arena *arena, size_t size)
+/* The next one where `size` bytes are left. */
+static inline char *resp_arena_take(struct resp_arena *arena, size_t size)
 {
-    if (size > arena->left)
-        return resp_arena_grow(arena, size);
     char *result = arena->at;
     arena->at += size;
     arena->left -= size;
     return result;
+}
+
+/* Uninitialised bytes of no alignment; never NULL for size > 0. */
+static inline char *resp_arena_bytes(struct resp_arena *arena, size_t size)
+{
+    return size > arena->left ? resp_arena_grow(arena, size) : resp_arena_take(arena, size);
 }
 
 /* Uninitialised memory aligned for pointers. */
