@@ -25,6 +25,10 @@ static size_t format_unsigned(char *out, unsigned long long value)
         *out = (char)('0' + value);
         return 1;
     }
+    if (value < 100) {
+        memcpy(out, digit_pairs + value * 2, 2);
+        return 2;
+    }
     char digits[RESP_INTEGER_MAX], *at = digits + sizeof(digits);
     while (value >= 100) {
         at -= 2;
