@@ -157,12 +157,10 @@ static inline bool name_is(const char *name, struct slice word)
     return strncasecmp(name, word.data, word.len) == 0 && name[word.len] == 0;
 }
 
-const struct command *command_find(struct slice name)
+/* Apart, so that the look-up of a short name calls nothing and needs no registers saved. */
+static __attribute__((noinline)) const struct command *find_from(uint32_t at, uint64_t word,
+                                                                 struct slice name)
 {
-    if (name.len >= NAME_MAX_LEN)
-        return NULL;
-    uint64_t word = name_word(name.data, name.len);
-    uint32_t at = name_slot(word, name.len);
     for (const struct slot *slot; (slot = &slots[at])->command; at = (at + 1) & slot_mask) {
         if (slot->word == word && slot->len == name.len &&
             (name.len <= 8 ||
@@ -170,6 +168,18 @@ const struct command *command_find(struct slice name)
             return slot->command;
     }
     return NULL;
+}
+
+const struct command *command_find(struct slice name)
+{
+    if (name.len >= NAME_MAX_LEN)
+        return NULL;
+    uint64_t word = name_word(name.data, name.len);
+    uint32_t at = name_slot(word, name.len);
+    const struct slot *slot = &slots[at];
+    if (slot->word == word && slot->len == name.len && name.len <= 8)
+        return slot->command;
+    return find_from(at, word, name);
 }
 
 const struct command *command_find_sub(const struct command *container, struct slice name)

@@ -45,7 +45,6 @@ struct request {
     struct slice *argv;
     int argc;
     uint64_t hash;
-    size_t bytes;
     struct request *next; /* in a client's backlog */
 };
 

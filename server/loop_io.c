@@ -70,7 +70,6 @@ static bool parse(struct loop *loop, struct client *client, size_t *commands)
             request->client = client;
             request->argv = (struct slice *)command.argv;
             request->argc = command.argc;
-            request->bytes = command.bytes;
             dispatch_prepare(loop, request);
             ++*commands;
             break;
