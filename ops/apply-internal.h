@@ -7,6 +7,7 @@
 #define CAIRN_OPS_APPLY_INTERNAL_H
 
 #include "ops/apply.h"
+#include "ops/entry.h"
 #include "ops/inverse.h"
 #include "ops/value-internal.h"
 
@@ -23,7 +24,7 @@ struct apply {
     struct entry **stale;
     struct outcome *out;
     struct inverse **undo; /* NULL: none wanted */
-    struct inverse_room room;
+    const struct inverse_room *room;
 };
 
 static inline void apply_refuse(struct apply *a, enum outcome_status status)
@@ -39,11 +40,32 @@ static inline bool apply_passed(const struct apply *a, int64_t deadline)
 }
 
 /* The key's presence against NX and XX. Refuses when it does not hold. */
-bool apply_condition(struct apply *a, enum op_condition condition);
+static inline bool apply_condition(struct apply *a, enum op_condition condition)
+{
+    if (condition == OP_CONDITION_NONE || (condition == OP_CONDITION_NX && !a->slot) ||
+        (condition == OP_CONDITION_XX && a->slot))
+        return true;
+    apply_refuse(a, OUTCOME_CONDITION);
+    return false;
+}
+
 /* The key is absent or of this type. Refuses otherwise. */
-bool apply_type(struct apply *a, enum value_type type);
+static inline bool apply_type(struct apply *a, enum value_type type)
+{
+    if (!a->slot || (*a->slot)->type == type)
+        return true;
+    apply_refuse(a, OUTCOME_WRONG_TYPE);
+    return false;
+}
+
 /* The deadline the key will have. */
-int64_t apply_deadline(const struct apply *a, int64_t expires);
+static inline int64_t apply_deadline(const struct apply *a, int64_t expires)
+{
+    if (expires != OP_EXPIRES_KEEP)
+        return expires;
+    return a->slot ? entry_expires(*a->slot) : OP_EXPIRES_NEVER;
+}
+
 /* Makes the absent key. Takes the entry. */
 void apply_create(struct apply *a, struct entry *entry);
 /* Puts an entry of the same key in the place of the present one. Takes it. */
@@ -51,7 +73,13 @@ void apply_replace(struct apply *a, struct entry *entry);
 /* Removes the present key, its value going to the inverse or to the garbage. */
 void apply_drop(struct apply *a);
 /* After a change through the slot that began with the entry at `before`. */
-void apply_changed(struct apply *a, struct entry *before);
+static inline void apply_changed(struct apply *a, struct entry *before)
+{
+    a->out->changed = true;
+    if (*a->slot != before)
+        keyspace_moved(a->ks, a->hash, before, a->slot);
+}
+
 /* The same, and removes the key when its collection has become empty. */
 void apply_shrunk(struct apply *a, struct entry *before);
 /* The inverse of this application; not to be called when none is wanted. */

@@ -7,30 +7,6 @@
 
 #include <assert.h>
 
-bool apply_condition(struct apply *a, enum op_condition condition)
-{
-    bool holds = condition == OP_CONDITION_NONE || (condition == OP_CONDITION_NX && !a->slot) ||
-                 (condition == OP_CONDITION_XX && a->slot);
-    if (!holds)
-        apply_refuse(a, OUTCOME_CONDITION);
-    return holds;
-}
-
-bool apply_type(struct apply *a, enum value_type type)
-{
-    if (!a->slot || entry_type(*a->slot) == type)
-        return true;
-    apply_refuse(a, OUTCOME_WRONG_TYPE);
-    return false;
-}
-
-int64_t apply_deadline(const struct apply *a, int64_t expires)
-{
-    if (expires != OP_EXPIRES_KEEP)
-        return expires;
-    return a->slot ? entry_expires(*a->slot) : OP_EXPIRES_NEVER;
-}
-
 struct inverse *apply_inverse(struct apply *a, enum inverse_kind kind, size_t items, size_t bytes)
 {
     assert(a->undo && !*a->undo);
@@ -72,13 +48,6 @@ void apply_drop(struct apply *a)
     a->out->changed = a->out->removed = true;
     inverse_former(a, keyspace_remove(a->ks, a->hash, a->slot));
     a->slot = NULL;
-}
-
-void apply_changed(struct apply *a, struct entry *before)
-{
-    a->out->changed = true;
-    if (*a->slot != before)
-        keyspace_moved(a->ks, a->hash, before, a->slot);
 }
 
 void apply_shrunk(struct apply *a, struct entry *before)
@@ -189,13 +158,8 @@ static void dispatch(struct apply *a, struct op *op)
 }
 /* clang-format on */
 
-void apply(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo)
-{
-    apply_with_room(ks, op, out, undo, (struct inverse_room){0});
-}
-
-void apply_with_room(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo,
-                     struct inverse_room room)
+static __attribute__((noinline)) void run(struct keyspace *ks, struct op *op, struct outcome *out,
+                                          struct inverse **undo, const struct inverse_room *room)
 {
     struct apply a = {
         .ks = ks, .key = op->key, .time = op->time, .out = out, .undo = undo, .room = room};
@@ -209,4 +173,16 @@ void apply_with_room(struct keyspace *ks, struct op *op, struct outcome *out, st
     if (op->kind != OP_NAMESPACE_CLEAR)
         look_up(&a, op);
     dispatch(&a, op);
+}
+
+void apply(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo)
+{
+    static const struct inverse_room none;
+    run(ks, op, out, undo, &none);
+}
+
+void apply_with_room(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo,
+                     struct inverse_room room)
+{
+    run(ks, op, out, undo, &room);
 }

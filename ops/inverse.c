@@ -13,14 +13,14 @@
 /* For NamespaceClear: what a key is taken to cost, since nobody walks them all. */
 #define MEMORY_PER_KEY 128
 
-struct inverse *inverse_create(struct inverse_room room, enum inverse_kind kind, struct slice key,
-                               uint64_t hash, size_t items, size_t bytes)
+struct inverse *inverse_create(const struct inverse_room *room, enum inverse_kind kind,
+                               struct slice key, uint64_t hash, size_t items, size_t bytes)
 {
     size_t size = sizeof(struct inverse) + items * sizeof(struct inverse_item) + bytes;
-    bool inside = size <= room.size;
+    bool inside = size <= room->size;
     if (!inside)
         size += key.len;
-    struct inverse *undo = inside ? room.at : mem_alloc(size);
+    struct inverse *undo = inside ? room->at : mem_alloc(size);
     struct inverse_item *list = (struct inverse_item *)(undo + 1);
     memset(undo, 0, sizeof(*undo));
     undo->kind = kind;
@@ -28,7 +28,7 @@ struct inverse *inverse_create(struct inverse_room room, enum inverse_kind kind,
     undo->hash = hash;
     undo->size = size;
     undo->tail = (char *)(list + items);
-    undo->key = inside ? room.key : inverse_keep(undo, key);
+    undo->key = inside ? room->key : inverse_keep(undo, key);
     if (items)
         undo->items.list = list;
     return undo;

@@ -94,8 +94,8 @@ struct inverse {
 
 /* In `room`, if it fits there; else the key is copied. With `items` inverse_items and `bytes` bytes
  * besides it. */
-struct inverse *inverse_create(struct inverse_room room, enum inverse_kind kind, struct slice key,
-                               uint64_t hash, size_t items, size_t bytes);
+struct inverse *inverse_create(const struct inverse_room *room, enum inverse_kind kind,
+                               struct slice key, uint64_t hash, size_t items, size_t bytes);
 /* Copies bytes into the room asked for. */
 struct slice inverse_keep(struct inverse *undo, struct slice bytes);
 

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct slice {
@@ -31,9 +32,24 @@ static inline struct slice slice_make(const void *data, size_t len)
     return (struct slice){data, len};
 }
 
+/* Whether 8 bytes of each differ: not 0 then. */
+static inline uint64_t slice_word_differs(const char *a, const char *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return x ^ y;
+}
+
+/* Keys and fields mostly have 8 to 16 bytes, which two words that may overlap cover. */
 static inline bool slice_equal(struct slice a, struct slice b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+    if (a.len != b.len)
+        return false;
+    if (a.len - 8 <= 8)
+        return (slice_word_differs(a.data, b.data) |
+                slice_word_differs(a.data + a.len - 8, b.data + a.len - 8)) == 0;
+    return a.len == 0 || memcmp(a.data, b.data, a.len) == 0;
 }
 
 /* Order of unsigned bytes, a prefix before what it begins: the order of keys in the store. */
