@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "ops/mem.h"
+#include "ops/value_integer.h"
 #include "server/client-internal.h"
 #include "server/config.h"
 #include "server/effects.h"
@@ -69,23 +70,7 @@ void exec_unknown_subcommand(struct exec *x)
 
 bool parse_int(struct slice text, int64_t *value)
 {
-    if (text.len == 0 || text.len > 20)
-        return false;
-    bool negative = text.data[0] == '-';
-    size_t at = negative;
-    if (at == text.len || (text.data[at] == '0' && text.len > 1))
-        return false;
-    uint64_t sum = 0;
-    for (; at < text.len; at++) {
-        unsigned digit = (unsigned)((unsigned char)text.data[at] - '0');
-        if (digit > 9 || sum > (UINT64_MAX - digit) / 10)
-            return false;
-        sum = sum * 10 + digit;
-    }
-    if (sum > (uint64_t)INT64_MAX + negative)
-        return false;
-    *value = negative ? (int64_t)(0 - sum) : (int64_t)sum;
-    return true;
+    return integer_parse(text, value);
 }
 
 static bool parse_long_double(struct slice text, long double *value)

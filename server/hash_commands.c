@@ -11,20 +11,6 @@
 #include "server/random_items.h"
 #include "server/scan.h"
 
-static struct op set_op(struct exec *x)
-{
-    int64_t number;
-    if (x->argc == 4 && parse_int(x->argv[3], &number)) {
-        struct op op = exec_op(x, OP_INT_MAP_SET, 1);
-        op.int_map_set = (struct op_int_map_set){x->argv[2], number};
-        return op;
-    }
-    struct op op = exec_op(x, OP_MAP_SET, 1);
-    op.map_set.pairs = (struct slice_list){x->argv + 2, (size_t)x->argc - 2};
-    op.map_set.condition = OP_CONDITION_NONE;
-    return op;
-}
-
 /* False: an error was written. */
 static bool set_fields(struct exec *x, int64_t *added)
 {
@@ -33,7 +19,15 @@ static bool set_fields(struct exec *x, int64_t *added)
         exec_wrong_arity(x);
         return false;
     }
-    struct op op = set_op(x);
+    struct op op = exec_op(x, OP_MAP_SET, 1);
+    int64_t number;
+    if (x->argc == 4 && parse_int(x->argv[3], &number)) {
+        op.kind = OP_INT_MAP_SET;
+        op.int_map_set = (struct op_int_map_set){x->argv[2], number};
+    } else {
+        op.map_set.pairs = (struct slice_list){x->argv + 2, (size_t)x->argc - 2};
+        op.map_set.condition = OP_CONDITION_NONE;
+    }
     if (!exec_apply(x, &op, 'h', "hset", &outcome))
         return false;
     *added = outcome.number;

@@ -7,24 +7,27 @@
 #include "server/expiry_options.h"
 #include "server/lcs.h"
 
-static void write_answer(struct exec *x, const struct answer *answer)
+/* Of a string or NULL. */
+static void write_value(struct exec *x, const struct entry *entry)
 {
-    if (answer->status == ANSWER_OK)
-        resp_write_bulk(x->out, answer->bytes.data, answer->bytes.len);
-    else
+    char scratch[24];
+    if (!entry) {
         resp_write_nil(x->out);
+        return;
+    }
+    struct slice bytes = string_bytes(entry, scratch);
+    resp_write_bulk(x->out, bytes.data, bytes.len);
 }
 
 /* Writes the string at argv[1] or nil; false: it is of another type, and the error is written. */
 static bool write_string(struct exec *x)
 {
-    struct answer answer;
-    struct read_op op = exec_read_op(x, READ_OP_SCALAR_GET, 1);
-    bool ok = exec_query(x, &op, &answer);
+    struct entry *entry;
+    bool ok = exec_find_type(x, 1, VALUE_STRING, &entry);
     if (x->command->flags & CMD_WRITE)
-        exec_note_lookup(x, x->argv[1], answer.iter.entry != NULL);
+        exec_note_lookup(x, x->argv[1], entry != NULL);
     if (ok)
-        write_answer(x, &answer);
+        write_value(x, entry);
     return ok;
 }
 
@@ -33,27 +36,20 @@ static void get_command(struct exec *x)
     write_string(x);
 }
 
-/* A canonical integer becomes IntSet, which says in fewer bytes what ScalarSet would. */
-static struct op set_op(struct exec *x, int key, int value, enum op_condition condition,
-                        int64_t expires)
-{
-    int64_t number;
-    if (parse_int(x->argv[value], &number)) {
-        struct op op = exec_op(x, OP_INT_SET, key);
-        op.int_set = (struct op_int_set){number, condition, expires};
-        return op;
-    }
-    struct op op = exec_op(x, OP_SCALAR_SET, key);
-    op.scalar_set = (struct op_scalar_set){x->argv[value], condition, expires};
-    return op;
-}
-
-/* True when the value was set; the reply is the caller's. */
+/* A canonical integer becomes IntSet, which says in fewer bytes what ScalarSet would. True when the
+ * value was set; the reply is the caller's. */
 static bool set_string(struct exec *x, int key, int value, enum op_condition condition,
                        int64_t expires)
 {
     struct outcome outcome;
-    struct op op = set_op(x, key, value, condition, expires);
+    struct op op = exec_op(x, OP_SCALAR_SET, key);
+    int64_t number;
+    if (parse_int(x->argv[value], &number)) {
+        op.kind = OP_INT_SET;
+        op.int_set = (struct op_int_set){number, condition, expires};
+    } else {
+        op.scalar_set = (struct op_scalar_set){x->argv[value], condition, expires};
+    }
     if (!exec_apply(x, &op, '$', "set", &outcome) || outcome.status != OUTCOME_OK)
         return false;
     if (expires > 0)
@@ -182,11 +178,8 @@ static void mget_command(struct exec *x)
 {
     resp_write_array(x->out, (size_t)x->argc - 1);
     for (int i = 1; i < x->argc; i++) {
-        struct answer answer;
-        struct read_op op = exec_read_op(x, READ_OP_SCALAR_GET, i);
-        query(x->keys, &op, &answer);
-        exec_note_lookup(x, x->argv[i], answer.iter.entry != NULL);
-        write_answer(x, &answer);
+        const struct entry *entry = exec_find(x, x->argv[i]);
+        write_value(x, entry && entry_type(entry) == VALUE_STRING ? entry : NULL);
     }
 }
 
