@@ -10,7 +10,7 @@
   ONLY=GET,SET    only these operations
   PIPELINES=1,16,128   only these
   PARTS=speed,threads,persistence,shared,memory
-  SERVER=build/cairn-server     what stands in cairn's column; SERVER=redis-server shows the noise
+  SERVER=BUILD/cairn-server     what stands in cairn's column; SERVER=redis-server shows the noise
   CAIRN_THREADS=1 its threads
   BUILD=build     the report is left in $BUILD/bench/report.txt
 
@@ -37,15 +37,13 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 import ports
+from server import BUILD, IS_REDIS as SERVER_IS_REDIS, PROGRAM as SERVER, require_program
 
 QUICK = os.environ.get("QUICK") == "1"
 ROUNDS = int(os.environ.get("ROUNDS", "1" if QUICK else "5"))
 KEYS = int(os.environ.get("KEYS", "100000" if QUICK else "1000000"))
 CELL_SECONDS = float(os.environ.get("SECONDS_PER_CELL", "0.3" if QUICK else "0.8"))
 PARTS = os.environ.get("PARTS", "speed,threads,persistence,shared,memory").split(",")
-BUILD = os.environ.get("BUILD", "build")
-SERVER = os.environ.get("SERVER", os.path.join(BUILD, "cairn-server"))
-SERVER_IS_REDIS = os.path.basename(SERVER).startswith("redis-server")
 RESPONDER = os.path.join(BUILD, "bench", "responder")
 CONNECTIONS = 50
 PIPELINES = tuple(map(int, os.environ.get("PIPELINES", "1,16" if QUICK else "1,16,128").split(",")))
@@ -436,8 +434,7 @@ def main():
     if set(sys.argv[1:]) & {"-h", "--help"}:
         print(__doc__)
         return 0
-    if not shutil.which(SERVER):
-        sys.exit(f"there is no server {SERVER}; run make, or name one in SERVER")
+    require_program()
     os.makedirs(os.path.join(BUILD, "bench"), exist_ok=True)
     report = Report(os.path.join(BUILD, "bench", "report.txt"))
     began = time.monotonic()

@@ -5,11 +5,11 @@
 #
 # In the end several servers share a place in it, with a proxy before it that loses and delays.
 #
-#   tests/integration/s3.sh         CAIRN=build/cairn-server; S3_ENDPOINT: another server than Ceph's
+#   tests/integration/s3.sh         SERVER, BUILD as in server.py; S3_ENDPOINT: another server than Ceph's
 #                                   S3_SOAK_SECONDS=20, SEED as in sharing.py
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-CAIRN=${CAIRN:-${BUILD:-build}/cairn-server}
+export SERVER=${SERVER:-${BUILD:-build}/cairn-server}
 work=$(mktemp -d /tmp/cairn-s3.XXXXXX)
 passed=0 failed=0 pid=
 
@@ -24,7 +24,7 @@ settings=$(tests/support/ceph.sh start "$work/ceph") || { echo "0 passed, 1 fail
 eval "$settings"
 export AWS_REGION=us-east-1
 place="s3://$S3_BUCKET/e2e-$$-$RANDOM/a b%+=ü"
-port=$((20000 + RANDOM % 12000))
+port=$(/usr/bin/python3 tests/integration/ports.py)
 
 # check WHAT EXPECTED GOT
 check() {
@@ -44,7 +44,7 @@ start() {
     local dir=$1
     shift
     mkdir -p "$dir"
-    "$CAIRN" --port "$port" --bind 127.0.0.1 --store "$place" --dir "$dir" \
+    "$SERVER" --port "$port" --bind 127.0.0.1 --store "$place" --dir "$dir" \
         --s3-endpoint "$S3_ENDPOINT" --sync-interval 0.2 "$@" >"$work/log" 2>&1 </dev/null &
     pid=$!
     for _ in $(seq 200); do
@@ -108,7 +108,7 @@ stop TERM
 start "$work/four"
 check "and the last commit brings it there" "$before" "$(everything)"
 stop TERM
-check "export reads the bucket" 44 "$("$CAIRN" --export "$place" 0 --s3-endpoint "$S3_ENDPOINT" 2>>"$work/log" | jq -r '.state.hits // .base.state.hits' 2>>"$work/log")"
+check "export reads the bucket" 44 "$("$SERVER" --export "$place" 0 --s3-endpoint "$S3_ENDPOINT" 2>>"$work/log" | jq -r '.state.hits // .base.state.hits' 2>>"$work/log")"
 
 # A bucket that stalls: served on from memory, committed when it answers again; and if the server
 # goes down before that, the journal has what is missing, whatever of it lands late.
@@ -136,7 +136,7 @@ if [ -f "$work/ceph/rgw.pid" ]; then
 fi
 
 # verify: the exit status of --verify; what it said is in $work/verify.
-verify() { "$CAIRN" --verify "$place" --s3-endpoint "$S3_ENDPOINT" "$@" >"$work/verify" 2>&1; echo $?; }
+verify() { "$SERVER" --verify "$place" --s3-endpoint "$S3_ENDPOINT" "$@" >"$work/verify" 2>&1; echo $?; }
 
 check "after all that the bucket verifies" 0 "$(verify --s3-region us-east-1)"
 check "both its namespaces do" 2 "$(grep -c ': sound: position' "$work/verify")"
@@ -154,7 +154,7 @@ place=s3://_/x
 start "$work/five" --s3-endpoint nonsense
 check "a bad endpoint is refused" yes "$(grep -q "s3-endpoint 'nonsense'" "$work/log" && echo yes)"
 
-/usr/bin/python3 tests/integration/sharing.py --server "$CAIRN" --servers 4 --clients 8 \
+/usr/bin/python3 tests/integration/sharing.py --servers 4 --clients 8 \
     --seconds "${S3_SOAK_SECONDS:-20}" --store "s3://$S3_BUCKET/soak-$$-$RANDOM" \
     --endpoint "$S3_ENDPOINT" 2>&1 | tee "$work/soak"
 read -r p _ f _ < <(grep -E '^[0-9]+ passed, [0-9]+ failed' "$work/soak" || echo "0 passed, 1 failed")

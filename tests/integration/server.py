@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Starts and ends the server under test: cairn-server, or redis-server for a control run.
 
-SERVER names the program (build/cairn-server), SERVER_FLAGS adds directives to those a test asks for.
+SERVER names the program, else it is BUILD's cairn-server (build/ of this tree), which is the rule for all tests here and for
+tests/bench. SERVER_FLAGS adds directives to those a test asks for.
 """
 import os
 import shlex
@@ -14,7 +15,8 @@ import ports
 import resp
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROGRAM = os.environ.get("SERVER", os.path.join(os.environ.get("BUILD", os.path.join(ROOT, "build")), "cairn-server"))
+BUILD = os.environ.get("BUILD") or os.path.join(ROOT, "build")
+PROGRAM = os.environ.get("SERVER") or os.path.join(BUILD, "cairn-server")
 IS_REDIS = os.path.basename(PROGRAM).startswith("redis-server")
 
 

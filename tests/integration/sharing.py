@@ -3,14 +3,14 @@
 """Several servers on one store, real clients, faults, kill -9: every acknowledged op is there once,
 and in the end all servers answer alike and with what the store holds.
 
-    sharing.py [--server PATH] [--servers N] [--clients N] [--seconds N] [--seed N]
+    sharing.py [--servers N] [--clients N] [--seconds N] [--seed N]
                [--store s3://bucket/prefix --endpoint http://HOST:PORT] [--rate 0.1]
 
 Without --store it is a directory. With --endpoint all servers reach the bucket through
 fault_proxy.py. The first test is the scenario of the system this follows: 10 and -5 on two servers
 end as 5 on both. SEED in the environment is another way to give --seed: it decides what clients
 write, who is killed and which requests are hit, not how all that is interleaved.
-Prints `N passed, N failed` last.
+The server is that of server.py: SERVER, BUILD. Prints `N passed, N failed` last.
 """
 import argparse
 import collections
@@ -30,6 +30,7 @@ import redis
 import ports
 import resp
 import soak_ops
+from server import PROGRAM, require_program
 
 PATIENCE = 1.0  # seconds that a server waits for S3's answer to begin
 START_TRIES = 10  # a start may meet a fault that its retries do not outlast
@@ -57,7 +58,7 @@ class Server:
         if self.endpoint:
             flags += ["--s3-endpoint", self.endpoint,
                       "--s3-first-byte-timeout", "%dms" % (1000 * PATIENCE)]
-        return [self.options.server] + flags
+        return [PROGRAM] + flags
 
     def log_path(self):
         return os.path.join(self.top, "log%d" % self.index)
@@ -303,12 +304,12 @@ def compare_servers(servers, checks):
 def verify(options, checks, top):
     """What the store holds, read without a server."""
     environment = dict(os.environ, AWS_ENDPOINT_URL_S3=options.endpoint or "")
-    known = subprocess.run([options.server, "--help"], capture_output=True, text=True).stdout
+    known = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True).stdout
     for space in soak_ops.NAMESPACES:
         for errand in ("--verify", "--export"):
             if errand not in known:
                 continue
-            done = subprocess.run([options.server, errand, store_of(options, top), space],
+            done = subprocess.run([PROGRAM, errand, store_of(options, top), space],
                                   capture_output=True, env=environment)
             checks.check(done.returncode == 0, "%s %s: %r %r" % (
                 errand, space, done.stdout[-300:], done.stderr[-300:]))
@@ -397,8 +398,6 @@ def soak(options, checks):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--server", default=os.path.join(os.environ.get("BUILD", "build"),
-                                                         "cairn-server"))
     parser.add_argument("--store", help="s3://bucket/prefix instead of a directory of its own")
     parser.add_argument("--endpoint", help="of the S3 server: http://host:port")
     parser.add_argument("--rate", type=float, default=0.1, help="part of the requests that is hit")
@@ -409,6 +408,7 @@ def main():
     parser.add_argument("--seed", type=int,
                         default=int(os.environ.get("SEED") or random.randrange(1, 1 << 30)))
     options = parser.parse_args()
+    require_program()
     print("SEED=%d" % options.seed, flush=True)
     checks = Checks()
     try:
