@@ -248,7 +248,7 @@ static void tell_unsaved(void)
     struct persistence_stats stats;
     persistence_stats(server.persistence, &stats);
     if (!stats.pending_ops)
-        log_line(LOG_NOTICE, "going down; everything is in the store");
+        log_line(LOG_NOTICE, "going down without a last commit: nothing is pending");
     else if (stats.journal && persistence_writable(server.persistence))
         log_line(LOG_NOTICE, "going down without a last commit: %lld ops stay in the journal",
                  (long long)stats.pending_ops);
