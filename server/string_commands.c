@@ -67,7 +67,7 @@ struct set_options {
 static bool set_option(struct exec *x, int *i, struct set_options *options, int *expiry_at,
                        enum expiry_unit *unit)
 {
-    bool timed = *expiry_at || options->expires == OP_EXPIRES_KEEP;
+    enum expiry_unit named;
     if (exec_is(x, *i, "nx") && options->condition != OP_CONDITION_XX) {
         options->condition = OP_CONDITION_NX;
     } else if (exec_is(x, *i, "xx") && options->condition != OP_CONDITION_NX) {
@@ -76,7 +76,9 @@ static bool set_option(struct exec *x, int *i, struct set_options *options, int 
         options->get = true;
     } else if (exec_is(x, *i, "keepttl") && !*expiry_at) {
         options->expires = OP_EXPIRES_KEEP;
-    } else if (!timed && *i + 1 < x->argc && expiry_option(x, *i, unit)) {
+    } else if (options->expires != OP_EXPIRES_KEEP && *i + 1 < x->argc &&
+               expiry_option(x, *i, &named) && (!*expiry_at || named == *unit)) {
+        *unit = named;
         *expiry_at = ++*i;
     } else {
         return false;
@@ -87,7 +89,7 @@ static bool set_option(struct exec *x, int *i, struct set_options *options, int 
 static bool set_parse(struct exec *x, struct set_options *options)
 {
     int expiry_at = 0;
-    enum expiry_unit unit;
+    enum expiry_unit unit = EXPIRY_SECONDS;
     for (int i = 3; i < x->argc; i++)
         if (!set_option(x, &i, options, &expiry_at, &unit)) {
             exec_syntax_error(x);
@@ -150,26 +152,47 @@ static void getdel_command(struct exec *x)
         exec_apply(x, &op, 'g', "del", &outcome);
 }
 
+static bool getex_parse(struct exec *x, bool *persist, int *expiry_at, enum expiry_unit *unit)
+{
+    enum expiry_unit named;
+    for (int i = 2; i < x->argc; i++) {
+        if (exec_is(x, i, "persist") && !*expiry_at) {
+            *persist = true;
+        } else if (!*persist && i + 1 < x->argc && expiry_option(x, i, &named) &&
+                   (!*expiry_at || named == *unit)) {
+            *unit = named;
+            *expiry_at = ++i;
+        } else {
+            exec_syntax_error(x);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* As Redis: the words are judged first, then the key, and a time only for a key that is there. */
 static void getex_command(struct exec *x)
 {
-    struct outcome outcome;
-    struct op op;
-    enum expiry_unit unit;
+    bool persist = false;
+    int expiry_at = 0;
+    enum expiry_unit unit = EXPIRY_SECONDS;
     int64_t deadline;
-    if (x->argc == 2) {
-        write_string(x);
-    } else if (x->argc == 3 && exec_is(x, 2, "persist")) {
-        op = exec_op(x, OP_KEY_PERSIST, 1);
-        if (write_string(x))
-            exec_apply(x, &op, 'g', "persist", &outcome);
-    } else if (x->argc == 4 && expiry_option(x, 2, &unit)) {
-        op = exec_op(x, OP_KEY_EXPIRE_AT, 1);
-        if (!expiry_deadline(x, 3, unit, true, &deadline) || !write_string(x))
-            return;
+    struct outcome outcome;
+    struct entry *entry = exec_find(x, x->argv[1]);
+    if (!getex_parse(x, &persist, &expiry_at, &unit))
+        return;
+    if (entry && entry_type(entry) == VALUE_STRING && expiry_at &&
+        !expiry_deadline(x, expiry_at, unit, true, &deadline))
+        return;
+    if (!write_string(x) || !entry)
+        return;
+    if (persist) {
+        struct op op = exec_op(x, OP_KEY_PERSIST, 1);
+        exec_apply(x, &op, 'g', "persist", &outcome);
+    } else if (expiry_at) {
+        struct op op = exec_op(x, OP_KEY_EXPIRE_AT, 1);
         op.key_expire_at = (struct op_key_expire_at){deadline, OP_CONDITION_NONE};
         exec_apply(x, &op, 'g', deadline > x->now ? "expire" : NULL, &outcome);
-    } else {
-        exec_syntax_error(x);
     }
 }
 

@@ -129,8 +129,6 @@ LAST_ANSWERS = [
     ("other-directives-are-unknown", "CONFIG GET dbfilename", [b"dbfilename", b"dump.rdb"], []),
     ("dir-is-as-configured", "CONFIG GET dir", Holds("/"), [b"dir", b""]),
     ("fixed-while-running", "CONFIG SET bind 127.0.0.1", OK, FIXED),
-    ("bad-options-before-missing-keys", "GETEX missing EX 0", None, Error("ERR invalid expire time in 'getex' command")),
-    ("bad-options-before-missing-keys", "GETEX missing EX x", None, NOT_INTEGER),
     ("other-texts", "BLPOP a 1e100", Error("ERR timeout is negative"), Error("ERR timeout is out of range")),
     ("other-texts", "MULTI ;; MONITOR ;; EXEC", [Error("ERR MONITOR isn't allowed for DENY BLOCKING client")],
      [Error("ERR MONITOR isn't allowed in a transaction")]),

@@ -245,6 +245,27 @@ static void a_refused_exec_ends_its_transaction(void **state)
     end(&child);
 }
 
+static void options_are_judged_as_redis_does(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    tell(fd, "SET k v PX 1 PX 100000\r\nSET k v EX 10 PX 10\r\nSET k v KEEPTTL KEEPTTL\r\n"
+             "SET k v EX 0 EX 9\r\nSET k v KEEPTTL EX 9\r\n");
+    expect(fd, "+OK\r\n-ERR syntax error\r\n+OK\r\n+OK\r\n-ERR syntax error\r\n");
+    tell(fd, "GETEX k EX 5 EX 500\r\nEXPIRE k 400 GT\r\nGETEX k PERSIST PERSIST\r\nTTL k\r\n"
+             "GETEX k EX 5 PX 5\r\nGETEX k EX\r\nGETEX k PERSIST EX 5\r\nGETEX k EX 0\r\n");
+    expect(fd, "$1\r\nv\r\n:0\r\n$1\r\nv\r\n:-1\r\n-ERR syntax error\r\n-ERR syntax error\r\n"
+               "-ERR syntax error\r\n-ERR invalid expire time in 'getex' command\r\n");
+    tell(fd, "RPUSH l a\r\nGETEX l EX x\r\nGETEX l EX\r\nGETEX none EX x\r\nGETEX none EX 0\r\n"
+             "GETEX none FOO\r\nGETEX k PXAT 1\r\nEXISTS k\r\n");
+    expect(fd, ":1\r\n-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+               "-ERR syntax error\r\n$-1\r\n$-1\r\n-ERR syntax error\r\n$1\r\nv\r\n:0\r\n");
+    close(fd);
+    end(&child);
+}
+
 /* Reads up to the end of what is given, whatever comes before it. */
 static void skip_past(int fd, const char *last)
 {
@@ -424,6 +445,7 @@ int main(void)
         cmocka_unit_test(monitors_see_what_others_run),
         cmocka_unit_test(a_transaction_over_namespaces_is_whole),
         cmocka_unit_test(a_refused_exec_ends_its_transaction),
+        cmocka_unit_test(options_are_judged_as_redis_does),
         cmocka_unit_test(shapes_and_texts_are_those_of_redis),
         cmocka_unit_test(what_was_acknowledged_survives_a_kill),
         cmocka_unit_test(a_namespace_is_loaded_when_first_used),
