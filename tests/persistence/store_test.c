@@ -17,6 +17,7 @@
 #include "tests/support/plain_store.h"
 #include "tests/support/random.h"
 #include "tests/support/s3_server.h"
+#include "tests/support/stubborn_store.h"
 
 #define RACERS 32
 #define ROUNDS 100
@@ -96,13 +97,33 @@ static int open_s3(void **state)
     return ok ? 0 : -1;
 }
 
-static int open_quiet_s3(void **state)
+/* Faults strike, and who asks does not give up. */
+static int make_faulty(int opened, void **state, unsigned permille)
 {
-    if (open_s3(state))
-        return -1;
+    static uint64_t seed = 1;
     struct subject *subject = *state;
-    subject->store = store_faulty_create(subject->store, 1, &no_faults);
+    struct store_faults faults;
+    if (opened)
+        return -1;
+    for (int i = 0; i < STORE_FAULT_COUNT; i++)
+        faults.permille[i] = permille;
+    subject->store = stubborn_store_create(store_faulty_create(subject->store, seed++, &faults));
     return 0;
+}
+
+static int open_faulty_memory(void **state)
+{
+    return make_faulty(open_memory(state), state, 100);
+}
+
+static int open_faulty_directory(void **state)
+{
+    return make_faulty(open_directory(state), state, 100);
+}
+
+static int open_faulty_s3(void **state)
+{
+    return make_faulty(open_s3(state), state, 30); /* each takes a dozen requests to find out */
 }
 
 static int close_subject(void **state)
@@ -444,6 +465,13 @@ static void a_late_put_may_still_land(void **state)
     text_release(&body);
 }
 
+static void every_fault_has_struck_in_the_suites(void **state)
+{
+    (void)state;
+    for (int i = 0; i < STORE_FAULT_COUNT; i++)
+        assert_true(stubborn_store_faults((enum store_fault)i) > 1000);
+}
+
 /* clang-format off */
 #define ON(kind, test) {#kind ": " #test, test, open_##kind, close_subject, NULL}
 #define ALONE(kind)                                     \
@@ -466,9 +494,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SUITE(memory),
         SUITE(directory),
-        SUITE(quiet),
         SUITE(s3),
-        SUITE(quiet_s3),
+        SUITE(faulty_memory),
+        SUITE(faulty_directory),
+        SUITE(faulty_s3),
         ALONE(lock),
         ON(directory, leftover_temporaries_are_cleaned),
         ON(directory, no_temporary_stays_after_a_put),
@@ -476,6 +505,7 @@ int main(void)
         ON(directory, a_store_behind_a_file_is_refused),
         ON(quiet, each_fault_strikes_and_says_so),
         ON(quiet, a_late_put_may_still_land),
+        cmocka_unit_test(every_fault_has_struck_in_the_suites),
     };
     return cmocka_run_group_tests(tests, s3_server_start, s3_server_stop);
 }
