@@ -59,6 +59,18 @@ static void a_plain_get_is_signed(void **state)
                   "e51318e54eb307631fe9b6186628af64f8c4cf0508ef7cbf3d3062efe7cc6812");
 }
 
+static void heads_and_deletions_are_signed(void **state)
+{
+    char hash[SHA256_HEX_SIZE];
+    struct s3_sign_input head = input_of("HEAD", "/a/b.json", "", hash);
+    struct s3_sign_input removal = input_of("DELETE", "/a/b.json", "", hash);
+    (void)state;
+    assert_signed(&head, PLAIN_NAMES,
+                  "4fc3a28d3c3cb3dca754798b8b6fef04f65af052f84e72a5a7f24fead24e5025");
+    assert_signed(&removal, PLAIN_NAMES,
+                  "05afc687fc15df511ecf1a7d05610f1836a683613e1b1cf11c3fc4a518267713");
+}
+
 static void odd_characters_of_a_key_are_signed_as_they_are_sent(void **state)
 {
     char hash[SHA256_HEX_SIZE];
@@ -140,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_get_is_signed),
+        cmocka_unit_test(heads_and_deletions_are_signed),
         cmocka_unit_test(odd_characters_of_a_key_are_signed_as_they_are_sent),
         cmocka_unit_test(dot_segments_stay),
         cmocka_unit_test(queries_are_sorted_and_continuation_tokens_encoded),
