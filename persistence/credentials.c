@@ -16,6 +16,7 @@
 #define RETRY_MIN_S   1
 #define RETRY_MAX_S   60
 #define REFUSED_GAP_S 10 /* refused keys are looked for at most that often */
+#define LOOK_UP_S     60 /* so late a clock that was put forward is noticed */
 
 static const char *from_environment(const char *name)
 {
@@ -114,7 +115,11 @@ bool credentials_resolve(const char *region, const atomic_bool *abort, struct cr
                                   "profile, nor a role");
         return false;
     }
-    return credentials_from_instance(abort, ret, error);
+    text_append_string(error, "no AWS_ACCESS_KEY_ID, no profile with keys, and ");
+    if (!credentials_from_instance(abort, ret, error))
+        return false;
+    text_clear(error);
+    return true;
 }
 
 struct credentials_provider {
@@ -126,7 +131,9 @@ struct credentials_provider {
     bool wanted; /* look again at once */
     bool have, failed;
     struct credentials current;
-    int64_t looked_at, look_at; /* seconds since 1970; look_at 0: never again by itself */
+    int64_t look_at; /* seconds since 1970: before the keys expire; 0: never */
+    /* Steady seconds, since the clock of the day may be set back: by hours at a start. */
+    int64_t looked_at, retry_at; /* retry_at 0: no need */
     int64_t pause;
     char error[CREDENTIALS_ERROR_MAX];
 };
@@ -136,20 +143,27 @@ static int64_t now_s(void)
     return (int64_t)time(NULL);
 }
 
+static int64_t steady_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec;
+}
+
 /* With the mutex held. */
 static void take_found(struct credentials_provider *provider, const struct credentials *found)
 {
+    int64_t now = now_s();
     provider->current = *found;
     provider->have = true;
     provider->failed = false;
-    provider->pause = 0;
-    provider->look_at = 0;
-    if (found->expires) {
-        int64_t life = found->expires - provider->looked_at;
+    provider->pause = provider->look_at = provider->retry_at = 0;
+    if (found->expires > now) {
+        int64_t life = found->expires - now;
         provider->look_at = found->expires - (life / 2 < MARGIN_S ? life / 2 : MARGIN_S);
-        if (provider->look_at <= provider->looked_at)
-            provider->look_at = provider->looked_at + RETRY_MIN_S;
     }
+    if (found->expires && provider->look_at <= now)
+        provider->retry_at = provider->looked_at + RETRY_MIN_S;
 }
 
 static void take_failure(struct credentials_provider *provider, struct text *error)
@@ -158,7 +172,8 @@ static void take_failure(struct credentials_provider *provider, struct text *err
     provider->pause = provider->pause ? 2 * provider->pause : RETRY_MIN_S;
     if (provider->pause > RETRY_MAX_S)
         provider->pause = RETRY_MAX_S;
-    provider->look_at = provider->looked_at + provider->pause;
+    provider->look_at = 0;
+    provider->retry_at = provider->looked_at + provider->pause;
     snprintf(provider->error, sizeof(provider->error), "%s", text_terminated(error));
 }
 
@@ -167,11 +182,11 @@ static void look(struct credentials_provider *provider)
 {
     struct credentials found;
     struct text error = {0};
-    provider->wanted = false;
     pthread_mutex_unlock(&provider->mutex);
     bool ok = credentials_resolve(provider->region, &provider->stopping, &found, &error);
     pthread_mutex_lock(&provider->mutex);
-    provider->looked_at = now_s();
+    provider->looked_at = steady_s();
+    provider->wanted = false;
     if (ok)
         take_found(provider, &found);
     else
@@ -180,19 +195,38 @@ static void look(struct credentials_provider *provider)
     text_release(&error);
 }
 
+static bool is_due(const struct credentials_provider *provider)
+{
+    return provider->wanted || (provider->look_at && now_s() >= provider->look_at) ||
+           (provider->retry_at && steady_s() >= provider->retry_at);
+}
+
+/* Until something may be due; the clock of the day is looked at every so often. */
+static void wait_a_while(struct credentials_provider *provider)
+{
+    struct timespec until = {.tv_sec = (time_t)provider->retry_at};
+    if (!provider->look_at && !provider->retry_at) {
+        pthread_cond_wait(&provider->wake, &provider->mutex);
+        return;
+    }
+    if (provider->look_at) {
+        int64_t left = provider->look_at - now_s();
+        int64_t soon = steady_s() + (left < 1 ? 1 : left > LOOK_UP_S ? LOOK_UP_S : left);
+        if (!provider->retry_at || soon < provider->retry_at)
+            until.tv_sec = (time_t)soon;
+    }
+    pthread_cond_timedwait(&provider->wake, &provider->mutex, &until);
+}
+
 static void *provider_thread(void *ctx)
 {
     struct credentials_provider *provider = ctx;
     pthread_mutex_lock(&provider->mutex);
     while (!atomic_load(&provider->stopping)) {
-        if (provider->wanted || (provider->look_at && now_s() >= provider->look_at)) {
+        if (is_due(provider))
             look(provider);
-        } else if (provider->look_at) {
-            struct timespec until = {.tv_sec = (time_t)provider->look_at};
-            pthread_cond_timedwait(&provider->wake, &provider->mutex, &until);
-        } else {
-            pthread_cond_wait(&provider->wake, &provider->mutex);
-        }
+        else
+            wait_a_while(provider);
     }
     pthread_mutex_unlock(&provider->mutex);
     return NULL;
@@ -201,8 +235,12 @@ static void *provider_thread(void *ctx)
 struct credentials_provider *credentials_create(const char *region)
 {
     struct credentials_provider *provider = mem_calloc(1, sizeof(*provider));
+    pthread_condattr_t steady;
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
     pthread_mutex_init(&provider->mutex, NULL);
-    pthread_cond_init(&provider->wake, NULL);
+    pthread_cond_init(&provider->wake, &steady);
+    pthread_condattr_destroy(&steady);
     snprintf(provider->region, sizeof(provider->region), "%s", region);
     provider->wanted = true;
     int failed = pthread_create(&provider->thread, NULL, provider_thread, provider);
@@ -238,6 +276,9 @@ enum credentials_status credentials_get(struct credentials_provider *provider,
     } else if (provider->failed) {
         memcpy(error, provider->error, CREDENTIALS_ERROR_MAX);
         status = CREDENTIALS_MISSING;
+    } else if (provider->have) { /* the clock was put forward, past their end */
+        provider->wanted = true;
+        pthread_cond_signal(&provider->wake);
     }
     pthread_mutex_unlock(&provider->mutex);
     return status;
@@ -247,7 +288,7 @@ void credentials_refused(struct credentials_provider *provider, const char *acce
 {
     pthread_mutex_lock(&provider->mutex);
     if (provider->have && strcmp(provider->current.access_key, access_key) == 0 &&
-        now_s() >= provider->looked_at + REFUSED_GAP_S) {
+        steady_s() >= provider->looked_at + REFUSED_GAP_S) {
         provider->wanted = true;
         pthread_cond_signal(&provider->wake);
     }

@@ -274,7 +274,8 @@ bool credentials_from_web_identity(const struct credentials_role *role, const at
     if (endpoint && *endpoint)
         text_append_string(&url, endpoint);
     else
-        text_append_format(&url, "https://sts.%s.amazonaws.com/", role->region);
+        text_append_format(&url, "https://sts.%s.amazonaws.com%s/", role->region,
+                           strncmp(role->region, "cn-", 3) == 0 ? ".cn" : "");
     s3_pairs_add(&fields, "Action", "AssumeRoleWithWebIdentity");
     s3_pairs_add(&fields, "Version", "2011-06-15");
     s3_pairs_add(&fields, "RoleArn", role->arn);

@@ -3,6 +3,7 @@
 #include "persistence/credentials.h"
 
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,6 +17,18 @@
 #include "tests/support/http_fake.h"
 
 static char home[64];
+static _Atomic time_t clock_back_s;
+
+/* In place of the C library's, so that the clock of the day can be set. */
+time_t time(time_t *ret)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec -= atomic_load(&clock_back_s);
+    if (ret)
+        *ret = now.tv_sec;
+    return now.tv_sec;
+}
 
 static const char *const variables[] = {"AWS_ACCESS_KEY_ID",
                                         "AWS_SECRET_ACCESS_KEY",
@@ -242,6 +255,24 @@ static void a_web_identity_is_exchanged(void **state)
     http_fake_stop(fake);
 }
 
+/* Nobody is asked: there is no proxy at that port, and its refusal names the address. */
+static void a_web_identity_is_exchanged_in_its_region(void **state)
+{
+    (void)state;
+    setenv("https_proxy", "http://127.0.0.1:1", 1);
+    write_file("AWS_WEB_IDENTITY_TOKEN_FILE", "token", "ey.J\n");
+    setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/r", 1);
+    assert_missing("https://sts.eu-west-1.amazonaws.com/: ");
+    unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
+    char config[256];
+    snprintf(config, sizeof(config),
+             "[default]\nregion=cn-north-1\nrole_arn=arn:x\nweb_identity_token_file=%s/token\n",
+             home);
+    write_file("AWS_CONFIG_FILE", "config", config);
+    assert_missing("https://sts.cn-north-1.amazonaws.com.cn/: ");
+    unsetenv("https_proxy");
+}
+
 static void answers_that_hold_no_keys_are_refused(void **state)
 {
     static const char *const bad[] = {
@@ -324,6 +355,45 @@ static void a_source_out_of_reach_is_asked_again(void **state)
     http_fake_stop(fake);
 }
 
+static void a_clock_that_is_put_forward_asks_at_once(void **state)
+{
+    static const struct http_fake_reply replies[] = {
+        {KEYS("A", "S", "T", "2099-01-31T23:59:59Z"), 0, true},
+        {KEYS("B", "S", "T", "2299-01-31T23:59:59Z"), 0, true}};
+    (void)state;
+    struct http_fake *fake = http_fake_start(replies, 2);
+    set_url("AWS_CONTAINER_CREDENTIALS_FULL_URI", fake, "/");
+    struct credentials_provider *provider = credentials_create("eu-west-1");
+    assert_provided(provider, "A");
+    usleep(50000); /* until the thread sleeps */
+    atomic_store(&clock_back_s, -(time_t)100 * 366 * 24 * 3600);
+    assert_provided(provider, "B");
+    atomic_store(&clock_back_s, 0);
+    credentials_destroy(provider);
+    http_fake_stop(fake);
+}
+
+/* As machines do at a start, once they have asked for the time. */
+static void a_clock_that_is_set_back_delays_nothing(void **state)
+{
+    static const struct http_fake_reply replies[] = {
+        {"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", 0, true},
+        {KEYS("A", "S", "T", "2099-01-31T23:59:59Z"), 0, true}};
+    struct credentials found;
+    char error[CREDENTIALS_ERROR_MAX];
+    (void)state;
+    struct http_fake *fake = http_fake_start(replies, 2);
+    set_url("AWS_CONTAINER_CREDENTIALS_FULL_URI", fake, "/");
+    struct credentials_provider *provider = credentials_create("eu-west-1");
+    while (credentials_get(provider, &found, error) == CREDENTIALS_PENDING)
+        usleep(1000);
+    atomic_store(&clock_back_s, 7200);
+    assert_provided(provider, "A");
+    atomic_store(&clock_back_s, 0);
+    credentials_destroy(provider);
+    http_fake_stop(fake);
+}
+
 static void nobody_waits_for_a_source_that_stalls(void **state)
 {
     static const struct http_fake_reply replies[] = {{NULL, 60000, true}};
@@ -350,9 +420,12 @@ int main(void)
         TEST(a_containers_endpoint_is_asked_with_its_token),
         TEST(an_instance_is_asked_by_session),
         TEST(a_web_identity_is_exchanged),
+        TEST(a_web_identity_is_exchanged_in_its_region),
         TEST(answers_that_hold_no_keys_are_refused),
         TEST(keys_are_fetched_anew_before_they_expire),
         TEST(a_source_out_of_reach_is_asked_again),
+        TEST(a_clock_that_is_put_forward_asks_at_once),
+        TEST(a_clock_that_is_set_back_delays_nothing),
         TEST(nobody_waits_for_a_source_that_stalls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
