@@ -105,7 +105,8 @@ static bool read_document(struct import *import, struct text *error)
     if (!json_reader_failed(&reader) && json_expect_end(&reader) && !states)
         json_reader_fail(&reader, "no \"state\"");
     if (json_reader_failed(&reader))
-        text_append_string(error, json_reader_error(&reader));
+        text_append_format(error, "this is not what --export prints: %s",
+                           json_reader_error(&reader));
     return !json_reader_failed(&reader);
 }
 

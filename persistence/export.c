@@ -109,11 +109,14 @@ static bool read_journal(const char *where, struct recovery *recovery, struct te
         text_append_format(error, "%s/.cairn: %s", where, strerror(code));
         ok = false;
     } else {
+        text_append_format(error, "%s: ", where);
         ok = journal_read(own, false, recovery_collect, recovery, &scan, error);
         if (ok && scan.cut[0])
             fprintf(stderr, "cairn-server: %s\n", scan.cut);
         if (ok)
             journal_scan_release(&scan);
+        if (ok)
+            text_clear(error);
     }
     if (lock >= 0)
         close(lock);

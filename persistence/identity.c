@@ -149,8 +149,11 @@ static int write_new(int directory, const char *replica)
 
 static void tell_damage(struct text *error)
 {
-    text_append_string(error, ".cairn/identity: byte 0: damaged: it must hold this server's name, "
-                              "which files of its journal there are, and their checksums");
+    text_append_string(error,
+                       ".cairn/identity: byte 0: damaged: it must hold this server's name, "
+                       "which files of its journal there are, and their checksums. Put a good "
+                       "copy back, or remove it: then the server takes a new name, and "
+                       "would not notice if a file of its journal were missing");
 }
 
 void identity_init(struct identity *identity)

@@ -287,12 +287,13 @@ static void drop_unneeded(int directory, bool repair, const struct identity_jour
         memmove(scan->sequences, scan->sequences + gone, scan->count * sizeof(uint64_t));
 }
 
+#define DO_WITHOUT "to do without its ops, remove .cairn/identity and what is left of the journal"
+
 static bool tell_missing(uint64_t missing, struct text *error)
 {
     text_append_format(error,
                        "journal-%" PRIu64 ".log is missing, though it may hold ops that are not "
-                       "in the store. Put it back, or, to do without them, remove .cairn/identity "
-                       "and what is left of the journal",
+                       "in the store. Put it back, or, " DO_WITHOUT,
                        missing);
     return false;
 }
@@ -415,6 +416,7 @@ static bool read_one(struct file_walk *walk, size_t index, struct text *file, st
     if (verdict == JOURNAL_DAMAGED) {
         text_append_format(error, "%s: ", name);
         text_append_slice(error, text_slice(&reason));
+        text_append_string(error, ". Put a good copy back, or, " DO_WITHOUT);
         ok = false;
     } else if (!named) {
         text_append_format(error, "%s: byte 16: its header says that it is number %" PRIu64, name,
@@ -423,7 +425,9 @@ static bool read_one(struct file_walk *walk, size_t index, struct text *file, st
     } else if (verdict == JOURNAL_TORN && last) {
         ok = cut_last(walk, name, good, file->len, error);
     } else if (verdict == JOURNAL_TORN || !reached) {
-        text_append_format(error, "%s: byte %" PRIu64 ": it ends here, but a later file follows",
+        text_append_format(error,
+                           "%s: byte %" PRIu64 ": it ends here, but a later file follows. "
+                           "Put a whole copy back, or, " DO_WITHOUT,
                            name, good);
         ok = false;
     }

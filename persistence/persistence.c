@@ -398,7 +398,10 @@ static void tell_holder(const char *path, bool alone, long holder, struct text *
     text_append_format(error, "%s is in use by another server", path);
     if (holder)
         text_append_format(error, " (process %ld)", holder);
-    if (!alone)
+    if (alone)
+        text_append_string(error, "; servers may share a store, with --shared yes and a --dir of "
+                                  "its own for each");
+    else
         text_append_string(error, ", which does not share it (--shared yes)");
 }
 
@@ -410,7 +413,9 @@ static enum persistence_status lock_directory(const char *path, bool alone, int 
     int code = mkdir(path, 0755) < 0 && errno != EEXIST ? errno : 0;
     int top = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (top < 0) {
-        text_append_format(error, "%s: %s", path, strerror(code ? code : errno));
+        text_append_format(error, "the directory %s cannot be %s: %s%s", path,
+                           code ? "made" : "opened", strerror(code ? code : errno),
+                           code == ENOENT ? " (make the one first that it is to lie in)" : "");
         return PERSISTENCE_UNWRITABLE;
     }
     code = mkdirat(top, ".cairn", 0755) < 0 && errno != EEXIST ? errno : 0;
@@ -474,8 +479,10 @@ static enum persistence_status read_journal(struct persistence *p, struct recove
                                             struct journal_scan *scan, struct text *error)
 {
     recovery->choice = p->options.journal_orphans;
+    text_append_format(error, "%s: ", p->dir);
     if (!journal_read(p->own, true, recovery_collect, recovery, scan, error))
         return PERSISTENCE_CORRUPT;
+    text_clear(error);
     if (scan->cut[0])
         persistence_log(p, PERSISTENCE_LOG_WARNING, "%s", scan->cut);
     return PERSISTENCE_OK;
@@ -592,8 +599,10 @@ static enum persistence_status open_directory(struct persistence *p, struct text
     enum persistence_status status = lock_all(p, error);
     if (status != PERSISTENCE_OK)
         return status;
+    text_append_format(error, "%s: ", p->dir);
     if (!identity_open(p->own, &p->identity, error))
         return PERSISTENCE_CORRUPT;
+    text_clear(error);
     memcpy(p->replica, p->identity.replica, sizeof(p->replica));
     identity_incarnation(p->replica, p->incarnation);
     status = open_store(p, error);
@@ -637,7 +646,11 @@ enum persistence_status persistence_open(const struct persistence_options *optio
                                          struct persistence **out, struct text *error)
 {
     struct persistence *p = create(options);
-    enum persistence_status status = p->memory ? PERSISTENCE_OK : open_directory(p, error);
+    enum persistence_status status = PERSISTENCE_UNWRITABLE;
+    if (p->memory)
+        status = PERSISTENCE_OK;
+    else if (store_place_known(p->where, error))
+        status = open_directory(p, error);
     if (status == PERSISTENCE_OK)
         *out = p;
     else

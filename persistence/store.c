@@ -67,26 +67,35 @@ void store_fini(struct store *store)
     store->totals = NULL;
 }
 
+bool store_place_known(const char *where, struct text *error)
+{
+    bool bucket = strncmp(where, "s3:", 3) == 0;
+    if (bucket ? strncmp(where, "s3://", 5) == 0 : where[0] && !strstr(where, "://"))
+        return true;
+    text_append_format(error, "'%s' is no store: memory, a directory, or s3://bucket/prefix",
+                       where);
+    return false;
+}
+
 enum store_result store_open(const char *where, struct store **ret_store, struct text *error)
 {
     if (strcmp(where, "memory") == 0) {
         *ret_store = store_memory_create();
         return STORE_OK;
     }
+    if (!store_place_known(where, error))
+        return STORE_INVALID;
     if (strncmp(where, "s3://", 5) == 0)
         return store_s3_open(where, ret_store, error);
-    if (strstr(where, "://")) {
-        text_append_format(error, "%s: a store is memory, a directory, or s3://bucket/prefix",
-                           where);
-        return STORE_INVALID;
-    }
     return store_directory_create(where, ret_store, error);
 }
 
 enum store_result store_open_to_read(const char *where, struct store **ret_store,
                                      struct text *error)
 {
-    if (strcmp(where, "memory") == 0 || strstr(where, "://"))
+    if (!store_place_known(where, error))
+        return STORE_INVALID;
+    if (strcmp(where, "memory") == 0 || strncmp(where, "s3://", 5) == 0)
         return store_open(where, ret_store, error);
     return store_directory_open(where, ret_store, error);
 }

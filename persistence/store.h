@@ -108,6 +108,8 @@ void store_run(struct store *store, const bool *finished);
  */
 void store_attach(struct store *store, struct event_base *base);
 
+/* Else a sentence: what is neither `memory`, nor s3://…, nor looks like a directory. */
+bool store_place_known(const char *where, struct text *error);
 /*
  * `where`: "memory", s3://bucket/prefix, or a directory, which is made if it is not there (its
  * parent must be). A handle belongs to one thread; store_clone makes another handle on the same

@@ -308,6 +308,26 @@ static int64_t backoff(struct s3_op *op)
     return (int64_t)random_below(op->store, (uint64_t)most + 1);
 }
 
+/* What to look at, for who has set up the bucket. */
+static const char *hint_of(const char *code)
+{
+    static const struct {
+        const char *code, *hint;
+    } hints[] = {
+        {"SignatureDoesNotMatch", " (the secret key is not that of the access key)"},
+        {"InvalidAccessKeyId", " (the server does not know the access key)"},
+        {"AccessDenied", " (these keys lack a permission: see docs/s3.md)"},
+        {"NoSuchBucket", " (the bucket must be there: it is not made from here)"},
+        {"PermanentRedirect", " (the bucket is in another region: set s3-region)"},
+        {"AuthorizationHeaderMalformed", " (is s3-region that of the bucket?)"},
+        {"RequestTimeTooSkewed", " (the clock of this host is wrong, or the server's)"},
+    };
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+        if (strcmp(code, hints[i].code) == 0)
+            return hints[i].hint;
+    return "";
+}
+
 static void describe(const struct s3_op *op, const struct s3_error *error, char out[256])
 {
     const struct s3_exchange *exchange = &op->exchange;
@@ -316,8 +336,8 @@ static void describe(const struct s3_op *op, const struct s3_error *error, char 
     else if ((exchange->status == 301 || exchange->status == 307) && exchange->bucket_region[0])
         snprintf(out, 256, "the bucket is in region %.40s: set s3-region", exchange->bucket_region);
     else
-        snprintf(out, 256, "status %ld %s%s%s", exchange->status, error->code,
-                 error->message[0] ? ": " : "", error->message);
+        snprintf(out, 256, "status %ld %s%s%s%.120s", exchange->status, error->code,
+                 hint_of(error->code), error->message[0] ? ": " : "", error->message);
 }
 
 static void learn_clock(struct s3_op *op)

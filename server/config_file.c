@@ -12,6 +12,7 @@
 #include "ops/mem.h"
 #include "resp/split.h"
 #include "server/config-internal.h"
+#include "server/errand.h"
 
 #define FILE_MAX    (4 * 1024 * 1024)
 #define INCLUDE_MAX 8 /* files within files: a cycle ends here */
@@ -112,18 +113,23 @@ static bool load_file(const char *path, int depth, struct text *error)
 {
     FILE *stream = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     if (!stream) {
-        text_append_format(error, "%s: cannot open the configuration file: %s", path,
-                           strerror(errno));
+        text_append_format(error, "%s: cannot open the configuration file: %s%s", path,
+                           strerror(errno),
+                           depth ? "" : " (cairn-server --help tells what else there is)");
         return false;
     }
     struct text bytes = {0};
     bool good = read_stream(stream, &bytes);
+    int code = errno;
     if (stream != stdin)
         fclose(stream);
     if (good)
         good = config_parse(text_slice(&bytes), stream == stdin ? "stdin" : path, depth, error);
+    else if (bytes.len > FILE_MAX)
+        text_append_format(error, "%s: a configuration file of more than 4 MiB", path);
     else
-        text_append_format(error, "%s: cannot be read, or is larger than 4 MiB", path);
+        text_append_format(error, "%s: cannot read the configuration file: %s", path,
+                           strerror(code));
     text_release(&bytes);
     return good;
 }
@@ -138,7 +144,11 @@ static bool include(struct slice path, const char *where, int depth, struct text
     char *name = mem_alloc(path.len + 1);
     memcpy(name, path.data, path.len);
     name[path.len] = 0;
-    bool good = load_file(name, depth + 1, error);
+    struct text why = {0};
+    bool good = load_file(name, depth + 1, &why);
+    if (!good)
+        text_append_format(error, "%s: include: %.*s", where, (int)why.len, why.data);
+    text_release(&why);
     mem_free(name);
     return good;
 }
@@ -211,6 +221,7 @@ bool config_parse(struct slice bytes, const char *name, int depth, struct text *
 static bool load_option(int argc, char **argv, int *at, struct text *error)
 {
     char *name = argv[*at] + 2;
+    int begun = *at;
     struct text value = {0};
     int words = 0;
     for (++*at; *at < argc && strncmp(argv[*at], "--", 2) != 0; ++*at) {
@@ -219,7 +230,10 @@ static bool load_option(int argc, char **argv, int *at, struct text *error)
         text_append_string(&value, argv[*at]);
     }
     bool good = words > 0;
-    if (!config_find(slice_of(name)))
+    if (errand_named(argv[begun])) {
+        text_append_format(error, "command line: --%s comes first, directives behind it", name);
+        good = false;
+    } else if (!config_find(slice_of(name)))
         good = fail_unknown(slice_of(name), "command line", error);
     else if (!good)
         text_append_format(error, "command line: --%s needs a value", name);

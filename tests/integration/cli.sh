@@ -44,6 +44,25 @@ check "a bad value on the command line names the directive" 1 "journal-fsync" \
 check "a directive without a value is an error" 1 "port" "$SERVER" --port
 check "a file that is not there is named" 1 "nowhere\.conf" "$SERVER" "$work/nowhere.conf"
 check "a word far from any directive gets no guess" 1 "unknown directive 'xyzzy'; " "$SERVER" --xyzzy 1
+check "a directory is no configuration file" 1 "cannot read the configuration file: Is a directory" "$SERVER" "$work"
+printf 'include %s/nowhere.conf\n' "$work" >"$work/c.conf"
+check "an include that is not there is named with its place" 1 "c\.conf:1: include: .*nowhere\.conf: cannot open" "$SERVER" "$work/c.conf"
+check "a word that is no file is told of --help" 1 "help: cannot open .*cairn-server --help" "$SERVER" help
+check "an errand behind directives is told its place" 1 "export comes first" "$SERVER" --store memory --export
+for place in s3:/bucket s3:bucket http://host/x ""; do
+    check "'$place' is no store to serve …" 1 "'$place' is no store: memory, a directory, or s3://" "$SERVER" --port 29999 --store "$place"
+    check "… nor one to read" 2 "'$place' is no store" "$SERVER" --verify "$place"
+done
+check "a store whose place is not there says so" 1 "the directory $work/deep/er cannot be made: .* \(make the one first" \
+    "$SERVER" --port 29999 --store "$work/deep/er"
+mkdir -p "$work/bad/.cairn" && echo nonsense >"$work/bad/.cairn/identity"
+check "a damaged identity names its place and a remedy" 1 "$work/bad: \.cairn/identity: .*damaged.*remove it" "$SERVER" --port 29999 --store "$work/bad"
+mkdir -p "$work/torn/.cairn" && head -c 200 /dev/urandom >"$work/torn/.cairn/journal-1.log"
+check "so does a damaged journal" 1 "$work/torn: journal-1\.log: byte 0: .*Put a good copy back, or, to do without" "$SERVER" --port 29999 --store "$work/torn"
+check "without keys for a bucket all places are told" 1 "no AWS_ACCESS_KEY_ID, no profile with keys, and http://127\.0\.0\.1:1/" \
+    env -u AWS_ACCESS_KEY_ID HOME="$work" AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:1 \
+    "$SERVER" --export s3://bucket/x name --s3-endpoint http://127.0.0.1:1 --s3-region x
+check "a document that is none is called so" 1 "not what --export prints: expected a value at byte 0" "$SERVER" --import "$work/bad" name
 check "an export of what is not there is an error" 1 "nothing" "$SERVER" --export "$work" nothing
 check "an export of a bad name is an error" 1 "\.\./x" "$SERVER" --export "$work" ../x
 check "an export takes the endpoint that is given" 1 "s3-endpoint 'nonsense'" \
@@ -100,6 +119,8 @@ check "has what only its journal has" 0 '^OK$' redis-cli -s "$work/socket" set p
 check "beside its server an export says what it gives …" 0 'in use: only what is committed is given$' "${reader[@]}" --export "$live" 0
 check_state "… and gives that" '^\{"committed":1\}$' "$live"
 check "it is verified" 0 '^1 namespace, 1 sound' "${reader[@]}" --verify "$live"
+check "a second server is told how to share" 1 "$live is in use by another server \(process [0-9]+\); servers may share a store, with --shared yes" \
+    "$SERVER" --port 29999 --store "$live"
 kill -9 "$pid"
 wait "$pid" 2>/dev/null # it was killed
 pid=

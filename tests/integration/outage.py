@@ -153,7 +153,10 @@ def silent_at_start(o):
 
 
 def refused_at_start(o):
-    for mode, reason in (((403, "SignatureDoesNotMatch"), "SignatureDoesNotMatch"), ((404, "NoSuchBucket"), "NoSuchBucket")):
+    for mode, reason in (((403, "SignatureDoesNotMatch"), "SignatureDoesNotMatch (the secret key is not"),
+                         ((403, "InvalidAccessKeyId"), "InvalidAccessKeyId (the server does not know"),
+                         ((301, "PermanentRedirect"), "PermanentRedirect (the bucket is in another region: set s3-region)"),
+                         ((404, "NoSuchBucket"), "NoSuchBucket (the bucket must be there")):
         o.bucket.mode = mode
         started = o.launch()
         o.check(not started.wait_ready(20) and started.process.poll() == 1 and reason in started.last_log_lines(3),
