@@ -97,6 +97,22 @@ static bool look(struct probe *probe, bool *ret_there, char body[BODY_MAX],
     return ok;
 }
 
+/* Perhaps it is not the condition that the store does not take, but all that is put (an encryption
+ * or a storage class that it does not have): a PUT without one shows. */
+static bool refused_as_invalid(struct probe *probe)
+{
+    struct store_request request;
+    bool ok;
+    prepare(probe, &request, STORE_PUT);
+    request.body = slice_of("zero");
+    if (store_wait(probe->store, &request) == STORE_OK)
+        ok = refuse(probe, "does not know conditional writes");
+    else
+        ok = give_up(probe, &request);
+    store_request_release(&request);
+    return ok;
+}
+
 /*
  * A conditional PUT, settled: *ret_done says whether it was carried out. An open outcome is tried
  * again until one attempt tells.
@@ -125,7 +141,7 @@ static bool swap(struct probe *probe, enum store_condition condition, const char
             }
         }
         if (ok && result == STORE_INVALID)
-            ok = refuse(probe, "does not know conditional writes");
+            ok = refused_as_invalid(probe);
         else if (ok && result != STORE_OK && result != STORE_PRECONDITION &&
                  (i == TRIES - 1 || (result != STORE_UNKNOWN && result != STORE_TRANSIENT)))
             ok = give_up(probe, &request);

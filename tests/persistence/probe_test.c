@@ -21,6 +21,7 @@ enum flaw {
     LETS_SEVERAL_CREATE,
     MAKES_MISSING,   /* If-Match on a key that is not there */
     NOT_IMPLEMENTED, /* 501 */
+    REFUSES_PUTS,    /* whatever the condition: no such storage class */
     REFUSES_AND_WRITES,
     ANSWERS_OPEN,  /* no flaw: UNKNOWN although done, now and then */
     SAME_ETAG,     /* whatever the content */
@@ -63,6 +64,7 @@ static enum store_condition bend(struct flawed *flawed, const struct store_reque
     case FLAWLESS:
     case WANTS_BARE_ETAGS:
     case NOT_IMPLEMENTED:
+    case REFUSES_PUTS:
     case REFUSES_AND_WRITES:
     case ANSWERS_OPEN:
     case SAME_ETAG:
@@ -93,6 +95,7 @@ static enum store_result spoil(struct flawed *flawed, const struct store_request
         return puts && request->condition == STORE_IF_MATCH && !flawed->bare ? STORE_PRECONDITION
                                                                              : result;
     case NOT_IMPLEMENTED: return swaps ? STORE_INVALID : result;
+    case REFUSES_PUTS: return puts ? STORE_INVALID : result;
     case REFUSES_AND_WRITES:
         if (swaps && result == STORE_PRECONDITION)
             overwrite(flawed, request);
@@ -216,6 +219,7 @@ static void trouble_that_says_nothing_of_swaps_is_told_apart(void **state)
     (void)state;
     assert_probed(HIDES_ABSENCE, PROBE_DENIED, "s3:ListBucket");
     assert_probed(ALLOWS_NOTHING, PROBE_DENIED, "access denied");
+    assert_probed(REFUSES_PUTS, PROBE_DENIED, "cannot be probed: invalid request");
     assert_probed(OUT_OF_REACH, PROBE_UNREACHABLE, "out of reach");
 }
 
@@ -260,6 +264,7 @@ static void locks_need_a_store_that_tells_contents_apart(void **state)
     assert_refused_for_lock(SAME_ETAG, "no ETag that tells");
     assert_refused_for_lock(HIDES_ABSENCE, "s3:ListBucket");
     assert_refused_for_lock(ALLOWS_NOTHING, "access denied");
+    assert_refused_for_lock(REFUSES_PUTS, "cannot be probed: invalid request");
     assert_refused_for_lock(OUT_OF_REACH, "out of reach");
 }
 
