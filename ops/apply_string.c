@@ -8,16 +8,11 @@
 /* A string that is not longer is copied into the inverse; a longer one is moved there. */
 #define COPY_MAX 64
 
-/* The present entry is a string that may be overwritten where it is: the inverse, if one is wanted,
- * has a copy of it. */
-static bool set_in_place(struct apply *a)
+/* The inverse has a copy of the present string; false: it is not one that is copied. */
+static bool keep_string(struct apply *a)
 {
     const struct entry *entry = *a->slot;
     char scratch[24];
-    if (entry_type(entry) != VALUE_STRING)
-        return false;
-    if (!a->undo)
-        return true;
     struct slice bytes = string_bytes(entry, scratch);
     if (bytes.len > COPY_MAX || !string_is_plain(entry))
         return false;
@@ -25,6 +20,12 @@ static bool set_in_place(struct apply *a)
     undo->string.expires = entry_expires(entry);
     undo->string.bytes = inverse_keep(undo, bytes);
     return true;
+}
+
+/* The present entry is a string that may be overwritten where it is. */
+static inline bool set_in_place(struct apply *a)
+{
+    return (*a->slot)->type == VALUE_STRING && (!a->undo || keep_string(a));
 }
 
 /*

@@ -98,7 +98,14 @@ void chain_push(struct chain *chain, enum op_side side, struct slice item)
         node = node_create(size, side);
         chain_link(chain, node, side == OP_SIDE_LEFT ? NULL : chain->tail);
     }
-    node_add_at_side(chain, node, side, item);
+    char *gap = node_extend(node, side, size);
+    if (!gap) {
+        node_add_at_side(chain, node, side, item);
+        return;
+    }
+    pack_both_put(gap, item);
+    node->count++;
+    chain->count++;
 }
 
 static const char *node_walk(const struct list_node *node, size_t index)

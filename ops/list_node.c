@@ -132,14 +132,12 @@ char *node_splice(struct list_node **node, size_t at, size_t old, size_t new)
     size_t left = at - n->begin, right = n->end - at - old;
     bool before = n->begin >= more, after = n->room - n->end >= more;
     if (before && (left < right || !after)) {
-        if (left)
-            memmove(n->data + n->begin - more, n->data + n->begin, left);
+        memmove(n->data + n->begin - more, n->data + n->begin, left);
         n->begin -= (uint32_t)more;
         return n->data + at - more;
     }
     if (after) {
-        if (right)
-            memmove(n->data + at + new, n->data + at + old, right);
+        memmove(n->data + at + new, n->data + at + old, right);
         n->end += (uint32_t)more;
         return n->data + at;
     }

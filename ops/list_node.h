@@ -24,6 +24,18 @@ bool node_accepts_push(const struct list_node *node, enum op_side side, size_t s
  */
 char *node_splice(struct list_node **node, size_t at, size_t old, size_t new);
 
+/* Where `size` bytes more go at an end that has room for them, so that nothing moves; else NULL. */
+static inline char *node_extend(struct list_node *node, enum op_side side, size_t size)
+{
+    size_t room = side == OP_SIDE_LEFT ? node->begin : node->room - node->end;
+    if (room < size)
+        return NULL;
+    if (side == OP_SIDE_LEFT)
+        return node->data + (node->begin -= (uint32_t)size);
+    node->end += (uint32_t)size;
+    return node->data + node->end - size;
+}
+
 /* Gives spare room back: for nodes that are no longer at an end. */
 void node_trim(struct list_node **node);
 

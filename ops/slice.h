@@ -41,15 +41,18 @@ static inline uint64_t slice_word_differs(const char *a, const char *b)
     return x ^ y;
 }
 
-/* Keys and fields mostly have 8 to 16 bytes, which two words that may overlap cover. */
+/* Keys and fields mostly have 8 bytes or more, and where they differ their ends do: two words,
+ * which may overlap, decide up to 16. */
 static inline bool slice_equal(struct slice a, struct slice b)
 {
     if (a.len != b.len)
         return false;
-    if (a.len - 8 <= 8)
-        return (slice_word_differs(a.data, b.data) |
-                slice_word_differs(a.data + a.len - 8, b.data + a.len - 8)) == 0;
-    return a.len == 0 || memcmp(a.data, b.data, a.len) == 0;
+    if (a.len < 8)
+        return a.len == 0 || memcmp(a.data, b.data, a.len) == 0;
+    if (slice_word_differs(a.data + a.len - 8, b.data + a.len - 8))
+        return false;
+    return a.len <= 16 ? !slice_word_differs(a.data, b.data)
+                       : memcmp(a.data, b.data, a.len - 8) == 0;
 }
 
 /* Order of unsigned bytes, a prefix before what it begins: the order of keys in the store. */

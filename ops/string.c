@@ -17,7 +17,7 @@ static char *string_become(struct entry **e, enum entry_form form, size_t len)
     (*e)->form = form;
     (*e)->small = 0;
     (*e)->flags &= (uint8_t)~string_flags;
-    return entry_resize(e, len);
+    return (*e)->value_len == len ? entry_payload(*e) : entry_resize(e, len);
 }
 
 void string_set_integer(struct entry **e, int64_t number)
