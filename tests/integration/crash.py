@@ -25,6 +25,7 @@ import time
 
 import resp
 import server
+from checks import Checks
 
 DATABASES = 3                   # clients are spread over these, so that several namespaces are in use
 KEYS_PER_TYPE = 4
@@ -356,22 +357,15 @@ def read_keys(connection, pattern):
     return found
 
 
-class Run:
+class Run(Checks):
     def __init__(self, options):
+        super().__init__()
         self.options = options
         self.random = random.Random(options.seed)
         self.directory = tempfile.mkdtemp(prefix="cairn-crash-")
         self.models = [Model() for _ in range(options.clients)]
         self.shared = [Shared() for _ in range(DATABASES)]
-        self.passed = self.failed = 0
         self.acked = self.applied_unacked = self.lost_unacked = self.kills = self.terms = 0
-
-    def check(self, good, name):
-        if good:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print(f"not ok {name}", flush=True)
 
     def start(self):
         """A server that answers, or None; now and then one is killed while it recovers."""
@@ -490,8 +484,7 @@ class Run:
             print(f"SEED={self.options.seed}; the store and the server's log are kept in {self.directory}")
         else:
             shutil.rmtree(self.directory)
-        print(f"{self.passed} passed, {self.failed} failed")
-        return 1 if self.failed else 0
+        return self.end()
 
 
 def main():

@@ -21,6 +21,7 @@ import time
 
 import resp
 import server
+from checks import Checks
 from server import info, wait_for
 
 SHIM = r"""
@@ -96,19 +97,11 @@ int clock_gettime(clockid_t id, struct timespec *out)
 """
 
 
-class Faults:
+class Faults(Checks):
     def __init__(self):
+        super().__init__()
         self.root = tempfile.mkdtemp(prefix="cairn-faults-")
-        self.passed = self.failed = 0
         self.running = None
-        self.case = ""
-
-    def check(self, good, what, seen=""):
-        if good:
-            self.passed += 1
-            return
-        self.failed += 1
-        print(f"not ok {self.case}: {what}: {str(seen)[:600]}", flush=True)
 
     def directory(self):
         path = os.path.join(self.root, self.case)
@@ -615,14 +608,20 @@ def torn_journal(faults):
     faults.check(connection.call("DBSIZE") == 99, "the torn record is left out whole")
 
 
-def missing_journal(faults):
-    """Each start begins a file of its own; the middle one of three goes."""
+def three_journal_files(faults):
+    """Each start begins a file of its own."""
     for number in range(3):
         connection = faults.start("--sync-interval", "0")
         connection.call("SET", f"k{number}", "v")
         faults.kill()
     files = journal_files(faults)
     faults.check(len(files) == 3, "each start continues in a file of its own", files)
+    return files
+
+
+def missing_journal(faults):
+    """The middle one of three goes."""
+    files = three_journal_files(faults)
     os.rename(files[1], files[1] + ".away")
     said = faults.refused_start()
     faults.check(f"{os.path.basename(files[1])} is missing" in said, "the refusal names the file", said)
@@ -633,12 +632,7 @@ def missing_journal(faults):
 
 def missing_oldest_journal(faults):
     """The oldest file of three goes, the newest, all of them: what is left is not taken for the whole."""
-    for number in range(3):
-        connection = faults.start("--sync-interval", "0")
-        connection.call("SET", f"k{number}", "v")
-        faults.kill()
-    files = journal_files(faults)
-    faults.check(len(files) == 3, "each start continues in a file of its own", files)
+    files = three_journal_files(faults)
     for gone in (files[:1], files[2:], files):
         for path in gone:
             os.rename(path, path + ".away")
@@ -800,7 +794,7 @@ def terminated(faults):
     faults.check(connection.call("DBSIZE") == 100, "all is there")
 
 
-def ends_with_loss(faults, acked, reason):
+def ends_with_loss(faults, acked, store, journal):
     """Neither store nor journal takes what is pending: SHUTDOWN is refused, SIGTERM ends the server, which says so."""
     connection = resp.Connection(faults.running.port)
     connection.send(resp.encode("SHUTDOWN"))
@@ -809,21 +803,25 @@ def ends_with_loss(faults, acked, reason):
     faults.expect_all(connection, acked, "the server stays")
     faults.check(faults.running.terminate() == 1, "SIGTERM ends it with 1")
     said = faults.running.last_log_lines(1)
-    wanted = rf"warning: \d+ ops may be lost: neither store nor journal could take them: .*0\.json: {reason}; the journal cannot be .*: {reason}$"
+    wanted = rf"warning: \d+ ops may be lost: neither store nor journal could take them: .*0\.json: {store}; the journal cannot be .*: {journal}$"
     faults.check(re.search(wanted, said.strip()), "its last line says what and why", said)
 
 
 def disk_full_at_exit(faults):
-    flags = ("--journal-fsync", "always", "--sync-interval", "0.2")
-    place = faults.mount("24m")
-    connection, acked = faults.start(*flags), {"before": b"v"}
+    """The journal's disk is full, and that of the store, another one, so that no store makes room for the journal, read-only."""
+    flag, own = os.path.join(faults.directory(), "read-only"), faults.mount("24m")
+    where = os.path.join(faults.directory(), "elsewhere")
+    flags = ("--dir", own, "--journal-fsync", "always", "--sync-interval", "0")
+    connection = faults.start(*flags, store=where, environment=faults.preload(FAULT_READ_ONLY=flag))
+    acked = {"before": b"v"}
     connection.call("SET", "before", "v")
-    fill(os.path.join(place, "filler"))
+    fill(os.path.join(own, "filler"))
     write_until_refused(faults.running.port, acked, "k", 30000)
     troubled(faults, acked, "No space left")
-    ends_with_loss(faults, acked, "No space left on device")
-    os.unlink(os.path.join(place, "filler"))
-    faults.expect_all(faults.start(*flags), acked, "after it")
+    open(flag, "w").close()
+    ends_with_loss(faults, acked, "Read-only file system", "(No space left on device|Read-only file system)")
+    os.unlink(os.path.join(own, "filler"))
+    faults.expect_all(faults.start(*flags, store=where), acked, "after it")
 
 
 def fsync_error_at_exit(faults):
@@ -834,7 +832,7 @@ def fsync_error_at_exit(faults):
     connection.call("SET", "before", "v")
     open(flag, "w").close()
     faults.check(write_until_refused(faults.running.port, acked, "k", 30) is None, "writes are taken")
-    ends_with_loss(faults, acked, "Input/output error")
+    ends_with_loss(faults, acked, "Input/output error", "Input/output error")
     os.unlink(flag)
     faults.expect_all(faults.start(*flags), acked, "after it")
 
@@ -909,8 +907,7 @@ def main():
     finally:
         faults.kill()
         shutil.rmtree(faults.root, ignore_errors=True)
-    print(f"{faults.passed} passed, {faults.failed} failed")
-    sys.exit(1 if faults.failed else 0)
+    sys.exit(faults.end())
 
 
 if __name__ == "__main__":

@@ -20,16 +20,12 @@ import time
 import bucket
 import resp
 import server
+from checks import Checks
 
 LOCK_TTL = 3  # so commits settle for 100 ms
 PATIENCE = 120
-results = {"passed": 0, "failed": 0}
-
-
-def check(good, what, more=""):
-    results["passed" if good else "failed"] += 1
-    if not good:
-        print("not ok:", what, more)
+checks = Checks()
+check = checks.check
 
 
 class Place:
@@ -267,8 +263,7 @@ def main():
     finally:
         for place in list(Place.left):
             place.end()
-    print("%(passed)d passed, %(failed)d failed" % results)
-    sys.exit(results["failed"] > 0)
+    sys.exit(checks.end())
 
 
 main()

@@ -19,21 +19,15 @@ import time
 import bucket as fake
 import resp
 import server
+from checks import Checks
 from server import info, wait_for
 
 
-class Outage:
+class Outage(Checks):
     def __init__(self):
+        super().__init__()
         self.root = tempfile.mkdtemp(prefix="cairn-outage-")
-        self.passed = self.failed = 0
-        self.case, self.servers, self.bucket = "", [], None
-
-    def check(self, good, what, seen=""):
-        if good:
-            self.passed += 1
-            return
-        self.failed += 1
-        print(f"not ok {self.case}: {what}: {str(seen)[:600]}", flush=True)
+        self.servers, self.bucket = [], None
 
     def launch(self, *flags, own="own", endpoint=None):
         directory = os.path.join(self.root, self.case, own)

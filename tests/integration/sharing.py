@@ -30,6 +30,7 @@ import redis
 import ports
 import resp
 import soak_ops
+from checks import Checks
 from server import PROGRAM, require_program
 
 PATIENCE = 1.0  # seconds that a server waits for S3's answer to begin
@@ -127,18 +128,6 @@ class Proxy:
     def end(self):
         self.process.stdin.close()
         self.process.wait()
-
-
-class Checks:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def check(self, ok, what):
-        if ok:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print("FAILED: " + what, flush=True)
 
 
 def sync_all(servers):
@@ -419,8 +408,7 @@ def main():
         for process in Server.started:
             if process.poll() is None:
                 process.kill()
-    print("%d passed, %d failed" % (checks.passed, checks.failed))
-    return 1 if checks.failed else 0
+    return checks.end()
 
 
 if __name__ == "__main__":
