@@ -136,8 +136,9 @@ bool tidy_may_go(struct tidy *tidy, const char *object)
     }
     if (!stray->since)
         stray->since = now;
-    /* Not ours: perhaps the upload of a fold that is about to name it. */
-    if (!stray->ours && now - made < rules->orphan_age)
+    /* Not ours: perhaps the upload of a fold that is about to name it. Its server's clock may be
+     * behind ours by more than a day, so its age alone does not tell. */
+    if (!stray->ours && (now - made < rules->orphan_age || now - stray->since < rules->pause))
         return false;
     /* Nothing has been folded for so long that it was not named since, at a guess: a server that
      * was started since does not know better. */

@@ -14,7 +14,7 @@ struct tidy_rules {
     int64_t
         orphan_age;  /* an upload that old is not about to be named: SYNC_OBJECT_AGE_MS is less */
     int64_t history; /* what a head named is kept for so long, for those who still read it */
-    int64_t pause;   /* between two looks */
+    int64_t pause;   /* between two looks: what is to be named is, by SYNC_OBJECT_AGE_MS */
 };
 
 /* `ours`: a head of ours named it once; `since`: when it was first seen that none does, or 0. */

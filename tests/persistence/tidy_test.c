@@ -79,6 +79,29 @@ static void what_none_of_ours_named_goes_after_a_day(void **state)
     scene_release(&scene);
 }
 
+/* To a server whose clock is ahead by a day and more all uploads of others look old. */
+static void an_upload_of_another_stays_whatever_its_age_until_it_was_seen_twice(void **state)
+{
+    static const struct tidy_rules at_once = {24 * HOUR, 0, HOUR};
+    static const struct tidy_rules *const all[] = {&rules, &at_once};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct scene scene;
+        struct tidy tidy;
+        char object[COMMIT_OBJECT_SIZE];
+        scene_init(&scene);
+        scene.head.base.time = MADE;
+        name("chunk", MADE, object);
+        memcpy(strrchr(object, '.'), ".jsonl", sizeof(".jsonl"));
+        for (int look = 0; look < 2; look++) {
+            tidy_begin(&tidy, all[i], &scene.head, &scene.strays, MADE + (30 + look) * HOUR);
+            assert_int_equal(tidy_may_go(&tidy, object), look);
+            tidy_end(&tidy, true);
+        }
+        scene_release(&scene);
+    }
+}
+
 /* It was seen before it was known to be ours, and folds that were lost have told it twice. */
 static void the_same_object_is_one_stray(void **state)
 {
@@ -124,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_head_of_ours_named_goes_after_the_history),
         cmocka_unit_test(what_none_of_ours_named_goes_after_a_day),
+        cmocka_unit_test(an_upload_of_another_stays_whatever_its_age_until_it_was_seen_twice),
         cmocka_unit_test(the_same_object_is_one_stray),
         cmocka_unit_test(many_are_found_again),
     };
