@@ -12,6 +12,7 @@
 #include "persistence/run.h"
 #include "persistence/store-internal.h"
 #include "tests/persistence/codec_support.h"
+#include "tests/persistence/store_support.h"
 
 #define NOW INT64_C(1795212345678)
 
@@ -31,22 +32,6 @@ struct turning {
     struct store *inner;
     struct turn *turn;
 };
-
-static inline void put(struct store *store, const char *key, struct slice body)
-{
-    struct store_request request = {.verb = STORE_PUT, .body = body};
-    snprintf(request.key, sizeof(request.key), "%s", key);
-    assert_int_equal(store_wait(store, &request), STORE_OK);
-    store_request_release(&request);
-}
-
-static inline void take_away(struct store *store, const char *key)
-{
-    struct store_request request = {.verb = STORE_REMOVE};
-    snprintf(request.key, sizeof(request.key), "%s", key);
-    assert_int_equal(store_wait(store, &request), STORE_OK);
-    store_request_release(&request);
-}
 
 static inline void take_away_all(struct store *store)
 {

@@ -6,19 +6,12 @@
 #include "persistence/run.h"
 #include "persistence/verify.h"
 #include "tests/persistence/codec_support.h"
+#include "tests/persistence/store_support.h"
 
 #define NOW  1795212345678
 #define NAME "git"
 
 enum { COMMITS = 90000, REPLICAS = 1000, LOST = COMMITS - 7 };
-
-static void ask(struct store *store, enum store_verb verb, const char *key, struct slice body)
-{
-    struct store_request request = {.verb = verb, .body = body};
-    snprintf(request.key, sizeof(request.key), "%s", key);
-    assert_int_equal(store_wait(store, &request), STORE_OK);
-    store_request_release(&request);
-}
 
 static void make_run(struct head *head, struct objects *objects)
 {
@@ -58,10 +51,10 @@ static void put_all(struct store *store, const struct head *head, struct objects
     qsort(objects->list, objects->count, sizeof(*objects->list), compare_names);
     for (size_t i = 0; i < objects->count; i++) {
         snprintf(key, sizeof(key), NAME "/%s", objects->list[i].name);
-        ask(store, STORE_PUT, key, text_slice(&objects->list[i].body));
+        put(store, key, text_slice(&objects->list[i].body));
     }
     head_encode(head, &body);
-    ask(store, STORE_PUT, NAME ".json", text_slice(&body));
+    put(store, NAME ".json", text_slice(&body));
     text_release(&body);
 }
 
@@ -95,7 +88,7 @@ static void a_long_tail_is_checked_to_its_last_commit(void **state)
 
     const char *lost = head.tail[LOST - 1 - COMMITS / 2].segment;
     snprintf(key, sizeof(key), NAME "/%s", lost);
-    ask(store, STORE_REMOVE, key, slice_make(NULL, 0));
+    take_away(store, key);
     check(store, &report);
     assert_int_equal(report.faults, 1);
     assert_int_equal(report.segments, COMMITS - 1);

@@ -9,6 +9,7 @@
 #include "persistence/run.h"
 #include "persistence/store_faulty.h"
 #include "tests/persistence/codec_support.h"
+#include "tests/persistence/store_support.h"
 
 #define NOW  1795212345678
 #define NAME "git"
@@ -23,22 +24,6 @@ struct place {
     struct head head;
 };
 
-static void put(struct store *store, const char *key, struct slice body)
-{
-    struct store_request request = {.verb = STORE_PUT, .body = body};
-    snprintf(request.key, sizeof(request.key), "%s", key);
-    assert_int_equal(store_wait(store, &request), STORE_OK);
-    store_request_release(&request);
-}
-
-static void drop(struct store *store, const char *key)
-{
-    struct store_request request = {.verb = STORE_REMOVE};
-    snprintf(request.key, sizeof(request.key), "%s", key);
-    assert_int_equal(store_wait(store, &request), STORE_OK);
-    store_request_release(&request);
-}
-
 static void put_object(struct place *place, const char *object, struct slice body)
 {
     char key[STORE_KEY_MAX];
@@ -50,7 +35,7 @@ static void drop_object(struct place *place, const char *object)
 {
     char key[STORE_KEY_MAX];
     snprintf(key, sizeof(key), NAME "/%s", object);
-    drop(place->store, key);
+    take_away(place->store, key);
 }
 
 static void put_head(struct place *place)
@@ -336,7 +321,7 @@ static void a_lost_head_is_found_and_nothing_at_all_is_absent(void **state)
     struct place place;
     struct verify_report report;
     place_init(&place, &tiny);
-    drop(place.store, NAME ".json");
+    take_away(place.store, NAME ".json");
     expect_fault(&place, ".json: is missing, though ", "is there");
     for (size_t i = 0; i < place.objects.count; i++)
         drop_object(&place, place.objects.list[i].name);
