@@ -40,6 +40,8 @@ void namespace_unlock(struct namespace *ns);
 /* The same for what is no command (syncs, expiry cycles, statistics): does not keep an idle
  * namespace loaded, and its time is counted (persistence_stats). */
 void namespace_lock_aside(struct namespace *ns);
+/* As namespace_lock_aside, for an event loop with other work to do: false after a millisecond. */
+bool namespace_lock_soon(struct namespace *ns);
 /* When several are needed: in rising order of namespace_order, which never changes. No lock. */
 uint64_t namespace_order(const struct namespace *ns);
 struct slice namespace_name(const struct namespace *ns); /* no lock needed; terminated by NUL */

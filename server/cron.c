@@ -111,11 +111,13 @@ static void see_clients(struct loop *loop, int64_t now)
     loop->cron_at = client;
 }
 
-/* One bounded look at one namespace; true: much of it was expired, look again. */
+/* One bounded look at one namespace; true: much of it was expired, look again. A long command of
+ * another loop that has its lock would hold up all clients of this one: the next tick looks. */
 static bool expire_some(struct loop *loop, struct namespace *ns)
 {
     bool again = false;
-    namespace_lock_aside(ns);
+    if (!namespace_lock_soon(ns))
+        return false;
     if (namespace_state(ns) == NAMESPACE_READY) {
         batch_keep_time(loop, ns);
         struct keyspace *keys = namespace_keyspace(ns);
