@@ -335,7 +335,7 @@ static void unblock_command(struct exec *x)
     struct search search = {.id = (uint64_t)id};
     if (id > 0)
         registry_each(search_one, &search);
-    if (search.count == 0 || search.found[0].id == x->client->id || x->in_transaction) {
+    if (search.count == 0 || search.found[0].id == x->client->id) {
         resp_write_integer(x->out, 0);
     } else {
         struct unblock *unblock = mem_calloc(1, sizeof(*unblock));
@@ -404,7 +404,7 @@ static const struct command subcommands[] = {
     CLIENT("reply", 3, CMD_SLOW, reply_command, "3.2.0", "ON|OFF|SKIP", "Whether this connection gets replies."),
     CLIENT("setinfo", 4, 0, setinfo_command, "7.2.0", "LIB-NAME name | LIB-VER version", "Tells which library the connection uses."),
     CLIENT("setname", 3, 0, setname_command, "2.6.9", "name", "Names this connection."),
-    CLIENT("unblock", -3, CMD_ADMIN, unblock_command, "5.0.0", "id [TIMEOUT|ERROR]", "Ends the wait of a blocked connection."),
+    CLIENT("unblock", -3, CMD_ADMIN | CMD_NO_MULTI, unblock_command, "5.0.0", "id [TIMEOUT|ERROR]", "Ends the wait of a blocked connection."),
     CLIENT("unpause", 2, CMD_ADMIN, unpause_command, "6.2.0", "", "Ends CLIENT PAUSE."),
     {0},
 };

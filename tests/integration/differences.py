@@ -101,6 +101,7 @@ LAST_ANSWERS = [
     ("nothing-changed-nothing-touched", "RPUSH l 1 2 ;; WATCH l ;; LTRIM l 0 -1 ;; MULTI ;; EXEC", None, []),
     ("nothing-changed-nothing-touched", "SET a 1 ;; WATCH a ;; APPEND a '' ;; MULTI ;; EXEC", None, []),
     ("append-of-nothing-keeps-encoding", "SET a 1 ;; APPEND a '' ;; OBJECT ENCODING a", b"raw", b"int"),
+    ("whole-floats-are-int", "SET a 1 ;; INCRBYFLOAT a 2 ;; OBJECT ENCODING a", b"embstr", b"int"),
     ("no-access-frequency", "CONFIG SET maxmemory-policy allkeys-lfu ;; SET a 1 ;; OBJECT FREQ a", 0,
      Error("ERR An LFU maxmemory policy is not selected")),
     ("debug-object-has-no-clock", "SET a b ;; DEBUG OBJECT a", Without(" lru:0 "), Like(" lru:0 lru_seconds_idle:0")),
@@ -111,6 +112,7 @@ LAST_ANSWERS = [
     ("debug-digest-is-another", "SET a 1 ;; DEBUG DIGEST", b"943d800368fb9c0e951138f1bc0e313ac769d91f", Like("^[0-9a-f]{40}$")),
     ("not-in-transactions", "MULTI ;; DEBUG RELOAD", b"QUEUED", NOT_IN_MULTI),
     ("not-in-transactions", "MULTI ;; DEBUG DIGEST", b"QUEUED", NOT_IN_MULTI),
+    ("not-in-transactions", "MULTI ;; CLIENT UNBLOCK 1", b"QUEUED", NOT_IN_MULTI),
     ("function-is-a-stub", "FUNCTION LIST", [], []),
     ("function-is-a-stub", "FUNCTION FLUSH", OK, OK),
     ("function-is-a-stub", "FUNCTION LOAD x", Error("ERR Missing library metadata"), UNKNOWN_SUBCOMMAND),
@@ -118,6 +120,7 @@ LAST_ANSWERS = [
     ("no-tracking", "CLIENT TRACKING OFF", OK, UNKNOWN_SUBCOMMAND),
     ("newer-client-commands", "CLIENT NO-TOUCH ON", UNKNOWN_SUBCOMMAND, OK),
     ("newer-client-commands", "CLIENT SETINFO lib-name x", UNKNOWN_SUBCOMMAND, OK),
+    ("newer-client-commands", "CLIENT KILL MAXAGE 100000", Error("ERR syntax error"), 0),
     ("wait-counts-the-store", "SET a 1 ;; WAIT 1 100", 0, 1),
     ("wait-counts-the-store", "SET a 1 ;; WAIT 5 100", 0, 1),
     ("waitaof-is-there", "SET a 1 ;; WAITAOF 1 0 5000", UNKNOWN, [1, 0]),
@@ -150,6 +153,9 @@ LAST_ANSWERS = [
     ("http-is-closed", r"RAW POST / HTTP/1.1\r\nHost: x\r\n\r\nSET a 1\r\n", CLOSED, CLOSED),
     ("http-is-closed", r"RAW Host: x\r\nPING\r\n", CLOSED, CLOSED),
     ("command-docs-are-shorter", "COMMAND INFO get", Holds("'access'"), Holds("'@string'")),
+    ("command-docs-are-shorter", "COMMAND INFO mget", Holds("'request_policy:multi_shard'"), Holds("b'fast'], 1, -1, 1, [b'@read', b'@fast', b'@string'], [],")),
+    ("command-docs-are-shorter", "COMMAND INFO sintercard", Holds("'keynumidx'"), Holds("'movablekeys'], 0, 0, 0,")),
+    ("command-docs-are-shorter", "COMMAND INFO keys", Holds("'@dangerous'"), Holds("[b'@read', b'@slow', b'@keyspace'], [], []")),
     ("command-docs-are-shorter", "COMMAND GETKEYSANDFLAGS GET a", Holds("access"), UNKNOWN_SUBCOMMAND),
     ("other-texts", "OBJECT HELP", Holds("internal representation"), Holds("internal form")),
     ("cairn-commands", "CAIRN DURABILITY", UNKNOWN, b"applied"),
@@ -277,11 +283,41 @@ def events(pair):
              ["new b", "rename_from a", "rename_to b"], ["rename_from a", "new b", "rename_to b"]),
             ("rename-tells-source-first", [("SET", "a", "1"), ("MOVE", "a", "1")],
              ["new a", "move_from a", "move_to a"], ["move_from a", "new a", "move_to a"]),
-            ("nothing-changed-nothing-touched", [("SET", "a", "1"), ("APPEND", "a", "")], ["append a"], ["append a"]),
+            ("set-in-the-past-deletes", [("DEBUG", "SET-ACTIVE-EXPIRE", "0"), ("SET", "a", "1", "EXAT", "1")],
+             ["new a", "set a", "expire a"], ["expire a"]),
+            ("set-in-the-past-deletes", [("SET", "a", "1"), ("SET", "a", "2", "EXAT", "1")],
+             ["set a", "expire a"], ["set a", "del a", "expire a"]),
+            ("nothing-changed-nothing-touched", [("DEBUG", "SET-ACTIVE-EXPIRE", "1"), ("SET", "a", "1"), ("APPEND", "a", "")], ["append a"], ["append a"]),
             ("nothing-changed-nothing-touched", [("RPUSH", "l", "1"), ("LTRIM", "l", "0", "-1")], ["ltrim l"], ["ltrim l"])):
         for (who, running), expected in zip(pair.both(), (redis, cairn)):
             got = events_of(running, *commands)
             pair.check(name, who, got == expected, got)
+
+
+def own_messages_come_behind(pair):
+    """RESP3, so that a connection that listens may publish."""
+    message = b">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$1\r\nx\r\n"
+    for (who, running), alone, queued in zip(pair.both(), (message + b":1\r\n", b":1\r\n" + message),
+                                             (b"*1\r\n" + message + b":1\r\n", b"*1\r\n:1\r\n" + message)):
+        connection = resp.Connection(running.port)
+        connection.send(resp.encode("HELLO", "3") + resp.encode("SUBSCRIBE", "news"))
+        take(connection, lambda got: got.endswith(b"$4\r\nnews\r\n:1\r\n"))
+        publish = resp.encode("PUBLISH", "news", "x")
+        for sent, expected in ((publish, alone), (resp.encode("MULTI") + publish + resp.encode("EXEC"), b"+OK\r\n+QUEUED\r\n" + queued)):
+            connection.send(sent)
+            got = take(connection, lambda got: len(got) == len(expected))
+            pair.check("own-messages-come-behind", who, got == expected, got)
+        connection.close()
+
+
+def take(connection, enough):
+    got = b""
+    while not enough(got):
+        more = connection.socket.recv(1)
+        if not more:
+            break
+        got += more
+    return got
 
 
 def no_access_times(pair):
@@ -383,8 +419,9 @@ def lookups_are_counted_alike(pair):
 
 
 def one_sleeper(pair):
-    """DEBUG SLEEP holds the whole of Redis; in cairn another namespace on another thread goes on."""
-    for who, running in pair.both():
+    """DEBUG SLEEP holds the whole of Redis; in cairn another namespace on another thread goes on, whichever thread sleeps:
+    connections go to the threads by turns, and each round begins with the other one."""
+    for who, running in 2 * pair.both():
         sleeper = resp.Connection(running.port)
         others = [resp.Connection(running.port) for _ in range(8)]
         for other in others:
@@ -416,7 +453,7 @@ def main():
     try:
         last_answers(pair, wanted)
         if not wanted:
-            for check in (commands_of_later, events, no_access_times, save_is_a_sync, lookups_are_counted_alike, one_sleeper, swapdb_copies):
+            for check in (commands_of_later, events, own_messages_come_behind, no_access_times, save_is_a_sync, lookups_are_counted_alike, one_sleeper, swapdb_copies):
                 check(pair)
     finally:
         pair.close()
