@@ -169,6 +169,13 @@ static void fetch_ahead(const struct merge *m)
     __builtin_prefetch(ref->key.data + ref->key.len);
 }
 
+/* Passes over ops that are of no account. */
+static void pass_over(struct merge *m, size_t end)
+{
+    for (; m->next < end; m->next++)
+        fetch_ahead(m);
+}
+
 static void decode_op(struct merge *m, size_t index, struct op *op)
 {
     size_t len = op_binary_decode(ref_bytes(m->ops, &m->ops->refs[index]), &m->lists, op);
@@ -257,14 +264,13 @@ static bool merge_key(struct merge *m, struct chunk_reader *base, struct slice m
     struct op op;
     size_t founder, end = find_ops(m, &founder);
     if (founder + 1 == end && is_plain_set(m, founder, &op)) {
-        fetch_ahead(m);
         text_clear(&m->member);
         chunk_member_encode_string(&m->member, key, op.scalar_set.value);
-        m->next = end;
+        pass_over(m, end);
         return put_member(m, key);
     }
     if (founder < end)
-        m->next = founder;
+        pass_over(m, founder);
     else if (base && !(entry = chunk_reader_decode(base, member, m->error)))
         return false;
     return merge_value(m, key, end, entry);
