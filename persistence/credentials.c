@@ -115,11 +115,13 @@ bool credentials_resolve(const char *region, const atomic_bool *abort, struct cr
                                   "profile, nor a role");
         return false;
     }
-    text_append_string(error, "no AWS_ACCESS_KEY_ID, no profile with keys, and ");
-    if (!credentials_from_instance(abort, ret, error))
-        return false;
-    text_clear(error);
-    return true;
+    struct text reason = {0};
+    bool found = credentials_from_instance(abort, ret, &reason);
+    if (!found)
+        text_append_format(error, "no AWS_ACCESS_KEY_ID, no profile with keys, and %s",
+                           text_terminated(&reason));
+    text_release(&reason);
+    return found;
 }
 
 struct credentials_provider {

@@ -97,6 +97,7 @@ static int open_own(const char *where, int *ret_own)
 static bool read_journal(const char *where, struct recovery *recovery, struct text *error)
 {
     struct journal_scan scan;
+    struct text reason = {0};
     int lock = -1, own, code = open_own(where, &own);
     bool ok = true;
     if (!code && own < 0)
@@ -109,14 +110,14 @@ static bool read_journal(const char *where, struct recovery *recovery, struct te
         text_append_format(error, "%s/.cairn: %s", where, strerror(code));
         ok = false;
     } else {
-        text_append_format(error, "%s: ", where);
-        ok = journal_read(own, false, recovery_collect, recovery, &scan, error);
+        ok = journal_read(own, false, recovery_collect, recovery, &scan, &reason);
         if (ok && scan.cut[0])
             fprintf(stderr, "cairn-server: %s\n", scan.cut);
         if (ok)
             journal_scan_release(&scan);
-        if (ok)
-            text_clear(error);
+        else
+            text_append_format(error, "%s: %s", where, text_terminated(&reason));
+        text_release(&reason);
     }
     if (lock >= 0)
         close(lock);

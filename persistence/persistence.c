@@ -475,14 +475,22 @@ static enum persistence_status open_journal(struct persistence *p, const struct 
     return p->journal ? PERSISTENCE_OK : PERSISTENCE_UNWRITABLE;
 }
 
+/* Releases the reason, which names a file, and says where that is. */
+static enum persistence_status refuse_own(const struct persistence *p, struct text *reason,
+                                          struct text *error)
+{
+    text_append_format(error, "%s: %s", p->dir, text_terminated(reason));
+    text_release(reason);
+    return PERSISTENCE_CORRUPT;
+}
+
 static enum persistence_status read_journal(struct persistence *p, struct recovery *recovery,
                                             struct journal_scan *scan, struct text *error)
 {
+    struct text reason = {0};
     recovery->choice = p->options.journal_orphans;
-    text_append_format(error, "%s: ", p->dir);
-    if (!journal_read(p->own, true, recovery_collect, recovery, scan, error))
-        return PERSISTENCE_CORRUPT;
-    text_clear(error);
+    if (!journal_read(p->own, true, recovery_collect, recovery, scan, &reason))
+        return refuse_own(p, &reason, error);
     if (scan->cut[0])
         persistence_log(p, PERSISTENCE_LOG_WARNING, "%s", scan->cut);
     return PERSISTENCE_OK;
@@ -596,13 +604,12 @@ static enum persistence_status open_directory(struct persistence *p, struct text
 {
     struct journal_scan scan = {0};
     struct recovery recovery = {0};
+    struct text reason = {0};
     enum persistence_status status = lock_all(p, error);
     if (status != PERSISTENCE_OK)
         return status;
-    text_append_format(error, "%s: ", p->dir);
-    if (!identity_open(p->own, &p->identity, error))
-        return PERSISTENCE_CORRUPT;
-    text_clear(error);
+    if (!identity_open(p->own, &p->identity, &reason))
+        return refuse_own(p, &reason, error);
     memcpy(p->replica, p->identity.replica, sizeof(p->replica));
     identity_incarnation(p->replica, p->incarnation);
     status = open_store(p, error);
