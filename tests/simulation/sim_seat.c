@@ -488,6 +488,8 @@ void seat_schedule(struct seat *s)
 {
     struct world *w = s->world;
     unsigned epoch = s->replica->epoch;
+    /* What was recovered goes out at once: syncer_urge, at the end of opening. */
+    world_after(w, 1, wake, s, epoch);
     world_after(w, 1 + (int64_t)world_below(w, SIM_INTERVAL_MS), on_interval, s, epoch);
     world_after(w, 1 + (int64_t)world_below(w, SIM_TIDY_MS), on_tidy, s, epoch);
 }

@@ -143,6 +143,8 @@ static void heal(struct world *w)
     w->faulty = false;
     w->closing = true;
     world_trace(w, "healed");
+    for (int i = 0; i < SIM_SPACES; i++)
+        w->spaces[i].healed_at = w->spaces[i].position;
     for (unsigned i = 0; i < w->replica_count; i++) {
         struct replica *r = &w->replicas[i];
         for (int j = 0; j < SIM_SPACES; j++)
@@ -152,6 +154,17 @@ static void heal(struct world *w)
             replica_start(r);
         }
     }
+}
+
+/* When all must have converged: later with each commit that lands. */
+static int64_t deadline(const struct world *w)
+{
+    uint64_t most = 0;
+    for (int i = 0; i < SIM_SPACES; i++) {
+        uint64_t commits = w->spaces[i].position - w->spaces[i].healed_at;
+        most = commits > most ? commits : most;
+    }
+    return FAULTY_MS + 2 * SIM_INTERVAL_MS + SIM_SLACK_MS + (int64_t)most * SIM_COMMIT_MS;
 }
 
 /* Calls that are still on their way are let go by running what refers to them. */
@@ -206,7 +219,8 @@ bool world_run(uint64_t seed, struct sim_totals *totals, struct text *ret_trace)
     run_until(w, FAULTY_MS);
     if (!w->failed) {
         heal(w);
-        run_until(w, FAULTY_MS + 2 * SIM_INTERVAL_MS + SIM_SLACK_MS);
+        while (!w->failed && w->now < deadline(w))
+            run_until(w, deadline(w));
     }
     if (!w->failed)
         check_end(w);
