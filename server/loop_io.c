@@ -62,7 +62,9 @@ static void protocol_error(struct client *client)
 static bool parse(struct loop *loop, struct client *client, size_t *commands)
 {
     struct resp_command command;
-    while (*commands < TURN_COMMANDS_MAX) {
+    /* What follows an AUTH is judged by the limits that hold behind it: so it has to run first. */
+    size_t most = client_is(client, CLIENT_AUTHENTICATED) ? TURN_COMMANDS_MAX : 1;
+    while (*commands < most) {
         switch (resp_reader_next(client->reader, &loop->arena, &command)) {
         case RESP_NEXT_COMMAND:
             LOOP_ROOM(loop->requests, loop->request_count, loop->request_cap);

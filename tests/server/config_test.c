@@ -210,19 +210,22 @@ static void the_command_line_takes_values_up_to_the_next_option(void **state)
     text_release(&error);
 }
 
-static void a_bucket_is_synced_more_seldom_by_default(void **state)
+static void a_bucket_is_shared_and_synced_more_seldom_by_default(void **state)
 {
     (void)state;
     struct text error = {0};
     char *bucket[] = {"x", "--store", "s3://b/p", "--port", "12"};
     assert_true(config_load(5, bucket, &error));
     assert_string_equal(value_of("sync-interval"), "15");
-    char *given[] = {"x", "--sync-interval", "1", "--store", "s3://b/p"};
-    assert_true(config_load(5, given, &error));
+    assert_string_equal(value_of("shared"), "yes");
+    char *given[] = {"x", "--sync-interval", "1", "--shared", "no", "--store", "s3://b/p"};
+    assert_true(config_load(7, given, &error));
     assert_string_equal(value_of("sync-interval"), "1");
+    assert_string_equal(value_of("shared"), "no");
     char *directory[] = {"x", "--store", "/srv/s3"};
     assert_true(config_load(3, directory, &error));
     assert_string_equal(value_of("sync-interval"), "1");
+    assert_string_equal(value_of("shared"), "no");
     text_release(&error);
 }
 
@@ -341,7 +344,7 @@ int main(void)
         CASE(later_lines_win_and_quotes_hold_spaces),
         CASE(a_file_that_includes_itself_is_an_error),
         CASE(the_command_line_takes_values_up_to_the_next_option),
-        CASE(a_bucket_is_synced_more_seldom_by_default),
+        CASE(a_bucket_is_shared_and_synced_more_seldom_by_default),
         CASE(config_set_is_all_or_nothing),
         CASE(aliases_set_the_same_value),
         CASE(notification_classes_print_in_redis_order),

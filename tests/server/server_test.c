@@ -245,6 +245,29 @@ static void a_refused_exec_ends_its_transaction(void **state)
     end(&child);
 }
 
+static const char *const with_password[] = {"--store",       "memory", "--threads", "2",
+                                            "--requirepass", "secret", NULL};
+
+static void limits_before_authentication_end_with_it(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, with_password);
+    int fd = open_client(&child);
+    tell(fd,
+         "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n*13\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n"
+         "$1\r\nb\r\n$1\r\n2\r\n$1\r\nc\r\n$1\r\n3\r\n$1\r\nd\r\n$1\r\n4\r\n$1\r\ne\r\n$1\r\n5\r\n"
+         "$1\r\nf\r\n$1\r\n6\r\nGET f\r\n");
+    expect(fd, "+OK\r\n+OK\r\n$1\r\n6\r\n");
+    close(fd);
+    fd = open_client(&child);
+    tell(fd, "PING\r\n*13\r\n");
+    expect(fd, "-NOAUTH Authentication required.\r\n"
+               "-ERR Protocol error: unauthenticated multibulk length\r\n");
+    expect_end(fd);
+    end(&child);
+}
+
 static void options_are_judged_as_redis_does(void **state)
 {
     (void)state;
@@ -445,6 +468,7 @@ int main(void)
         cmocka_unit_test(monitors_see_what_others_run),
         cmocka_unit_test(a_transaction_over_namespaces_is_whole),
         cmocka_unit_test(a_refused_exec_ends_its_transaction),
+        cmocka_unit_test(limits_before_authentication_end_with_it),
         cmocka_unit_test(options_are_judged_as_redis_does),
         cmocka_unit_test(shapes_and_texts_are_those_of_redis),
         cmocka_unit_test(what_was_acknowledged_survives_a_kill),
