@@ -30,6 +30,7 @@ struct directive {
     uint32_t flags;
     size_t offset;            /* in struct config */
     int64_t min, max, value;  /* value: the default */
+    int64_t of_bucket;        /* the default where the store is a bucket; 0: the same */
     const char *text;         /* default of strings and specials */
     const char *const *words; /* DIRECTIVE_ENUM: by value, ended by NULL */
     bool (*set)(struct slice value, bool check_only, struct text *error); /* DIRECTIVE_SPECIAL */
@@ -48,6 +49,12 @@ bool directive_set(const struct directive *directive, struct slice value, bool c
                    struct text *error);
 void directive_get(const struct directive *directive, struct text *out);
 void directive_default(const struct directive *directive, struct text *out);
+/* As directive_default, with the present store. */
+void directive_store_default(const struct directive *directive, struct text *out);
+
+/* Around reading file and command line: the store may be named behind what hangs on it. */
+void config_await_store(void);
+void config_store_known(void);
 
 /* Replaces a string directive under the lock. */
 void config_replace(char **field, struct slice value);

@@ -232,6 +232,38 @@ void directive_default(const struct directive *row, struct text *out)
         print_scalar(row, row->value, out);
 }
 
+static int64_t store_default(const struct directive *row)
+{
+    char *store = config_string(&config.store);
+    bool bucket = strncmp(store, "s3://", 5) == 0;
+    mem_free(store);
+    return bucket && row->of_bucket ? row->of_bucket : row->value;
+}
+
+void directive_store_default(const struct directive *row, struct text *out)
+{
+    if (row->text)
+        text_append_string(out, row->text);
+    else
+        print_scalar(row, store_default(row), out);
+}
+
+#define UNSET (-1) /* no value of a directive whose default hangs on the store */
+
+void config_await_store(void)
+{
+    for (const struct directive *row = config_directives; row->name; row++)
+        if (row->of_bucket)
+            atomic_store(scalar_of(row), UNSET);
+}
+
+void config_store_known(void)
+{
+    for (const struct directive *row = config_directives; row->name; row++)
+        if (row->of_bucket && atomic_load(scalar_of(row)) == UNSET)
+            atomic_store(scalar_of(row), store_default(row));
+}
+
 void config_init(void)
 {
     for (const struct directive *row = config_directives; row->name; row++) {

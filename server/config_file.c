@@ -15,19 +15,7 @@
 #include "server/errand.h"
 
 #define FILE_MAX    (4 * 1024 * 1024)
-#define INCLUDE_MAX 8    /* files within files: a cycle ends here */
-#define UNSET       (-1) /* no value of those below */
-
-/*
- * Directives whose default hangs on the store, which may be named behind them. Who has a bucket has
- * a fleet; and each look at it has a price, so that it is asked more seldom than a directory.
- */
-static const struct {
-    const char *name;
-    _Atomic int64_t *value;
-    int64_t of_bucket;
-} by_store[] = {{"shared", &config.shared, 1}, {"sync-interval", &config.sync_interval, 15000}};
-#define BY_STORE_COUNT (sizeof(by_store) / sizeof(by_store[0]))
+#define INCLUDE_MAX 8 /* files within files: a cycle ends here */
 
 static char file_in_use[4096];
 
@@ -274,24 +262,11 @@ static bool load_all(int argc, char **argv, struct text *error)
     return true;
 }
 
-static void choose_by_store(void)
-{
-    char *store = CONFIG_STRING(store);
-    bool bucket = strncmp(store, "s3://", 5) == 0;
-    for (size_t i = 0; i < BY_STORE_COUNT; i++)
-        if (atomic_load(by_store[i].value) == UNSET)
-            atomic_store(by_store[i].value, bucket
-                                                ? by_store[i].of_bucket
-                                                : config_find(slice_of(by_store[i].name))->value);
-    mem_free(store);
-}
-
 bool config_load(int argc, char **argv, struct text *error)
 {
-    for (size_t i = 0; i < BY_STORE_COUNT; i++)
-        atomic_store(by_store[i].value, UNSET);
+    config_await_store();
     bool good = load_all(argc, argv, error);
-    choose_by_store();
+    config_store_known();
     return good;
 }
 

@@ -57,7 +57,7 @@ static bool is_default(const struct directive *row)
 {
     struct text now = {0}, first = {0};
     directive_get(row, &now);
-    directive_default(row, &first);
+    directive_store_default(row, &first);
     bool same = slice_equal(text_slice(&now), text_slice(&first));
     text_release(&now);
     text_release(&first);

@@ -93,8 +93,8 @@ const struct directive config_directives[] = {
 #define GROUP "Store"
     STRING("store", store, "./data", FIXED, NULL, "where namespaces are kept: memory, a directory, or s3://bucket/prefix"),
     {.name = "dir", .type = DIRECTIVE_STRING, .offset = AT(dir), .text = "", .flags = FIXED, .group = GROUP, .help = "this server's own files: journal, lock; empty: the store when that is a directory, else the current one"},
-    BOOL("shared", shared, 0, FIXED, NULL, "other servers use the store at the same time; each needs a dir of its own. Of a bucket the default is yes"),
-    TIME("sync-interval", sync_interval, 0, FOREVER_MS, 1000, 0, apply_sync_interval, "seconds between syncs to the store (0.5, 500ms, 2m); 0: only on demand. Of a bucket the default is 15"),
+    {.name = "shared", .type = DIRECTIVE_BOOL, .offset = AT(shared), .max = 1, .of_bucket = 1, .flags = FIXED, .group = GROUP, .help = "other servers use the store at the same time; each needs a dir of its own. Of a bucket the default is yes"},
+    {.name = "sync-interval", .type = DIRECTIVE_TIME, .offset = AT(sync_interval), .max = FOREVER_MS, .value = 1000, .of_bucket = 15000, .apply = apply_sync_interval, .group = GROUP, .help = "seconds between syncs to the store (0.5, 500ms, 2m); 0: only on demand. Of a bucket the default is 15"},
     ENUM("durability", NULL, durability, durability_words, DURABILITY_APPLIED, 0, NULL, "what an answer promises to new connections: applied in memory, written to the journal's disk, durable in the store"),
     TIME("durable-timeout", durable_timeout, 0, FOREVER_MS, 60000, 0, NULL, "an answer that waits so long for the store becomes an error that says unknown, and the connection ends; 0: it waits for ever"),
     BOOL("journal", journal, 1, FIXED, NULL, "keeps ops that are not yet in the store in a local journal"),

@@ -314,6 +314,28 @@ static void rewrite_keeps_comments_and_adds_what_changed(void **state)
     text_release(&error);
 }
 
+static void rewrite_knows_the_default_of_the_store(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/cairn-config-XXXXXX", after[1024];
+    static const char line[] = "store s3://b/p\n";
+    struct text error = {0};
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, line, sizeof(line) - 1), sizeof(line) - 1);
+    close(fd);
+    char *argv[] = {"x", path};
+    assert_true(config_load(2, argv, &error));
+    assert_true(config_rewrite(&error));
+    read_whole(path, after, sizeof(after));
+    assert_string_equal(after, line);
+    assert_true(set_one("sync-interval", "1", &error)); /* a directory's */
+    assert_true(config_rewrite(&error));
+    assert_true(config_load(2, argv, &error));
+    assert_string_equal(value_of("sync-interval"), "1");
+    unlink(path);
+    text_release(&error);
+}
+
 static void count_visit(void *ctx, struct slice name, struct slice value)
 {
     (void)name, (void)value;
@@ -350,6 +372,7 @@ int main(void)
         CASE(notification_classes_print_in_redis_order),
         CASE(output_limits_are_set_by_class),
         CASE(rewrite_keeps_comments_and_adds_what_changed),
+        CASE(rewrite_knows_the_default_of_the_store),
         CASE(config_get_gives_each_match_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
