@@ -35,7 +35,7 @@
  * mean. Of the two namespaces the one with more commits counts.
  *
  * All at its worst does not come together: what was slow runs beside the commits of others, and who
- * loses is drawn. Of 9,400 worlds the latest was 120 ms above two intervals and 100 ms for each
+ * loses is drawn. Of 20,000 worlds the latest was 120 ms above two intervals and 100 ms for each
  * commit; there were 4 commits in the mean, 11 at most.
  */
 #define SIM_SLACK_MS  400
