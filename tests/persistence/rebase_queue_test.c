@@ -151,12 +151,21 @@ static void commit_mine(struct bed *bed)
     bed->count -= count;
 }
 
+/* A value that an inverse holds may have come by some bytes more than it asked the allocator for,
+ * in one of the two. */
+static void check_memory(size_t chunks, size_t singles, size_t count)
+{
+    assert_in_range(chunks, singles - (singles < 16 * count ? singles : 16 * count),
+                    singles + 16 * count);
+    assert_int_equal(chunks == 0, count == 0);
+}
+
 static void check(struct bed *bed)
 {
     struct twin *a = &bed->chunks, *b = &bed->singles;
     assert_int_equal(rebase_count(a->rebase), bed->count);
     assert_int_equal(rebase_count(b->rebase), bed->count);
-    assert_int_equal(rebase_memory(a->rebase), rebase_memory(b->rebase));
+    check_memory(rebase_memory(a->rebase), rebase_memory(b->rebase), bed->count);
     assert_int_equal(rebase_clock(a->rebase), rebase_clock(b->rebase));
     assert_int_equal(rebase_floor(a->rebase), rebase_floor(b->rebase));
     assert_int_equal(rebase_differing(a->rebase), rebase_differing(b->rebase));
