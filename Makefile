@@ -55,7 +55,7 @@ all: $(BUILD)/cairn-server  ## build build/cairn-server
 
 test: deps-test  ## install what is missing, build, and run the everyday tests (under 10 minutes)
 	@$(MAKE) --no-print-directory -j2 all units
-	tests/run.sh tidy clang unit cli packages clients suite differences faults crash sim sharing arrivals lock outage s3
+	tests/run.sh tidy clang unit cli packages clients suite differences faults crash sim sharing arrivals+lock+outage s3
 
 redis-tests: deps-test  ## Redis's own suite and real client libraries against the server
 	@$(MAKE) --no-print-directory all

@@ -5,6 +5,7 @@
 # or that ran no test, counts as failed: nothing is skipped in silence.
 #
 #   tests/run.sh STEP [STEP …]        logs: $BUILD/test-logs/STEP.log
+#   tests/run.sh STEP+STEP [STEP …]   those joined by + at the same time: for steps that mostly wait
 #
 # With S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and S3_BUCKET in the environment the
 # steps `unit` and `s3` use that server in place of Ceph's (S3_TEST_PREFIX: docs/s3.md).
@@ -30,10 +31,11 @@ unit_binary() {
 }
 export -f unit_binary
 
-# Two at a time: some wait more than they work.
+# Two at a time: some wait more than they work. First the one that takes longest, with a real S3 server.
 step_unit() {
     local lines=$logs/unit.lines binaries
     binaries=$(find "$BUILD"/tests/{resp,ops,persistence,server} -name '*_test' -type f -perm -u+x | sort)
+    binaries=$(grep /store_test$ <<<"$binaries"; grep -v /store_test$ <<<"$binaries")
     xargs -P 2 -I '{}' bash -c 'unit_binary "$1"' _ '{}' <<<"$binaries" | tee "$lines"
     awk -v binaries="$(wc -l <<<"$binaries")" '
         / passed +[0-9]+ failed$/ { seen++; passed += $(NF - 3); failed += $(NF - 1) }
@@ -46,7 +48,7 @@ step_tidy() {
 
 # The other compiler must be content too.
 step_clang() {
-    if make -s CC=clang BUILD="$BUILD/clang" MODE=release objects; then
+    if make -s -j2 CC=clang BUILD="$BUILD/clang" MODE=release objects; then
         echo "1 passed, 0 failed"
     else
         echo "0 passed, 1 failed"
@@ -78,18 +80,41 @@ step_reports() {
 }
 step_fuzz() { tests/fuzz/fuzz.sh "${FUZZ_SECONDS:-20}"; }
 
-passed=0 failed=0 summary=
-for step in "$@"; do
-    declare -F "step_$step" >/dev/null || { echo "tests/run.sh: no step '$step'" >&2; exit 2; }
-    echo "== $step"
-    started=$SECONDS
-    "step_$step" 2>&1 </dev/null | tee "$logs/$step.log"
+# Leaves what it printed in STEP.log, its status and its seconds in STEP.end.
+run_step() {
+    local started=$SECONDS status
+    echo "== $1"
+    "step_$1" 2>&1 </dev/null | tee "$logs/$1.log"
     status=${PIPESTATUS[0]}
-    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$logs/$step.log" | tail -n 1)
+    echo "$status $((SECONDS - started))" >"$logs/$1.end"
+}
+
+run_together() {
+    local step
+    for step in "$@"; do run_step "$step" >"$logs/$step.out" & done
+    wait
+    for step in "$@"; do cat "$logs/$step.out"; done
+}
+
+passed=0 failed=0 summary=
+count() {
+    local status seconds line p f
+    read -r status seconds <"$logs/$1.end" || { status=1 seconds=0; }
+    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$logs/$1.log" | tail -n 1)
     read -r p _ f _ <<<"${line:-0 passed, 1 failed}"
     if [ "$status" -ne 0 ] && [ "$f" -eq 0 ] || [ $((p + f)) -eq 0 ]; then f=$((f + 1)); fi
     passed=$((passed + p)) failed=$((failed + f))
-    summary+=$(printf '%-10s %6d passed %4d failed %5d s' "$step" "$p" "$f" $((SECONDS - started)))$'\n'
+    summary+=$(printf '%-10s %6d passed %4d failed %5d s' "$1" "$p" "$f" "$seconds")$'\n'
+}
+
+for group in "$@"; do
+    IFS=+ read -r -a steps <<<"$group"
+    for step in "${steps[@]}"; do
+        declare -F "step_$step" >/dev/null || { echo "tests/run.sh: no step '$step'" >&2; exit 2; }
+        rm -f "$logs/$step".{log,end}
+    done
+    if [ ${#steps[@]} -eq 1 ]; then run_step "$group"; else run_together "${steps[@]}"; fi
+    for step in "${steps[@]}"; do count "$step"; done
 done
 printf '\n%s' "$summary"
 echo "$passed passed, $failed failed"
