@@ -18,7 +18,7 @@ struct entry;
  * with relaxed atomics).
  */
 struct value_limits {
-    _Atomic int64_t hash_max_listpack_entries; /* 128 */
+    _Atomic int64_t hash_max_listpack_entries; /* 128 until the server sets its own default, 512 */
     _Atomic int64_t hash_max_listpack_value;   /* 64 */
     _Atomic int64_t set_max_intset_entries;    /* 512 */
     _Atomic int64_t list_max_listpack_size;    /* -2: 8 KiB a node */

@@ -32,6 +32,7 @@ struct chain_place {
     const char *at;
 };
 
+/* Items are copied in. A place is good until the next change. */
 struct chain *chain_create(void);
 void chain_destroy(struct chain *chain);
 struct chain *chain_copy(const struct chain *chain);

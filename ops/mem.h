@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+/* Sizes are in bytes, and may be 0. */
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));
 void *mem_calloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 void *mem_realloc(void *old, size_t size) __attribute__((returns_nonnull));
@@ -21,8 +22,8 @@ void *mem_alloc_aligned(size_t align, size_t size) __attribute__((malloc, return
 /* What the allocator really set aside for `old`, in bytes; 0 for NULL. */
 size_t mem_usable(const void *old);
 
-/* Bytes in use by the whole process, as the allocator counts them; cheap enough for each cron tick.
- */
+/* Bytes in use by the whole process, as the allocator counts them. Takes its locks, so it may wait
+ * for milliseconds while another thread gives pages back. */
 size_t mem_used(void);
 
 /* "jemalloc-5.3.0" or "libc". */

@@ -23,7 +23,8 @@ struct pack_table *pack_table_create(bool pairs);
 void pack_table_destroy(struct pack_table *t);
 struct pack_table *pack_table_copy(const struct pack_table *t);
 
-/* Slices that come out are borrowed until the next change. `value` may be NULL. */
+/* Keys and values are copied in; slices that come out are borrowed until the next change. `value`
+ * may be NULL. */
 bool pack_table_get(const struct pack_table *t, struct slice key, struct slice *value);
 /* Adds the item or replaces its value; true when it is new. */
 bool pack_table_set(struct pack_table *t, struct slice key, struct slice value);

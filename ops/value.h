@@ -25,6 +25,7 @@ enum value_type {
         VALUE_TYPE_COUNT
 };
 
+/* Slices that come out are borrowed: good until the entry changes, unless it is said otherwise. */
 struct slice entry_key(const struct entry *entry);
 int64_t entry_expires(const struct entry *entry); /* ms; 0 none */
 enum value_type entry_type(const struct entry *entry);

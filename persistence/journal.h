@@ -107,12 +107,21 @@ bool journal_destroy(struct journal *journal, bool empty);
 
 void journal_set_fsync(struct journal *journal, enum journal_fsync policy);
 
-/* One record. Several sections: no commit may leave before journal_joint_ticket is hardened. */
+/*
+ * One record, copied into memory; returns its ticket. Several sections: no commit may leave before
+ * journal_joint_ticket is hardened. This and all below may be called on any thread.
+ */
 uint64_t journal_append(struct journal *journal, const struct journal_section *sections,
                         size_t count);
 uint64_t journal_end(struct journal *journal);          /* the newest ticket */
 uint64_t journal_joint_ticket(struct journal *journal); /* of the newest with several sections */
 
+/*
+ * Writes everything up to `ticket`; with `fsync`, or the policy `always`, brings it to disk too.
+ * Blocks, so no namespace may be locked. With `everysec` it does not wait for an fsync that is
+ * under way (for 2 s): then the record stays in memory until the next call, or for a second. False:
+ * it could not be done; the record stays in memory and is tried again.
+ */
 bool journal_harden(struct journal *journal, uint64_t ticket, bool fsync);
 /* Calls `done` on the journal's thread when all that is appended now is fsynced. */
 void journal_harden_later(struct journal *journal, void (*done)(void *ctx, bool ok), void *ctx);
@@ -122,6 +131,7 @@ void journal_release(struct journal *journal, uint64_t ticket);
 /* The same for the files of earlier incarnations. Blocks until the directory is on disk. */
 bool journal_release_old(struct journal *journal);
 
+/* Bytes of records in the files of this incarnation that are still there, and fsyncs so far. */
 void journal_count(struct journal *journal, int64_t *ret_bytes, int64_t *ret_fsyncs);
 
 #endif

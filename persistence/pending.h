@@ -40,6 +40,7 @@ struct pending {
 
 void pending_release(struct pending *pending);
 
+/* Encodes a copy of `op` at the end; it gets the next number. */
 void pending_record(struct pending *pending, const struct op *op);
 /* The encoding of the last op recorded; borrowed until the next record. */
 struct slice pending_last(const struct pending *pending);

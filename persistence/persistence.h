@@ -55,8 +55,8 @@ struct persistence_options {
                                   at four times that writes are refused */
     int64_t inline_limit;      /* bytes: base and tail of a head, each (64 KiB) */
     int64_t chunk_size;        /* bytes: aim for chunks (4 MiB) */
-    int64_t history_ms;        /* how long folded segments and chunks stay (24 h) */
-    int workers;               /* threads for loading and folding */
+    int64_t history_ms;        /* how long folded segments, runs and chunks stay (24 h) */
+    int workers;               /* threads for loading, folding, tidying, probing */
     int64_t idle_unload_ms;    /* a namespace unused that long and durable leaves memory; 0 never */
     /* The same for all who use the store. The time is that after which a lock is taken over. */
     enum commit_mode commit_mode;
@@ -200,6 +200,7 @@ struct persistence_stats {
     bool locks;
     struct store_lock_counts lock;
 };
+/* Any thread. */
 void persistence_stats(struct persistence *p, struct persistence_stats *out);
 void persistence_reset_peaks(struct persistence *p); /* aside_max_ns */
 

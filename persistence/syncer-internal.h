@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What syncer.c and syncer_jobs.c share. */
+/* Shared by syncer*.c, position_wait.c and opening.c. On the syncer's thread, or before it runs. */
 #ifndef CAIRN_PERSISTENCE_SYNCER_INTERNAL_H
 #define CAIRN_PERSISTENCE_SYNCER_INTERNAL_H
 
@@ -45,12 +45,13 @@ void agent_drop_positions(struct namespace *ns);
 /* Batches that the core is done with, and troubles. */
 void agent_settle(struct namespace *ns);
 
-/* syncer_jobs.c: what the workers do, and what becomes of it on the syncer's thread. */
-void agent_start_load(struct namespace *ns);
-/* Gives what others have committed to rebase. */
+/* syncer_shared.c: gives what others have committed to rebase. */
 void agent_take_arrivals(struct namespace *ns);
 /* A fold has passed us: loads the state anew and puts what is pending on top. */
 void agent_start_reload(struct namespace *ns);
+
+/* syncer_jobs.c: what the workers do, and what becomes of it on the syncer's thread. */
+void agent_start_load(struct namespace *ns);
 void agent_start_fold(struct namespace *ns);
 void agent_start_move(struct namespace *ns);
 void agent_start_tidy(struct namespace *ns);
