@@ -296,7 +296,8 @@ void config_example(struct text *out)
 {
     text_append_string(out, "# cairn.conf: every directive with its default. Made by cairn-server "
                             "--print-config.\n# Start with: cairn-server cairn.conf [--directive "
-                            "value ...]\n");
+                            "value ...]\n# Times are in seconds, or with ms, s, m, h behind them; "
+                            "sizes in bytes, or with kb, mb, gb.\n");
     const char *group = "";
     for (const struct directive *row = config_directives; row->name; row++) {
         if (strcmp(group, row->group) != 0)

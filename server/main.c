@@ -44,7 +44,8 @@ static const char usage[] =
     "  cairn-server --print-config                     print an example cairn.conf\n"
     "  cairn-server --version | --help\n"
     "\n"
-    "Directives, with their defaults:\n";
+    "Directives, with their defaults (times in seconds, or with ms, s, m, h behind them;\n"
+    "sizes in bytes, or with kb, mb, gb):\n";
 
 static bool write_pidfile(const char *path, struct text *error)
 {
