@@ -127,8 +127,8 @@ bool exec_lock_all(struct exec *x, struct namespace **extra, int extra_count);
 /* True when this thread holds ns's lock. */
 bool exec_holds(const struct exec *x, const struct namespace *ns);
 
-/* Namespace `n` or by name for SELECT, COPY … DB, MOVE, SWAPDB; false: out of range or a bad name,
- * and the error is written (quiet: is not). */
+/* A namespace by number or name: of SELECT and CAIRN, and the numbers of COPY … DB, MOVE, SWAPDB.
+ * False: out of range or a bad name, and the error is written (quiet: is not). */
 bool exec_namespace(struct exec *x, struct slice name, struct namespace **ns);
 bool exec_namespace_quiet(struct slice name, struct namespace **ns);
 /* The same, but a name must be that of a namespace somebody has used since the start: for MOVE and
