@@ -94,9 +94,9 @@ struct client {
 
     /* State of command families; each is made, freed and understood by one file. */
     struct transaction *transaction;     /* transaction_commands.c: queue; NULL outside MULTI */
-    struct watch *watched;               /* transaction_commands.c: its watched keys */
-    struct subscriptions *subscriptions; /* pubsub_commands.c */
-    struct blocked *blocked;             /* blocking_commands.c */
+    struct watch *watched;               /* watch.c: its watched keys */
+    struct subscriptions *subscriptions; /* pubsub.c */
+    struct blocked *blocked;             /* blocking.c */
     bool exec_own_locks; /* EXEC must run as CMD_OWN_LOCKS: the queue has SELECT, MOVE, … in it */
 
     /* Printed by CLIENT LIST on any thread: relaxed atomics, written by the client's thread. */

@@ -11,8 +11,8 @@
 
 #include "persistence/namespace.h"
 
-struct watch_table;   /* transaction_commands.c: key → clients that watch it */
-struct blocked_table; /* blocking_commands.c: key → clients blocked on it, first come first */
+struct watch_table;   /* watch.c: key → clients that watch it */
+struct blocked_table; /* blocking.c: key → clients blocked on it, first come first */
 
 struct ns_state {
     struct namespace *ns;
