@@ -40,11 +40,6 @@ static size_t align(size_t size)
     return (size + 7) & ~(size_t)7;
 }
 
-struct slice held_op(const struct held *held)
-{
-    return slice_make(held->bytes, held->len);
-}
-
 struct slice held_detail(const struct held *held)
 {
     return slice_make(held->bytes + align(held->len) + 8 * held->inside, held->detail_len);

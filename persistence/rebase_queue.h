@@ -113,7 +113,6 @@ void held_queue_prefetch(const struct held_queue *q, uint64_t hash);
 struct held *held_queue_newest(const struct held_queue *q, uint64_t hash);
 struct held *held_queue_older(const struct held_queue *q, const struct held *held);
 
-struct slice held_op(const struct held *held);
 struct slice held_detail(const struct held *held);
 
 #endif

@@ -55,19 +55,6 @@ void exec_wrong_arity(struct exec *x)
     exec_error_format(x, "ERR wrong number of arguments for '%s' command", x->command->full_name);
 }
 
-void exec_unknown_subcommand(struct exec *x)
-{
-    const struct command *container = x->command->parent ? x->command->parent : x->command;
-    char name[40];
-    snprintf(name, sizeof(name), "%s", container->name);
-    for (char *c = name; *c; c++)
-        *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
-    struct slice word = x->argc > 1 ? x->argv[1] : slice_of("");
-    exec_error_format(
-        x, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
-        word.len < 128 ? (int)word.len : 128, word.data, name);
-}
-
 bool parse_int(struct slice text, int64_t *value)
 {
     return integer_parse(text, value);

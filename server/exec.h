@@ -48,7 +48,6 @@ void exec_error_format(struct exec *x, const char *format, ...)
 void exec_wrong_type(struct exec *x);
 void exec_syntax_error(struct exec *x); /* ERR syntax error */
 void exec_wrong_arity(struct exec *x);  /* of x->command */
-void exec_unknown_subcommand(struct exec *x);
 
 /* Arguments. Each writes Redis's error and returns false when the argument does not fit. */
 bool exec_int(struct exec *x, int index,

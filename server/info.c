@@ -84,21 +84,6 @@ static void print_clients(struct exec *x, struct text *out)
     line(out, "clients_in_timeout_table", figures.blocked);
 }
 
-/* jemalloc's, when it is linked in. */
-extern int mallctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
-    __attribute__((weak));
-
-static void print_allocator(struct text *out)
-{
-    const char *version = "";
-    size_t len = sizeof(version);
-    if (!mallctl || mallctl("version", &version, &len, NULL, 0) != 0) {
-        line_text(out, "mem_allocator", "libc");
-        return;
-    }
-    text_append_format(out, "mem_allocator:jemalloc-%.*s\r\n", (int)strcspn(version, "-"), version);
-}
-
 static void line_memory(struct text *out, const char *name, int64_t bytes)
 {
     static const char units[] = "BKMGT";
@@ -140,7 +125,7 @@ static void print_memory(struct exec *x, struct text *out)
     line_text(out, "maxmemory_policy", policies[CONFIG(maxmemory_policy)]);
     text_append_format(out, "mem_fragmentation_ratio:%.2f\r\n",
                        used ? (double)resident / (double)used : 0.0);
-    print_allocator(out);
+    line_text(out, "mem_allocator", mem_allocator());
     line(out, "active_defrag_running", 0);
     line(out, "lazyfree_pending_objects", lazyfree_pending());
     line(out, "lazyfreed_objects", lazyfree_freed());

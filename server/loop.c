@@ -41,11 +41,6 @@ struct loop *loop_current(void)
     return current;
 }
 
-int loop_index(const struct loop *loop)
-{
-    return loop->index;
-}
-
 int64_t loop_now(const struct loop *loop)
 {
     return loop->now;

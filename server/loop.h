@@ -35,7 +35,6 @@ int loop_count(void);
 struct loop *loop_at(int index);
 /* Of the calling thread; NULL on threads that are no loop's. */
 struct loop *loop_current(void);
-int loop_index(const struct loop *loop);
 /* This turn's time, Unix ms. */
 int64_t loop_now(const struct loop *loop);
 
