@@ -13,7 +13,7 @@
 
 /*
  * jemalloc reads this at start. Look-ups in many keys wait for memory, a good part of it for
- * address translation: huge pages save about a tenth of a pipelined request (docs/performance.md), and
+ * address translation: huge pages save a tenth of a pipelined request (docs/performance.md), and
  * without fork nothing is ever copied with them. Pages are given back by threads of its own: by
  * default whoever allocates next does it, which is a client's wait. The environment's MALLOC_CONF
  * goes before all this.
