@@ -22,6 +22,7 @@ enum directive_type {
 enum directive_flag {
     DIRECTIVE_IMMUTABLE = 1 << 0, /* only at start */
     DIRECTIVE_KEPT = 1 << 1,      /* Redis's; taken and given back, without effect here */
+    DIRECTIVE_ADDS = 1 << 2, /* pairs of words: a further line adds to them, an empty one clears */
 };
 
 struct directive {
@@ -33,7 +34,8 @@ struct directive {
     int64_t of_bucket;        /* the default where the store is a bucket; 0: the same */
     const char *text;         /* default of strings and specials */
     const char *const *words; /* DIRECTIVE_ENUM: by value, ended by NULL */
-    bool (*set)(struct slice value, bool check_only, struct text *error); /* DIRECTIVE_SPECIAL */
+    /* DIRECTIVE_SPECIAL; also DIRECTIVE_STRING, where not every text will do. */
+    bool (*set)(struct slice value, bool check_only, struct text *error);
     void (*get)(struct text *out);
     void (*apply)(void); /* after a change, and once at start; NULL: nothing to do */
     const char *group, *help;

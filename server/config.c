@@ -174,7 +174,7 @@ bool directive_set(const struct directive *row, struct slice value, bool check_o
     int64_t number = 0;
     if (!value.data)
         value = slice_of(""); /* an empty word of a file may point nowhere */
-    if (row->type == DIRECTIVE_SPECIAL)
+    if (row->set)
         return row->set(value, check_only, error);
     if (row->type == DIRECTIVE_STRING) {
         if (memchr(value.data, 0, value.len)) {

@@ -7,6 +7,7 @@
 
 #include "ops/keyspace.h"
 #include "ops/mem.h"
+#include "server/config-internal.h"
 #include "server/exec.h"
 #include "server/limits.h"
 #include "server/log.h"
@@ -204,6 +205,27 @@ void get_output_limits(struct text *out)
                            (long long)atomic_load(&config.output_limits[i].hard),
                            (long long)atomic_load(&config.output_limits[i].soft),
                            (long long)atomic_load(&config.output_limits[i].soft_seconds));
+}
+
+bool set_save(struct slice value, bool check_only, struct text *error)
+{
+    struct slice rest = value;
+    struct text pairs = {0};
+    bool good = true;
+    for (struct slice word = next_word(&rest); word.len && good; word = next_word(&rest)) {
+        int64_t seconds, changes;
+        good = parse_int(word, &seconds) && seconds >= 1 && parse_int(next_word(&rest), &changes) &&
+               changes >= 0 && changes <= INT32_MAX;
+        if (good)
+            text_append_format(&pairs, "%s%lld %lld", pairs.len ? " " : "", (long long)seconds,
+                               (long long)changes);
+    }
+    if (!good)
+        text_append_string(error, "Invalid save parameters");
+    else if (!check_only)
+        config_replace(&config.save, text_slice(&pairs));
+    text_release(&pairs);
+    return good;
 }
 
 bool set_notify(struct slice value, bool check_only, struct text *error)

@@ -18,6 +18,7 @@ void apply_slowlog_len(void);
 
 bool set_output_limits(struct slice value, bool check_only, struct text *error);
 void get_output_limits(struct text *out);
+bool set_save(struct slice value, bool check_only, struct text *error);
 bool set_notify(struct slice value, bool check_only, struct text *error);
 void get_notify(struct text *out);
 

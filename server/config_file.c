@@ -81,8 +81,14 @@ static bool set_directive(struct slice name, struct slice value, const char *whe
     const struct directive *row = config_find(name);
     if (!row)
         return fail_unknown(name, where, error);
-    struct text why = {0};
-    bool good = directive_set(row, value, false, &why);
+    struct text why = {0}, sum = {0};
+    bool adds = row->flags & DIRECTIVE_ADDS && value.len;
+    if (adds) {
+        directive_get(row, &sum);
+        text_append_char(&sum, ' ');
+        text_append_slice(&sum, value);
+    }
+    bool good = directive_set(row, adds ? text_slice(&sum) : value, false, &why);
     if (!good)
         text_append_format(error, "%s: %s: %.*s (given: '%.*s'; default: '", where, row->name,
                            (int)why.len, why.data, value.len < 64 ? (int)value.len : 64,
@@ -92,6 +98,7 @@ static bool set_directive(struct slice name, struct slice value, const char *whe
         text_append_string(error, "')");
     }
     text_release(&why);
+    text_release(&sum);
     return good;
 }
 
@@ -226,11 +233,12 @@ static bool load_option(int argc, char **argv, int *at, struct text *error)
             text_append_char(&value, ' ');
         text_append_string(&value, argv[*at]);
     }
-    bool good = words > 0;
+    const struct directive *row = config_find(slice_of(name));
+    bool good = words > 0 || (row && row->flags & DIRECTIVE_ADDS); /* --save: none, as in Redis */
     if (errand_named(argv[begun])) {
         text_append_format(error, "command line: --%s comes first, directives behind it", name);
         good = false;
-    } else if (!config_find(slice_of(name)))
+    } else if (!row)
         good = fail_unknown(slice_of(name), "command line", error);
     else if (!good)
         text_append_format(error, "command line: --%s needs a value", name);

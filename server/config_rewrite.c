@@ -29,13 +29,11 @@ static bool needs_quotes(struct slice value)
     return false;
 }
 
-static void append_line(const struct directive *row, struct text *out)
+static void append_value(const struct directive *row, struct slice value, struct text *out)
 {
-    struct text value = {0};
-    directive_get(row, &value);
     text_append_format(out, "%s ", row->name);
-    if (!needs_quotes(text_slice(&value))) {
-        text_append_slice(out, text_slice(&value));
+    if (!needs_quotes(value)) {
+        text_append_slice(out, value);
     } else {
         text_append_char(out, '"');
         for (size_t i = 0; i < value.len; i++) {
@@ -50,6 +48,27 @@ static void append_line(const struct directive *row, struct text *out)
         text_append_char(out, '"');
     }
     text_append_char(out, '\n');
+}
+
+/* Up to the space behind the first two words, or to the end. */
+static size_t pair_len(struct slice words)
+{
+    const char *space = memchr(words.data, ' ', words.len), *end = words.data + words.len;
+    const char *next = space ? memchr(space + 1, ' ', (size_t)(end - space - 1)) : NULL;
+    return next ? (size_t)(next - words.data) : words.len;
+}
+
+static void append_line(const struct directive *row, struct text *out)
+{
+    struct text value = {0};
+    directive_get(row, &value);
+    struct slice rest = text_slice(&value);
+    while (row->flags & DIRECTIVE_ADDS && rest.len && pair_len(rest) < rest.len) {
+        size_t len = pair_len(rest);
+        append_value(row, slice_make(rest.data, len), out);
+        rest = slice_make(rest.data + len + 1, rest.len - len - 1);
+    }
+    append_value(row, rest, out);
     text_release(&value);
 }
 

@@ -78,8 +78,8 @@ const struct directive config_directives[] = {
     INT("threads", NULL, threads, 0, 64, 0, FIXED, NULL, "event loop threads; 0: one a processor, at most 8"),
 #undef GROUP
 #define GROUP "General"
-    BOOL("daemonize", daemonize, 0, FIXED, NULL, "goes to the background"),
-    STRING("pidfile", pidfile, "", FIXED, NULL, "file to hold the process id"),
+    BOOL("daemonize", daemonize, 0, FIXED, NULL, "goes to the background once it serves; a start that fails is told before"),
+    STRING("pidfile", pidfile, "", FIXED, NULL, "file to hold the process id; with daemonize it is /var/run/cairn-server.pid where none is named"),
     ENUM("loglevel", NULL, loglevel, level_words, LOG_NOTICE, 0, NULL, "least level that is logged"),
     STRING("logfile", logfile, "", FIXED, NULL, "log file; empty: standard error. SIGHUP opens it anew"),
     INT("databases", NULL, databases, 1, 4096, 16, FIXED, NULL, "numbered namespaces that SELECT takes, beside named ones"),
@@ -148,7 +148,7 @@ const struct directive config_directives[] = {
     INT("active-expire-effort", NULL, active_expire_effort, 1, 10, 1, KEPT, NULL, "kept for clients"),
 #undef GROUP
 #define GROUP "Kept for clients of Redis, without effect here"
-    STRING("save", save, "", KEPT, NULL, "there are no snapshots: see sync-interval"),
+    {.name = "save", .type = DIRECTIVE_STRING, .offset = AT(save), .text = "", .set = set_save, .flags = KEPT | DIRECTIVE_ADDS, .group = GROUP, .help = "there are no snapshots: see sync-interval"},
     BOOL("appendonly", appendonly, 0, KEPT, NULL, "see journal"),
     BOOL("lazyfree-lazy-eviction", lazyfree_eviction, 0, KEPT, NULL, "big values are always freed in the background"),
     BOOL("lazyfree-lazy-expire", lazyfree_expire, 0, KEPT, NULL, "as above"),

@@ -290,6 +290,33 @@ static void output_limits_are_set_by_class(void **state)
     text_release(&error);
 }
 
+static void further_save_lines_add_and_an_empty_one_clears(void **state)
+{
+    (void)state;
+    struct text error = {0};
+    assert_true(parse("save 900 1\nsave 300   10 60 10000\n", &error));
+    assert_string_equal(value_of("save"), "900 1 300 10 60 10000");
+    assert_true(parse("save \"\"\nsave \"7 0\"\n", &error));
+    assert_string_equal(value_of("save"), "7 0");
+    char *line[] = {"x", "--save", "5", "6", "--save", "8", "9"};
+    assert_true(config_load(7, line, &error));
+    assert_string_equal(value_of("save"), "7 0 5 6 8 9");
+    assert_true(set_one("save", "1 2 3 4", &error));
+    assert_string_equal(value_of("save"), "1 2 3 4");
+    char *none[] = {"x", "--save", "--port", "12"};
+    assert_true(config_load(4, none, &error));
+    assert_string_equal(value_of("save"), "");
+    assert_error("save 1", "Invalid save parameters");
+    assert_error("save 0 1", "Invalid save parameters");
+    assert_error("save 1 -1", "Invalid save parameters");
+    assert_error("save soon 1", "Invalid save parameters (given: 'soon 1'");
+    assert_false(set_one("save", "100", &error));
+    assert_string_equal(text_terminated(&error),
+                        "CONFIG SET failed (possibly related to argument 'save') - Invalid save "
+                        "parameters");
+    text_release(&error);
+}
+
 static void rewrite_keeps_comments_and_adds_what_changed(void **state)
 {
     (void)state;
@@ -310,6 +337,30 @@ static void rewrite_keeps_comments_and_adds_what_changed(void **state)
                                    "requirepass \"a b\\\"c\"\nmaxmemory 1048576\n");
         assert_true(config_load(2, argv, &error));
     }
+    unlink(path);
+    text_release(&error);
+}
+
+static void rewrite_gives_each_pair_of_save_a_line(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/cairn-config-XXXXXX", after[1024];
+    static const char lines[] = "save 900 1\n# mine\nsave 300 10\n";
+    struct text error = {0};
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, lines, sizeof(lines) - 1), sizeof(lines) - 1);
+    close(fd);
+    char *argv[] = {"x", path};
+    assert_true(config_load(2, argv, &error));
+    for (int i = 0; i < 2; i++) {
+        assert_true(config_rewrite(&error));
+        read_whole(path, after, sizeof(after));
+        assert_string_equal(after, "save 900 1\nsave 300 10\n# mine\n");
+    }
+    assert_true(set_one("save", "", &error));
+    assert_true(config_rewrite(&error));
+    read_whole(path, after, sizeof(after));
+    assert_string_equal(after, "save \"\"\n# mine\n");
     unlink(path);
     text_release(&error);
 }
@@ -371,6 +422,8 @@ int main(void)
         CASE(aliases_set_the_same_value),
         CASE(notification_classes_print_in_redis_order),
         CASE(output_limits_are_set_by_class),
+        CASE(further_save_lines_add_and_an_empty_one_clears),
+        CASE(rewrite_gives_each_pair_of_save_a_line),
         CASE(rewrite_keeps_comments_and_adds_what_changed),
         CASE(rewrite_knows_the_default_of_the_store),
         CASE(config_get_gives_each_match_once),
