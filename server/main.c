@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cairn-server: reads its options, starts the server, or does one errand without one. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "ops/mem.h"
 #include "persistence/persistence.h"
+#include "server/background.h"
 #include "server/config.h"
 #include "server/errand.h"
 #include "server/log.h"
@@ -39,7 +39,8 @@ static const char usage[] =
     "  cairn-server --import STORE NAMESPACE           take such a document from standard input\n"
     "  cairn-server --verify STORE [NAMESPACE]         read it back and check it: exit status 0 "
     "sound,\n"
-    "                                                  1 not sound, 2 could not be read\n"
+    "                                                  1 not sound or not there, 2 could not be "
+    "read\n"
     "                  ... [--directive value ...]     with these, s3-... for a bucket elsewhere\n"
     "  cairn-server --print-config                     print an example cairn.conf\n"
     "  cairn-server --version | --help\n"
@@ -47,62 +48,63 @@ static const char usage[] =
     "Directives, with their defaults (times in seconds, or with ms, s, m, h behind them;\n"
     "sizes in bytes, or with kb, mb, gb):\n";
 
-static bool write_pidfile(const char *path, struct text *error)
+#define DAEMON_PIDFILE "/var/run/cairn-server.pid" /* Redis has one such, too */
+
+/* As in Redis, a server without it still serves, and a start that fails leaves the file of the
+ * server that runs alone. True: it is there. */
+static bool write_pidfile(const char *path)
 {
     FILE *file = path[0] ? fopen(path, "we") : NULL;
-    if (!path[0])
-        return true;
-    if (!file) {
-        text_append_format(error, "pidfile %s: %s", path, strerror(errno));
-        return false;
+    if (file) {
+        fprintf(file, "%d\n", (int)getpid());
+        fclose(file);
+    } else if (path[0]) {
+        log_line(LOG_WARNING, "pidfile %s: %s", path, strerror(errno));
     }
-    fprintf(file, "%d\n", (int)getpid());
-    fclose(file);
-    return true;
+    return file != NULL;
 }
 
-/* The parent leaves at once; the child has no terminal, and its output goes nowhere. */
-static void go_to_background(void)
+static bool open_log(struct text *error)
 {
-    if (fork() != 0)
-        _exit(0);
-    setsid();
-    int null = open("/dev/null", O_RDWR);
-    for (int fd = 0; null >= 0 && fd < 3; fd++)
-        dup2(null, fd);
-    if (null > 2)
-        close(null);
+    char *logfile = CONFIG_STRING(logfile);
+    bool good = log_open(logfile);
+    if (!good)
+        text_append_format(error, "logfile %s: %s", logfile, strerror(errno));
+    mem_free(logfile);
+    return good;
+}
+
+static bool open_server(struct text *error)
+{
+    server_init();
+    server_apply_config();
+    if (server_open(error))
+        return true;
+    char *logfile = CONFIG_STRING(logfile);
+    if (logfile[0])
+        log_line(LOG_WARNING, "cannot start: %s", text_terminated(error));
+    mem_free(logfile);
+    return false;
 }
 
 static int serve(int argc, char **argv)
 {
     struct text error = {0};
     config_init();
-    if (!config_load(argc, argv, &error))
+    if (!config_load(argc, argv, &error) || !open_log(&error) ||
+        (CONFIG(daemonize) && !background_enter(&error)) || !open_server(&error))
         return fail(&error);
-    char *logfile = CONFIG_STRING(logfile), *pidfile = CONFIG_STRING(pidfile);
-    if (!log_open(logfile)) {
-        text_append_format(&error, "logfile %s: %s", logfile, strerror(errno));
-        return fail(&error);
-    }
+    char *pidfile = CONFIG_STRING(pidfile);
+    const char *path = CONFIG(daemonize) && !pidfile[0] ? DAEMON_PIDFILE : pidfile;
+    bool written = write_pidfile(path);
     if (CONFIG(daemonize))
-        go_to_background();
-    server_init();
-    server_apply_config();
-    if (!write_pidfile(pidfile, &error) || !server_open(&error)) {
-        if (logfile[0])
-            log_line(LOG_WARNING, "cannot start: %s", text_terminated(&error));
-        mem_free(logfile);
-        mem_free(pidfile);
-        return fail(&error);
-    }
+        background_ready();
     server_run();
     int status = server_close();
-    if (pidfile[0])
-        unlink(pidfile);
+    if (written)
+        unlink(path);
     if (atomic_load(&server.stop_without_saving))
         _exit(status); /* the store's threads are still there */
-    mem_free(logfile);
     mem_free(pidfile);
     config_release();
     return status;

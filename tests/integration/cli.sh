@@ -63,7 +63,7 @@ check "without keys for a bucket all places are told" 1 "no AWS_ACCESS_KEY_ID, n
     env -u AWS_ACCESS_KEY_ID HOME="$work" AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:1 \
     "$SERVER" --export s3://bucket/x name --s3-endpoint http://127.0.0.1:1 --s3-region x
 check "a document that is none is called so" 1 "not what --export prints: expected a value at byte 0" "$SERVER" --import "$work/bad" name
-check "an export of what is not there is an error" 1 "nothing" "$SERVER" --export "$work" nothing
+check "an export of what is not there is an error" 1 "there is no namespace nothing; there is none$" "$SERVER" --export "$work" nothing
 check "an export of a bad name is an error" 1 "\.\./x" "$SERVER" --export "$work" ../x
 check "an export takes the endpoint that is given" 1 "s3-endpoint 'nonsense'" \
     "$SERVER" --export s3://bucket/x name --s3-endpoint nonsense --s3-region eu-x-1
@@ -86,8 +86,14 @@ cp -r "$work/store" "$work/copy" && rm -r "$work/copy/.cairn"
 check "a copy without a journal is verified …" 0 '^one: sound' "$SERVER" --verify "$work/copy" one
 check "… exported …" 0 '"b":"x"' "$SERVER" --export "$work/copy" one
 check "… and left as it is" 0 '^one.json two.json$' bash -c "ls -A '$work/copy' | paste -sd' '"
-check "a namespace that is not there is not sound" 1 'no namespace three' "$SERVER" --verify "$work/store" three
-check "a store that is not there cannot be verified" 2 'nowhere' "$SERVER" --verify "$work/nowhere"
+for errand in --verify --export; do
+    check "$errand of a namespace that is not there tells which are" 1 'there is no namespace three; there are one, two$' "$SERVER" $errand "$work/store" three
+done
+for ((i = 100; i < 125; i++)); do printf '{"namespace":"n","position":0,"state":{}}' | "$SERVER" --import "$work/many" n$i; done
+check "… or some of them" 1 'there are n100, n101, .*, n119 and 5 more$' "$SERVER" --verify "$work/many" three
+check "a store that is not there cannot be verified" 2 "$work/nowhere: No such file or directory" "$SERVER" --verify "$work/nowhere"
+check "nor one namespace of it" 2 "$work/nowhere: No such file or directory" "$SERVER" --verify "$work/nowhere" three
+check "nor exported" 1 "$work/nowhere: No such file or directory" "$SERVER" --export "$work/nowhere" three
 check "nor can a bucket out of reach" 2 's3://bucket/x/: LIST' env AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b \
     "$SERVER" --verify s3://bucket/x --s3-endpoint http://127.0.0.1:1
 check "nor one namespace of it" 2 '^name: NOT READ' env AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b \
@@ -140,6 +146,22 @@ check_state "without its journal it is exported too" '^\{"committed":1\}$' "$wor
 chmod 700 "$live/.cairn"
 [ "$(id -u)" -eq 0 ] || chmod 0 "$live/.cairn"
 check "a journal that may not be read is not left out" 1 'live/\.cairn: Permission denied' "${reader[@]}" --export "$live" 0
+
+daemon=("$SERVER" --store "$work/daemon" --port 0 --unixsocket "$work/daemon.sock" --daemonize yes --logfile "$work/daemon.log")
+check "in the background it serves once the parent has left" 0 '^PONG$' \
+    bash -c '"${@:2}" && redis-cli -s "$1" ping' - "$work/daemon.sock" "${daemon[@]}" --pidfile "$work/daemon.pid"
+pid=$(cat "$work/daemon.pid")
+check "its process is the one in the pid file" 0 "^process_id:$pid"$'\r?$' redis-cli -s "$work/daemon.sock" info server
+check "a start in the background that fails is told at the terminal" 1 "$work/daemon is in use by another server \(process $pid\)" \
+    "${daemon[@]}" --pidfile "$work/daemon.pid" --unixsocket "$work/other.sock"
+check "… and leaves the pid file of the one that runs" 0 "^$pid\$" cat "$work/daemon.pid"
+check "the one that runs ends" 0 '' redis-cli -s "$work/daemon.sock" shutdown
+for ((i = 0; i < 200; i++)); do [ -e "$work/daemon.pid" ] || break; sleep 0.05; done
+check "… and takes its pid file along" 1 '' [ -e "$work/daemon.pid" ]
+pid=
+check "without a pid file that can be written it serves all the same" 0 '^PONG$' \
+    bash -c '"${@:2}" && redis-cli -s "$1" ping && redis-cli -s "$1" shutdown' - "$work/daemon.sock" "${daemon[@]}" --pidfile "$work/no/daemon.pid"
+check "… and says so in its log" 0 "warning: pidfile $work/no/daemon.pid: No such file" cat "$work/daemon.log"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
