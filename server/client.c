@@ -180,6 +180,7 @@ void client_resume(struct client *client, uint64_t token)
         return;
     if (client_is(client, CLIENT_MUTED))
         client->output.len = client->held_before;
+    client_flag_clear(client, CLIENT_REPLY_SKIP);
     client->wait_token = 0;
     if (client->timer)
         event_del(client->timer);

@@ -98,7 +98,7 @@ static void setinfo_command(struct exec *x)
 static void reply_command(struct exec *x)
 {
     if (exec_is(x, 2, "on")) {
-        client_flag_clear(x->client, CLIENT_MUTED);
+        client_flag_clear(x->client, CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP);
         resp_write_ok(x->out);
     } else if (exec_is(x, 2, "off")) {
         client_flag_set(x->client, CLIENT_REPLY_OFF);
@@ -400,7 +400,7 @@ static const struct command subcommands[] = {
     CLIENT("list", -2, CMD_ADMIN, list_command, "2.4.0", "[TYPE type] [ID id [id ...]]", "One line for each connection."),
     CLIENT("no-evict", 3, CMD_ADMIN, no_evict_command, "7.0.0", "ON|OFF", "Kept for clients: connections are not evicted."),
     CLIENT("no-touch", 3, 0, no_touch_command, "7.2.0", "ON|OFF", "Kept for clients: keys have no access times."),
-    CLIENT("pause", -3, CMD_ADMIN, pause_command, "3.0.0", "timeout [WRITE|ALL]", "Lets all commands, or those that write, wait."),
+    CLIENT("pause", -3, CMD_ADMIN, pause_command, "2.9.50", "timeout [WRITE|ALL]", "Lets all commands, or those that write, wait."),
     CLIENT("reply", 3, CMD_SLOW, reply_command, "3.2.0", "ON|OFF|SKIP", "Whether this connection gets replies."),
     CLIENT("setinfo", 4, 0, setinfo_command, "7.2.0", "LIB-NAME name | LIB-VER version", "Tells which library the connection uses."),
     CLIENT("setname", 3, 0, setname_command, "2.6.9", "name", "Names this connection."),
@@ -410,7 +410,7 @@ static const struct command subcommands[] = {
 };
 
 const struct command client_commands[] = {
-    {.name = "client", .arity = -2, .flags = CMD_NO_LOCK | CMD_LOADING | CMD_STALE, .group = GROUP_CONNECTION, .subcommands = subcommands, .summary = "Container of commands about connections.", .since = "2.4.0", .complexity = "Depends on the subcommand", .syntax = "subcommand"},
+    {.name = "client", .arity = -2, .flags = CMD_NO_LOCK, .group = GROUP_CONNECTION, .subcommands = subcommands, .summary = "Container of commands about connections.", .since = "2.4.0", .complexity = "Depends on the subcommand", .syntax = "subcommand"},
     {0},
 };
 /* clang-format on */

@@ -22,7 +22,7 @@ enum command_flag {
     CMD_PUBSUB = 1 << 4,
     CMD_NOSCRIPT = 1 << 5,
     CMD_BLOCKING = 1 << 6,
-    CMD_LOADING = 1 << 7, /* runs while the namespace is not loaded: takes no namespace lock */
+    CMD_LOADING = 1 << 7,
     CMD_STALE = 1 << 8,
     CMD_FAST = 1 << 9,      /* O(1) or O(log n): not timed one by one */
     CMD_NO_AUTH = 1 << 10,  /* allowed before authentication */
@@ -36,8 +36,12 @@ enum command_flag {
     CMD_MAY_REPLICATE = 1 << 17,
     CMD_SKIP_MONITOR = 1 << 18,
     CMD_SKIP_SLOWLOG = 1 << 19,
-    CMD_EXEC = 1 << 20,     /* EXEC: as CMD_OWN_LOCKS when client->exec_own_locks is set */
-    CMD_NO_QUEUE = 1 << 21, /* inside MULTI it runs at once: EXEC DISCARD MULTI WATCH QUIT RESET */
+    CMD_EXEC = 1 << 20,      /* EXEC: as CMD_OWN_LOCKS when client->exec_own_locks is set */
+    CMD_NO_QUEUE = 1 << 21,  /* inside MULTI it runs at once: EXEC DISCARD MULTI WATCH QUIT RESET */
+    CMD_LIKE_FAST = 1 << 22, /* as CMD_FAST, but Redis does not call it so */
+    /* Without a meaning here; COMMAND INFO tells them, as CMD_LOADING, CMD_STALE, CMD_NOSCRIPT. */
+    CMD_NO_ASYNC_LOADING = 1 << 23,
+    CMD_ALLOW_BUSY = 1 << 24,
 };
 
 /* ACL categories beyond those that follow from flags and group (as Redis derives them). */

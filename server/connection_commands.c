@@ -51,7 +51,8 @@ static void reset_command(struct exec *x)
     transaction_on_close(client);
     pubsub_on_close(client);
     monitor_on_close(client);
-    client_flag_clear(client, CLIENT_MUTED | CLIENT_NO_EVICT | CLIENT_NO_TOUCH);
+    client_flag_clear(client, CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_NO_EVICT |
+                                  CLIENT_NO_TOUCH);
     client_select(client, server.databases[0]);
     client_name_set(client, slice_make("", 0));
     client->durability = (enum durability)CONFIG(durability);
@@ -186,16 +187,17 @@ static void select_command(struct exec *x)
     resp_write_ok(x->out);
 }
 
-#define OPEN (CMD_FAST | CMD_NO_LOCK | CMD_LOADING | CMD_STALE | CMD_NO_AUTH | CMD_NOSCRIPT)
+#define OPEN                                                                                       \
+    (CMD_FAST | CMD_NO_LOCK | CMD_LOADING | CMD_STALE | CMD_NO_AUTH | CMD_NOSCRIPT | CMD_ALLOW_BUSY)
 
 /* clang-format off */
 const struct command connection_commands[] = {
-    {.name = "ping", .arity = -1, .flags = CMD_FAST | CMD_NO_LOCK | CMD_LOADING | CMD_STALE | CMD_IN_SUBSCRIBE, .group = GROUP_CONNECTION, .handler = ping_command, .summary = "Answers PONG, or its argument.", .since = "1.0.0", .complexity = "O(1)", .syntax = "[message]"},
+    {.name = "ping", .arity = -1, .flags = CMD_FAST | CMD_NO_LOCK | CMD_IN_SUBSCRIBE, .group = GROUP_CONNECTION, .handler = ping_command, .summary = "Answers PONG, or its argument.", .since = "1.0.0", .complexity = "O(1)", .syntax = "[message]"},
     {.name = "echo", .arity = 2, .flags = CMD_FAST | CMD_NO_LOCK | CMD_LOADING | CMD_STALE, .group = GROUP_CONNECTION, .handler = echo_command, .summary = "Answers its argument.", .since = "1.0.0", .complexity = "O(1)", .syntax = "message"},
     {.name = "quit", .arity = -1, .flags = OPEN | CMD_IN_SUBSCRIBE | CMD_NO_QUEUE, .group = GROUP_CONNECTION, .handler = quit_command, .summary = "Closes the connection.", .since = "1.0.0", .complexity = "O(1)", .syntax = ""},
     {.name = "reset", .arity = 1, .flags = (OPEN & ~CMD_NO_LOCK) | CMD_OWN_LOCKS | CMD_IN_SUBSCRIBE | CMD_NO_QUEUE, .group = GROUP_CONNECTION, .handler = reset_command, .summary = "Puts the connection back to how it began.", .since = "6.2.0", .complexity = "O(1)", .syntax = ""},
-    {.name = "auth", .arity = -2, .flags = OPEN | CMD_SKIP_MONITOR | CMD_SKIP_SLOWLOG, .group = GROUP_CONNECTION, .handler = auth_command, .summary = "Authenticates the connection.", .since = "1.0.0", .complexity = "O(1)", .syntax = "[username] password"},
-    {.name = "hello", .arity = -1, .flags = OPEN | CMD_SKIP_MONITOR | CMD_SKIP_SLOWLOG, .group = GROUP_CONNECTION, .handler = hello_command, .summary = "Tells about the server and chooses the protocol.", .since = "6.0.0", .complexity = "O(1)", .syntax = "[protover [AUTH username password] [SETNAME clientname]]"},
+    {.name = "auth", .arity = -2, .flags = OPEN, .group = GROUP_CONNECTION, .handler = auth_command, .summary = "Authenticates the connection.", .since = "1.0.0", .complexity = "O(1)", .syntax = "[username] password"},
+    {.name = "hello", .arity = -1, .flags = OPEN, .group = GROUP_CONNECTION, .handler = hello_command, .summary = "Tells about the server and chooses the protocol.", .since = "6.0.0", .complexity = "O(1)", .syntax = "[protover [AUTH username password] [SETNAME clientname]]"},
     {.name = "select", .arity = 2, .flags = CMD_FAST | CMD_NO_LOCK | CMD_LOADING | CMD_STALE, .group = GROUP_CONNECTION, .handler = select_command, .summary = "Chooses the namespace: a number, or a name.", .since = "1.0.0", .complexity = "O(1)", .syntax = "index|name"},
     {0},
 };

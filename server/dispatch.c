@@ -70,7 +70,7 @@ static inline void run_handler(struct exec *x)
     const struct command *command = x->command;
     x->failed = false;
     int64_t usec = 0;
-    if (command->flags & CMD_FAST && !x->loop->time_all) {
+    if (command->flags & (CMD_FAST | CMD_LIKE_FAST) && !x->loop->time_all) {
         command->handler(x);
     } else {
         int64_t start = clock_monotonic_us();
@@ -316,9 +316,27 @@ static void run_checked(struct exec *x)
         transaction_queue(x);
         return;
     }
-    if (monitor_active())
-        monitor_feed(x);
     dispatch_run(x);
+    if (monitor_active() && !x->loop->wanted)
+        monitor_feed(x);
+}
+
+void exec_mute(struct exec *x, size_t before)
+{
+    if (!x->push && client_is(x->client, CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP))
+        x->client->output.len = before;
+}
+
+/* CLIENT REPLY SKIP is over with the answer that it skipped, which may come later. */
+static void step_skip(const struct loop *loop, struct client *client)
+{
+    if (loop->wanted || client->hold & HOLD_SUSPENDED)
+        return;
+    client_flag_clear(client, CLIENT_REPLY_SKIP);
+    if (client_is(client, CLIENT_REPLY_SKIP_NEXT)) {
+        client_flag_clear(client, CLIENT_REPLY_SKIP_NEXT);
+        client_flag_set(client, CLIENT_REPLY_SKIP);
+    }
 }
 
 void dispatch_slow(struct loop *loop, struct request *request)
@@ -334,20 +352,16 @@ void dispatch_slow(struct loop *loop, struct request *request)
     }
     size_t before = client->output.len;
     run_checked(x);
-    /* Looked at afterwards: CLIENT REPLY OFF and SKIP have no reply themselves, ON has one. */
-    if (!x->push && client_is(client, CLIENT_MUTED))
-        client->output.len = before;
-    client_flag_clear(client, CLIENT_REPLY_SKIP);
-    if (client_is(client, CLIENT_REPLY_SKIP_NEXT)) {
-        client_flag_clear(client, CLIENT_REPLY_SKIP_NEXT);
-        client_flag_set(client, CLIENT_REPLY_SKIP);
-    }
+    exec_mute(x, before);
+    step_skip(loop, client);
     dispatch_update_mask(loop);
 }
 
 bool exec_call(struct exec *x, const struct command *command, const struct slice *argv, int argc)
 {
     struct exec outer = *x;
+    size_t before = x->client->output.len;
+    x->push = false;
     x->command = command;
     x->argv = argv;
     x->argc = argc;
@@ -361,10 +375,11 @@ bool exec_call(struct exec *x, const struct command *command, const struct slice
     if (text) {
         reject(x, text);
     } else {
+        run_handler(x);
         if (monitor_active())
             monitor_feed(x);
-        run_handler(x);
     }
+    exec_mute(x, before);
     bool good = !x->failed;
     outer.serve = x->serve;
     *x = outer;

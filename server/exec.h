@@ -36,9 +36,9 @@ struct exec {
     struct resp_writer *out; /* the reply goes here */
     bool in_transaction;     /* inside EXEC: blocking commands must not block */
     bool failed;             /* an error reply was written (statistics) */
-    bool push;               /* set by a handler whose reply is a push (SUBSCRIBE …): it is
-                                sent in spite of CLIENT REPLY OFF */
-    bool serve;              /* set by effects_key_ready: someone is to be served */
+    bool push;  /* set by a handler whose reply is a push (SUBSCRIBE …): it is sent in
+                   spite of CLIENT REPLY OFF; by EXEC, which has looked at each answer */
+    bool serve; /* set by effects_key_ready: someone is to be served */
 };
 
 /* Errors: exec_error writes "-" text; text begins with its code ("ERR …", "WRONGTYPE …"). */
@@ -160,6 +160,9 @@ void exec_post_promise(struct exec *x, struct client_ref to,
  * Returns false when the command was refused by a check or answered with an error.
  */
 bool exec_call(struct exec *x, const struct command *command, const struct slice *argv, int argc);
+/* Takes back what was written since the client's output was `before` bytes long, unless it is a
+ * push, if CLIENT REPLY OFF or SKIP holds now: they themselves have no answer, ON has one. */
+void exec_mute(struct exec *x, size_t before);
 /*
  * Only the checks that EXEC makes before it runs its queue (OOM, MISCONF, NOREPLICAS …): the text
  * of the error, with its code, or NULL. The text lives until the next call on this thread.

@@ -13,7 +13,9 @@
 #include "persistence/text.h"
 #include "server/clock.h"
 #include "server/command.h"
+#include "server/config.h"
 #include "server/loop-internal.h"
+#include "server/redact.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct client_ref *monitors;
@@ -77,17 +79,29 @@ static void append_quoted(struct text *line, struct slice arg)
     text_append_char(line, '"');
 }
 
-/* AUTH and what tells passwords is left out, as Redis does. */
+static void append_address(struct text *line, const struct client *client)
+{
+    char *path = CONFIG_STRING(unixsocket);
+    if (client_is(client, CLIENT_UNIX_SOCKET))
+        text_append_format(line, "unix:%s", path);
+    else
+        text_append_string(line, client->address);
+    mem_free(path);
+}
+
 static void format_line(struct exec *x, struct text *line)
 {
     int64_t us = clock_wall_us();
-    struct slice name = namespace_name(client_namespace(x->client));
-    text_append_format(line, "%lld.%06lld [%.*s %s]", (long long)(us / 1000000),
-                       (long long)(us % 1000000), (int)name.len, name.data, x->client->address);
+    struct slice name = namespace_name(client_namespace(x->client)), *shown = redact(x);
+    text_append_format(line, "%lld.%06lld [%.*s ", (long long)(us / 1000000),
+                       (long long)(us % 1000000), (int)name.len, name.data);
+    append_address(line, x->client);
+    text_append_char(line, ']');
     for (int i = 0; i < x->argc; i++) {
         text_append_char(line, ' ');
-        append_quoted(line, x->argv[i]);
+        append_quoted(line, shown[i]);
     }
+    mem_free(shown);
 }
 
 struct monitor_line {

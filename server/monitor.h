@@ -11,7 +11,7 @@ struct exec;
 bool monitor_active(void); /* one relaxed load */
 void monitor_add(struct client *client);
 void monitor_on_close(struct client *client);
-/* Before a command runs. */
+/* After a command has run: SELECT is shown in its new namespace, EXEC behind what it ran. */
 void monitor_feed(struct exec *x);
 
 #endif

@@ -9,6 +9,7 @@
 #include "server/client-internal.h"
 #include "server/config.h"
 #include "server/loop-internal.h"
+#include "server/redact.h"
 #include "server/registry.h"
 
 #define ARGS_MAX  32  /* as Redis: 31 arguments, then how many more */
@@ -50,8 +51,10 @@ static struct slow *slow_create(struct exec *x, int64_t usec)
 {
     struct slow *slow = mem_calloc(1, sizeof(*slow));
     int shown = x->argc > ARGS_MAX ? ARGS_MAX - 1 : x->argc;
+    struct slice *argv = redact(x);
     for (int i = 0; i < shown; i++)
-        take_arg(slow, x->argv[i]);
+        take_arg(slow, argv[i]);
+    mem_free(argv);
     if (x->argc > shown) {
         char more[64];
         snprintf(more, sizeof(more), "... (%d more arguments)", x->argc - shown);

@@ -218,9 +218,12 @@ static void run_queue(struct exec *x)
     } else if (dirty) {
         resp_write_nil_array(x->out);
     } else {
+        size_t before = client->output.len;
         resp_write_array(x->out, t->count);
+        exec_mute(x, before);
         for (size_t i = 0; i < t->count; i++)
             exec_call(x, t->items[i].command, t->items[i].argv, t->items[i].argc);
+        x->push = true;
     }
 }
 
@@ -254,11 +257,11 @@ static void exec_command(struct exec *x)
      .complexity = complexity_, .syntax = syntax_, .summary = summary_}
 
 const struct command transaction_commands[] = {
-    TRANSACTION("discard", 1, CMD_FAST | CMD_OWN_LOCKS | CMD_NO_QUEUE, discard_command, "2.0.0", "O(N) for N queued commands", "", "Forgets the commands of a transaction."),
-    {.name = "exec", .arity = 1, .flags = CMD_NOSCRIPT | CMD_SKIP_SLOWLOG | CMD_EXEC | CMD_NO_QUEUE, .group = GROUP_TRANSACTIONS, .handler = exec_command, .since = "1.2.0", .complexity = "Depends on the commands in the transaction", .syntax = "", .summary = "Runs the commands of a transaction, all or none."},
-    TRANSACTION("multi", 1, CMD_FAST | CMD_NO_LOCK | CMD_NO_QUEUE, multi_command, "1.2.0", "O(1)", "", "Starts a transaction."),
-    TRANSACTION("unwatch", 1, CMD_FAST | CMD_OWN_LOCKS, unwatch_command, "2.2.0", "O(N) for N watched keys", "", "Forgets the watched keys of the connection."),
-    {.name = "watch", .arity = -2, .flags = CMD_NOSCRIPT | CMD_FAST | CMD_NO_QUEUE, .group = GROUP_TRANSACTIONS, .first_key = 1, .last_key = -1, .key_step = 1, .handler = watch_command, .since = "2.2.0", .complexity = "O(1) for each key", .syntax = "key [key ...]", .summary = "Watches keys: a transaction after it runs only if none of them has changed."},
+    TRANSACTION("discard", 1, CMD_ALLOW_BUSY | CMD_FAST | CMD_OWN_LOCKS | CMD_NO_QUEUE, discard_command, "2.0.0", "O(N) for N queued commands", "", "Forgets the commands of a transaction."),
+    {.name = "exec", .arity = 1, .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SKIP_SLOWLOG | CMD_EXEC | CMD_NO_QUEUE, .group = GROUP_TRANSACTIONS, .handler = exec_command, .since = "1.2.0", .complexity = "Depends on the commands in the transaction", .syntax = "", .summary = "Runs the commands of a transaction, all or none."},
+    TRANSACTION("multi", 1, CMD_ALLOW_BUSY | CMD_FAST | CMD_NO_LOCK | CMD_NO_QUEUE, multi_command, "1.2.0", "O(1)", "", "Starts a transaction."),
+    TRANSACTION("unwatch", 1, CMD_ALLOW_BUSY | CMD_FAST | CMD_OWN_LOCKS, unwatch_command, "2.2.0", "O(N) for N watched keys", "", "Forgets the watched keys of the connection."),
+    {.name = "watch", .arity = -2, .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY | CMD_NO_QUEUE, .group = GROUP_TRANSACTIONS, .first_key = 1, .last_key = -1, .key_step = 1, .handler = watch_command, .since = "2.2.0", .complexity = "O(1) for each key", .syntax = "key [key ...]", .summary = "Watches keys: a transaction after it runs only if none of them has changed."},
     {0},
 };
 /* clang-format on */

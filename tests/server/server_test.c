@@ -185,6 +185,115 @@ static void replies_can_be_skipped_and_turned_off(void **state)
     end(&child);
 }
 
+/* What is answered from CLIENT REPLY on is all that EXEC sends: its array stays short. */
+static void replies_are_skipped_inside_a_transaction_too(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    tell(fd,
+         "MULTI\r\nECHO a\r\nCLIENT REPLY OFF\r\nECHO b\r\nEXEC\r\nECHO c\r\nCLIENT REPLY ON\r\n");
+    expect(fd, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n$1\r\na\r\n+OK\r\n");
+    tell(fd, "MULTI\r\nECHO a\r\nCLIENT REPLY SKIP\r\nECHO b\r\nEXEC\r\nECHO c\r\nECHO d\r\n");
+    expect(fd, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nd\r\n");
+    tell(fd, "CLIENT REPLY OFF\r\nMULTI\r\nECHO a\r\nCLIENT REPLY ON\r\nECHO b\r\nSUBSCRIBE "
+             "s\r\nEXEC\r\n");
+    expect(fd, "+OK\r\n$1\r\nb\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\ns\r\n:1\r\n");
+    close(fd);
+    end(&child);
+}
+
+static void a_late_reply_is_skipped_too(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child), other = open_client(&child);
+    tell(fd,
+         "CLIENT REPLY SKIP\r\nBLPOP l 0.01\r\nECHO a\r\nCLIENT REPLY SKIP\r\nRESET\r\nECHO b\r\n");
+    expect(fd, "$1\r\na\r\n$1\r\nb\r\n");
+    close(other);
+    close(fd);
+    end(&child);
+}
+
+/* The monitor's next line from its first quote on, without the end of the line. */
+static const char *next_shown(int monitor, char line[256])
+{
+    size_t len = 0;
+    while (len < 255 && recv(monitor, line + len, 1, 0) == 1 && line[len] != '\n')
+        len++;
+    line[len ? len - 1 : 0] = 0;
+    assert_int_equal(line[0], '+');
+    const char *namespace = strchr(line, '[');
+    assert_non_null(namespace);
+    return namespace;
+}
+
+static void assert_shown(int monitor, const char *namespace, const char *arguments)
+{
+    char line[256];
+    const char *shown = next_shown(monitor, line);
+    assert_int_equal(strncmp(shown, namespace, strlen(namespace)), 0);
+    assert_string_equal(strchr(shown, ']') + 2, arguments);
+}
+
+static void passwords_are_shown_to_nobody(void **state)
+{
+    (void)state;
+    struct child child;
+    static const char *const options[] = {"--store", "memory", "--slowlog-log-slower-than", "0",
+                                          NULL};
+    start(&child, options);
+    int monitor = open_client(&child), other = open_client(&child);
+    tell(monitor, "MONITOR\r\n");
+    expect(monitor, "+OK\r\n");
+    tell(other, "SLOWLOG RESET\r\nAUTH default secret\r\nAUTH a b c\r\nHELLO 2 SETNAME auth AUTH "
+                "default secret\r\n"
+                "CONFIG SET timeout 0 requirepass secret\r\nSLOWLOG GET 4\r\n");
+    assert_shown(monitor, "[0 ", "\"AUTH\" \"(redacted)\" \"(redacted)\"");
+    assert_shown(monitor, "[0 ", "\"AUTH\" \"(redacted)\" \"(redacted)\" \"(redacted)\"");
+    assert_shown(monitor, "[0 ",
+                 "\"HELLO\" \"2\" \"SETNAME\" \"auth\" \"AUTH\" \"(redacted)\" \"(redacted)\"");
+    char got[4096] = "";
+    size_t at = 0;
+    while (!strstr(got, "\r\nAUTH\r\n$10\r\n(redacted)\r\n$10\r\n(redacted)\r\n$") &&
+           at < sizeof(got) - 1) {
+        ssize_t n = recv(other, got + at, sizeof(got) - 1 - at, 0);
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+        got[at] = 0;
+    }
+    assert_non_null(
+        strstr(got, "\r\ntimeout\r\n$1\r\n0\r\n$11\r\nrequirepass\r\n$10\r\n(redacted)\r\n"));
+    assert_non_null(strstr(got, "\r\nAUTH\r\n$10\r\n(redacted)\r\n$10\r\n(redacted)\r\n$"));
+    assert_null(strstr(got, "secret"));
+    close(monitor);
+    close(other);
+    end(&child);
+}
+
+static void monitors_are_told_once_a_command_has_run(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int monitor = open_client(&child), other = open_client(&child);
+    tell(monitor, "MONITOR\r\n");
+    expect(monitor, "+OK\r\n");
+    tell(other, "SELECT 3\r\nMULTI\r\nINCR a\r\nSELECT orders\r\nEXEC\r\n");
+    assert_shown(monitor, "[3 ", "\"SELECT\" \"3\"");
+    assert_shown(monitor, "[3 ", "\"MULTI\"");
+    assert_shown(monitor, "[3 ", "\"INCR\" \"a\"");
+    assert_shown(monitor, "[orders ", "\"SELECT\" \"orders\"");
+    assert_shown(monitor, "[orders ", "\"EXEC\"");
+    close(monitor);
+    close(other);
+    end(&child);
+}
+
 static void monitors_see_what_others_run(void **state)
 {
     (void)state;
@@ -465,6 +574,10 @@ int main(void)
         cmocka_unit_test(a_killed_client_is_gone_and_told_about),
         cmocka_unit_test(a_pause_holds_commands_until_it_ends),
         cmocka_unit_test(replies_can_be_skipped_and_turned_off),
+        cmocka_unit_test(replies_are_skipped_inside_a_transaction_too),
+        cmocka_unit_test(a_late_reply_is_skipped_too),
+        cmocka_unit_test(passwords_are_shown_to_nobody),
+        cmocka_unit_test(monitors_are_told_once_a_command_has_run),
         cmocka_unit_test(monitors_see_what_others_run),
         cmocka_unit_test(a_transaction_over_namespaces_is_whole),
         cmocka_unit_test(a_refused_exec_ends_its_transaction),
