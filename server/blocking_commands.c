@@ -149,9 +149,9 @@ static int blmpop_keys(const struct slice *argv, int argc, int *out, int cap)
 }
 
 /* clang-format off */
-#define WAITING (CMD_WRITE | CMD_NOSCRIPT | CMD_BLOCKING)
+#define WAITING (CMD_WRITE | CMD_BLOCKING)
 #define BLOCKING(name_, arity_, flags_, last_, handler_, since_, complexity_, syntax_, summary_) \
-    {.name = name_, .arity = arity_, .flags = WAITING | (flags_), .group = GROUP_LIST, \
+    {.name = name_, .arity = arity_, .flags = WAITING | CMD_NOSCRIPT | (flags_), .group = GROUP_LIST, \
      .first_key = 1, .last_key = last_, .key_step = 1, .handler = handler_, .since = since_, \
      .complexity = complexity_, .syntax = syntax_, .summary = summary_}
 

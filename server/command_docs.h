@@ -8,8 +8,10 @@
 
 void command_info_write(struct resp_writer *out, const struct command *command);
 void command_docs_write(struct resp_writer *out, const struct command *command);
-/* "string", "pubsub" …: also what COMMAND LIST FILTERBY ACLCAT knows, with '@' before it. */
-const char *command_group_name(enum command_group group);
+/* How the command uses its key argv[index]: the words of a key spec's flags. */
+void command_key_flags_write(struct resp_writer *out, const struct command *command,
+                             const struct slice *argv, int argc, int index);
+/* What COMMAND LIST FILTERBY ACLCAT asks. */
 bool command_in_category(const struct command *command, struct slice category);
 
 #endif

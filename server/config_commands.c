@@ -86,7 +86,7 @@ static const struct command subcommands[] = {
 };
 
 const struct command config_commands[] = {
-    {.name = "config", .arity = -2, .flags = CMD_NO_LOCK | CMD_LOADING | CMD_STALE, .group = GROUP_SERVER, .subcommands = subcommands, .summary = "Container of commands about the configuration.", .since = "2.0.0", .complexity = "Depends on the subcommand", .syntax = "subcommand"},
+    {.name = "config", .arity = -2, .flags = CMD_NO_LOCK, .group = GROUP_SERVER, .subcommands = subcommands, .summary = "Container of commands about the configuration.", .since = "2.0.0", .complexity = "Depends on the subcommand", .syntax = "subcommand"},
     {0},
 };
 /* clang-format on */

@@ -128,7 +128,7 @@ static void list_command(struct exec *x)
     resp_defer_array(x->out, begun, n);
 }
 
-static void getkeys_command(struct exec *x)
+static void write_keys(struct exec *x, bool with_flags)
 {
     const struct command *command = command_find(x->argv[2]);
     int argc = x->argc - 2;
@@ -154,8 +154,23 @@ static void getkeys_command(struct exec *x)
     if (n > KEYS_MAX)
         n = KEYS_MAX;
     resp_write_array(x->out, (size_t)n);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        if (with_flags)
+            resp_write_array(x->out, 2);
         resp_write_bulk(x->out, x->argv[2 + keys[i]].data, x->argv[2 + keys[i]].len);
+        if (with_flags)
+            command_key_flags_write(x->out, command, x->argv + 2, argc, keys[i]);
+    }
+}
+
+static void getkeys_command(struct exec *x)
+{
+    write_keys(x, false);
+}
+
+static void getkeysandflags_command(struct exec *x)
+{
+    write_keys(x, true);
 }
 
 static void info_command(struct exec *x)
@@ -219,7 +234,8 @@ static void monitor_command(struct exec *x)
 static const struct command command_subcommands[] = {
     ROW("count", 2, CMD_NO_LOCK, count_command, "2.8.13", "", "How many commands there are."),
     ROW("docs", -2, CMD_NO_LOCK, docs_command, "7.0.0", "[command ...]", "Documentation of commands."),
-    ROW("getkeys", -3, CMD_NO_LOCK, getkeys_command, "2.8.13", "command [argument ...]", "The keys among the arguments of a command."),
+    ROW("getkeys", -4, CMD_NO_LOCK, getkeys_command, "2.8.13", "command [argument ...]", "The keys among the arguments of a command."),
+    ROW("getkeysandflags", -4, CMD_NO_LOCK, getkeysandflags_command, "7.0.0", "command [argument ...]", "The keys among the arguments of a command, and how it uses them."),
     ROW("info", -2, CMD_NO_LOCK, info_of_command, "2.8.13", "[command ...]", "Arity, flags and key positions of commands."),
     ROW("list", -2, CMD_NO_LOCK, list_command, "7.0.0", "[FILTERBY ACLCAT category|PATTERN pattern|MODULE name]", "Names of commands."),
     {0},
@@ -236,7 +252,7 @@ const struct command introspection_commands[] = {
     {.name = "command", .arity = -1, .flags = CMD_NO_LOCK | CMD_LOADING | CMD_STALE, .group = GROUP_SERVER, .handler = command_command, .subcommands = command_subcommands, .summary = "Everything COMMAND INFO tells, about all commands.", .since = "2.8.13", .complexity = "O(N) for N commands", .syntax = ""},
     ROW("info", -1, CMD_OWN_LOCKS, info_command, "1.0.0", "[section ...]", "State and counters of the server."),
     ROW("monitor", 1, CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_LOCK, monitor_command, "1.0.0", "", "Streams every command that runs to this connection."),
-    {.name = "slowlog", .arity = -2, .flags = CMD_NO_LOCK | CMD_LOADING | CMD_STALE, .group = GROUP_SERVER, .subcommands = slowlog_subcommands, .summary = "Container of commands about slow commands.", .since = "2.2.12", .complexity = "Depends on the subcommand", .syntax = "subcommand"},
+    {.name = "slowlog", .arity = -2, .flags = CMD_NO_LOCK, .group = GROUP_SERVER, .subcommands = slowlog_subcommands, .summary = "Container of commands about slow commands.", .since = "2.2.12", .complexity = "Depends on the subcommand", .syntax = "subcommand"},
     ROW("time", 1, CMD_FAST | CMD_NO_LOCK, time_command, "2.6.0", "", "Unix time in seconds, and microseconds."),
     {0},
 };

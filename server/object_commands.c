@@ -106,16 +106,16 @@ static void memory_purge_command(struct exec *x)
 }
 
 /* clang-format off */
-#define ON_KEY(name_, arity_, handler_, since_, syntax_, summary_) \
-    {.name = name_, .arity = arity_, .flags = CMD_READONLY, .group = GROUP_GENERIC, .first_key = 2, \
+#define ON_KEY(group_, name_, arity_, handler_, since_, syntax_, summary_) \
+    {.name = name_, .arity = arity_, .flags = CMD_READONLY, .group = group_, .first_key = 2, \
      .last_key = 2, .key_step = 1, .handler = handler_, .since = since_, .complexity = "O(1)", \
      .syntax = syntax_, .summary = summary_}
 
 static const struct command object_subcommands[] = {
-    ON_KEY("encoding", 3, object_encoding_command, "2.2.3", "key", "Returns the internal form of a value, by Redis's names."),
-    ON_KEY("freq", 3, object_freq_command, "4.0.0", "key", "Returns an error: access frequency is not tracked."),
-    ON_KEY("idletime", 3, object_idletime_command, "2.2.3", "key", "Returns 0: times of access are not tracked."),
-    ON_KEY("refcount", 3, object_refcount_command, "2.2.3", "key", "Returns the reference count that Redis would report."),
+    ON_KEY(GROUP_GENERIC, "encoding", 3, object_encoding_command, "2.2.3", "key", "Returns the internal form of a value, by Redis's names."),
+    ON_KEY(GROUP_GENERIC, "freq", 3, object_freq_command, "4.0.0", "key", "Returns an error: access frequency is not tracked."),
+    ON_KEY(GROUP_GENERIC, "idletime", 3, object_idletime_command, "2.2.3", "key", "Returns 0: times of access are not tracked."),
+    ON_KEY(GROUP_GENERIC, "refcount", 3, object_refcount_command, "2.2.3", "key", "Returns the reference count that Redis would report."),
     {0},
 };
 
@@ -123,7 +123,7 @@ static const struct command memory_subcommands[] = {
     {.name = "doctor", .arity = 2, .flags = CMD_NO_LOCK, .group = GROUP_SERVER, .handler = memory_doctor_command, .since = "4.0.0", .complexity = "O(1)", .syntax = "", .summary = "Returns what uses memory."},
     {.name = "purge", .arity = 2, .flags = CMD_NO_LOCK, .group = GROUP_SERVER, .handler = memory_purge_command, .since = "4.0.0", .complexity = "Depends on how much memory is free", .syntax = "", .summary = "Gives free memory back to the system."},
     {.name = "stats", .arity = 2, .group = GROUP_SERVER, .handler = memory_stats_command, .since = "4.0.0", .complexity = "O(1)", .syntax = "", .summary = "Returns memory usage of the server and of this namespace."},
-    ON_KEY("usage", -3, memory_usage_command, "4.0.0", "key [SAMPLES count]", "Estimates the bytes that a key and its value use."),
+    ON_KEY(GROUP_SERVER, "usage", -3, memory_usage_command, "4.0.0", "key [SAMPLES count]", "Estimates the bytes that a key and its value use."),
     {0},
 };
 

@@ -296,18 +296,18 @@ static void waitaof_command(struct exec *x)
 
 /* clang-format off */
 const struct command server_commands[] = {
-    ROW("bgrewriteaof", 1, CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_LOCK, bgrewriteaof_command, "1.0.0", "O(1)", "", "Starts a sync of all namespaces, as BGSAVE."),
-    ROW("bgsave", -1, CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_LOCK, bgsave_command, "1.0.0", "O(1)", "[SCHEDULE]", "Starts a sync of all namespaces."),
+    ROW("bgrewriteaof", 1, CMD_NO_ASYNC_LOADING | CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_LOCK, bgrewriteaof_command, "1.0.0", "O(1)", "", "Starts a sync of all namespaces, as BGSAVE."),
+    ROW("bgsave", -1, CMD_NO_ASYNC_LOADING | CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_LOCK, bgsave_command, "1.0.0", "O(1)", "[SCHEDULE]", "Starts a sync of all namespaces."),
     ROW("dbsize", 1, CMD_READONLY | CMD_FAST, dbsize_command, "1.0.0", "O(1)", "", "How many keys the namespace has."),
     ROW("flushall", -1, CMD_WRITE | CMD_OWN_LOCKS, flushall_command, "1.0.0", "O(1) for each namespace", "[ASYNC|SYNC]", "Empties all namespaces."),
     ROW("flushdb", -1, CMD_WRITE, flushdb_command, "1.0.0", "O(1)", "[ASYNC|SYNC]", "Empties the namespace."),
     ROW("lastsave", 1, CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_LOCK, lastsave_command, "1.0.0", "O(1)", "", "Unix time of the last good commit."),
     ROW("role", 1, CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_LOCK, role_command, "2.8.12", "O(1)", "", "Always master: there are no Redis replicas."),
-    ROW("save", 1, CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_MULTI | CMD_OWN_LOCKS, save_command, "1.0.0", "O(N) for N changes", "", "Commits everything to the store, and answers then."),
-    ROW("shutdown", -1, CMD_ADMIN | ALWAYS | CMD_NO_MULTI | CMD_OWN_LOCKS, shutdown_command, "1.0.0", "O(N) for N changes", "[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]", "Commits everything and ends the server."),
+    ROW("save", 1, CMD_NO_ASYNC_LOADING | CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_MULTI | CMD_OWN_LOCKS, save_command, "1.0.0", "O(N) for N changes", "", "Commits everything to the store, and answers then."),
+    ROW("shutdown", -1, CMD_ALLOW_BUSY | CMD_ADMIN | ALWAYS | CMD_NO_MULTI | CMD_OWN_LOCKS, shutdown_command, "1.0.0", "O(N) for N changes", "[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]", "Commits everything and ends the server."),
     ROW("swapdb", 3, CMD_WRITE | CMD_FAST | CMD_OWN_LOCKS, swapdb_command, "4.0.0", "O(N) for N keys in both", "index index", "Swaps the contents of two numbered namespaces."),
-    ROW("wait", 3, CMD_NOSCRIPT | CMD_OWN_LOCKS | CMD_FAST, wait_command, "3.0.0", "O(1)", "numreplicas timeout", "Waits until the store has what this connection wrote; it counts as one replica."),
-    ROW("waitaof", 4, CMD_NOSCRIPT | CMD_OWN_LOCKS | CMD_FAST, waitaof_command, "7.2.0", "O(1)", "numlocal numreplicas timeout", "Waits until the journal, or the store, has what this connection wrote."),
+    ROW("wait", 3, CMD_NOSCRIPT | CMD_OWN_LOCKS | CMD_LIKE_FAST, wait_command, "3.0.0", "O(1)", "numreplicas timeout", "Waits until the store has what this connection wrote; it counts as one replica."),
+    ROW("waitaof", 4, CMD_NOSCRIPT | CMD_OWN_LOCKS | CMD_LIKE_FAST, waitaof_command, "7.2.0", "O(1)", "numlocal numreplicas timeout", "Waits until the journal, or the store, has what this connection wrote."),
     {0},
 };
 /* clang-format on */

@@ -9,6 +9,7 @@
 
 #include "server/command.h"
 #include "server/command_docs.h"
+#include "server/command_facts.h"
 
 static int set_up(void **state)
 {
@@ -102,7 +103,27 @@ static void categories_are_those_redis_derives(void **state)
     assert_true(command_in_category(get, slice_of("fast")));
     assert_false(command_in_category(get, slice_of("write")));
     assert_true(command_in_category(command_find(slice_of("flushall")), slice_of("write")));
+    assert_true(command_in_category(command_find(slice_of("flushall")), slice_of("dangerous")));
     assert_true(command_in_category(command_find(slice_of("cairn")), slice_of("cairn")));
+    assert_true(command_in_category(command_find(slice_of("set")), slice_of("slow")));
+    assert_false(command_in_category(command_find(slice_of("client")), slice_of("connection")));
+}
+
+static void facts_are_sorted_and_of_commands_there_are(void **state)
+{
+    (void)state;
+    size_t found = 0, rows = 0;
+    for (const struct command_facts *row = command_facts; row->name; row++, rows++)
+        if (rows && strcmp(row[-1].name, row->name) >= 0)
+            fail_msg("%s is out of order", row->name);
+    for (size_t id = 0; id < command_count(); id++) {
+        const struct command *command = command_at(id);
+        const struct command_facts *facts = command_facts_find(command);
+        found += facts != NULL;
+        if (command->first_key && !command->parent && (!facts || !facts->keys[0].flags))
+            fail_msg("nothing tells how %s uses its keys", command->full_name);
+    }
+    assert_int_equal(found, rows);
 }
 
 int main(void)
@@ -112,6 +133,7 @@ int main(void)
         cmocka_unit_test(other_words_are_not_found),
         cmocka_unit_test(every_row_is_complete),
         cmocka_unit_test(key_positions_follow_the_arguments),
+        cmocka_unit_test(facts_are_sorted_and_of_commands_there_are),
         cmocka_unit_test(categories_are_those_redis_derives),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
