@@ -36,9 +36,9 @@ enum loader_result history_read(const struct loader_options *options, uint64_t c
         result = loader_head(options, ret_loaded, &reason);
         if (result != LOADER_OK || open_runs(&objects, &ret_loaded->head, commits, &reason))
             break;
-        result = objects.unreachable ? LOADER_UNREACHABLE : LOADER_CORRUPT;
         loaded_release(ret_loaded);
         again = loader_superseded(&objects);
+        result = objects.unreachable ? LOADER_UNREACHABLE : LOADER_CORRUPT;
     } while (again && ++attempts < OVERTAKEN_ATTEMPTS);
     if (again) {
         result = LOADER_UNREACHABLE;

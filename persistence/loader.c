@@ -10,13 +10,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "ops/mem.h"
 #include "persistence/head_objects.h"
+#include "persistence/overtaken.h"
 #include "persistence/uuid.h"
 
-#define ATTEMPTS 8 /* of a load that is overtaken by folds */
+#define LOAD_PROGRESS_MS 1000
 
 void loaded_release(struct loaded *loaded)
 {
@@ -128,47 +128,24 @@ struct fold_store loader_run_store(struct loader_objects *objects)
 
 /* --- the head --- */
 
-/* No head: is there anything else of this namespace? Then its head was lost. */
-static enum loader_result check_absent(const struct loader_options *options, struct text *error)
-{
-    struct store_request request = {.verb = STORE_LIST, .limit = 1};
-    struct slice name = options->namespace;
-    snprintf(request.key, sizeof(request.key), "%.*s/", (int)name.len, name.data);
-    enum loader_result result = LOADER_OK;
-    if (store_wait(options->store, &request) != STORE_OK) {
-        text_append_string(error, request.error);
-        result = LOADER_UNREACHABLE;
-    } else if (request.item_count || options->expect) {
-        text_append_format(error, "%.*s.json is missing, though %s", (int)name.len, name.data,
-                           request.item_count ? request.items[0].key
-                                              : "the journal has ops that follow on it");
-        result = LOADER_CORRUPT;
-    }
-    store_request_release(&request);
-    return result;
-}
-
-enum loader_result loader_head(const struct loader_options *options, struct loaded *ret_loaded,
-                               struct text *error)
+/* *ret_there false: the store has none, and `ret_loaded` is left alone. */
+static enum loader_result get_head(const struct loader_options *options, struct loaded *ret_loaded,
+                                   bool *ret_there, struct text *error)
 {
     struct store_request request = {.verb = STORE_GET, .want_etags = true};
     struct text reason = {0};
     enum loader_result result = LOADER_OK;
-    *ret_loaded = (struct loaded){0};
     snprintf(request.key, sizeof(request.key), "%.*s.json", (int)options->namespace.len,
              options->namespace.data);
     enum store_result answer = store_wait(options->store, &request);
-    if (answer == STORE_NOT_FOUND) {
-        result = check_absent(options, error);
-        if (result == LOADER_OK)
-            head_init(&ret_loaded->head, options->namespace);
-    } else if (answer != STORE_OK) {
+    *ret_there = answer != STORE_NOT_FOUND;
+    if (answer != STORE_OK && answer != STORE_NOT_FOUND) {
         text_append_string(error, request.error);
         result = LOADER_UNREACHABLE;
-    } else if (head_decode(text_slice(&request.answer), options->namespace, &ret_loaded->head,
-                           &reason)) {
+    } else if (answer == STORE_OK && head_decode(text_slice(&request.answer), options->namespace,
+                                                 &ret_loaded->head, &reason)) {
         memcpy(ret_loaded->etag, request.answer_etag, sizeof(ret_loaded->etag));
-    } else {
+    } else if (answer == STORE_OK) {
         text_append_format(error, "%s: ", request.key);
         text_append_slice(error, text_slice(&reason));
         result = LOADER_CORRUPT;
@@ -178,7 +155,48 @@ enum loader_result loader_head(const struct loader_options *options, struct load
     return result;
 }
 
-bool loader_superseded(const struct loader_objects *objects)
+/*
+ * No head: is there anything else of this namespace? Then its head was lost, or was put between the
+ * two looks: it comes before all other objects, so a third look tells.
+ */
+static enum loader_result check_absent(const struct loader_options *options,
+                                       struct loaded *ret_loaded, bool *ret_there,
+                                       struct text *error)
+{
+    struct store_request request = {.verb = STORE_LIST, .limit = 1};
+    struct slice name = options->namespace;
+    snprintf(request.key, sizeof(request.key), "%.*s/", (int)name.len, name.data);
+    enum loader_result result = LOADER_OK;
+    if (store_wait(options->store, &request) != STORE_OK) {
+        text_append_string(error, request.error);
+        result = LOADER_UNREACHABLE;
+    } else if (request.item_count || options->expect) {
+        result = get_head(options, ret_loaded, ret_there, error);
+        if (result == LOADER_OK && !*ret_there) {
+            text_append_format(error, "%.*s.json is missing, though %s", (int)name.len, name.data,
+                               request.item_count ? request.items[0].key
+                                                  : "the journal has ops that follow on it");
+            result = LOADER_CORRUPT;
+        }
+    }
+    store_request_release(&request);
+    return result;
+}
+
+enum loader_result loader_head(const struct loader_options *options, struct loaded *ret_loaded,
+                               struct text *error)
+{
+    bool there;
+    *ret_loaded = (struct loaded){0};
+    enum loader_result result = get_head(options, ret_loaded, &there, error);
+    if (result == LOADER_OK && !there)
+        result = check_absent(options, ret_loaded, &there, error);
+    if (result == LOADER_OK && !there)
+        head_init(&ret_loaded->head, options->namespace);
+    return result;
+}
+
+bool loader_superseded(struct loader_objects *objects)
 {
     struct loader_options options = {.store = objects->store,
                                      .namespace = slice_of(objects->namespace)};
@@ -188,7 +206,9 @@ bool loader_superseded(const struct loader_objects *objects)
     bool is_named = true;
     if (objects->unreachable || !objects->object[0])
         return false;
-    if (loader_head(&options, &loaded, &error) == LOADER_OK) {
+    enum loader_result result = loader_head(&options, &loaded, &error);
+    objects->unreachable = result == LOADER_UNREACHABLE;
+    if (result == LOADER_OK) {
         head_objects_init(&named, &loaded.head);
         is_named = !loaded.etag[0] || head_objects_have(&named, objects->object);
         head_objects_release(&named);
@@ -293,18 +313,22 @@ static void *helper_thread(void *arg)
     return NULL;
 }
 
-static int64_t monotonic_ms(void)
+static void tell_progress(const struct loader_options *options, int64_t *told, uint64_t keys,
+                          uint64_t all)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    int64_t now = options->progress ? options->now_ms(options->ctx) : 0;
+    if (now - *told < LOAD_PROGRESS_MS)
+        return;
+    *told = now;
+    options->progress(options->ctx, options->namespace, keys, all);
 }
 
 /* Puts hauls into the keyspace until the helpers are through. The mutex is held. */
 static void take_hauls(struct crew *crew, struct keyspace *ks, uint64_t all)
 {
+    const struct loader_options *options = crew->options;
     uint64_t keys = 0;
-    int64_t told = monotonic_ms();
+    int64_t told = options->progress ? options->now_ms(options->ctx) : 0;
     for (;;) {
         struct haul *haul = crew->hauls;
         if (!haul) {
@@ -319,10 +343,7 @@ static void take_hauls(struct crew *crew, struct keyspace *ks, uint64_t all)
             keyspace_insert(ks, haul->entries[i]);
         keys += haul->count;
         haul_destroy(haul, false);
-        if (crew->options->progress && monotonic_ms() - told >= 1000) {
-            told = monotonic_ms();
-            crew->options->progress(crew->options->ctx, crew->options->namespace, keys, all);
-        }
+        tell_progress(options, &told, keys, all);
         pthread_mutex_lock(&crew->mutex);
         crew->waiting--;
         pthread_cond_broadcast(&crew->moved);
@@ -377,7 +398,7 @@ static bool load_state(const struct loader_options *options, struct loaded *load
 {
     const struct head_base *base = &loaded->head.base;
     struct fold_store store = loader_fold_store(objects);
-    loaded->keyspace = keyspace_create(options->hooks);
+    loaded->keyspace = keyspace_create(&options->hooks);
     bool ok = base->chunk_count ? load_chunks(options, base, loaded->keyspace, objects, error)
                                 : chunk_load_state(text_slice(&base->state), insert_entry,
                                                    loaded->keyspace, error);
@@ -399,11 +420,14 @@ enum loader_result loader_run(const struct loader_options *options, struct loade
         result = loader_head(options, ret_loaded, error);
         if (result != LOADER_OK || load_state(options, ret_loaded, &objects, &reason))
             break;
-        result = objects.unreachable ? LOADER_UNREACHABLE : LOADER_CORRUPT;
         loaded_release(ret_loaded);
-        again = ++attempts < ATTEMPTS && loader_superseded(&objects);
-    } while (again);
-    if (reason.len) {
+        again = loader_superseded(&objects);
+        result = objects.unreachable ? LOADER_UNREACHABLE : LOADER_CORRUPT;
+    } while (again && ++attempts < OVERTAKEN_ATTEMPTS);
+    if (again) {
+        result = LOADER_UNREACHABLE;
+        text_append_format(error, "%s: %s", objects.namespace, OVERTAKEN_AGAIN);
+    } else if (reason.len) {
         text_append_format(error, "%s.json: ", objects.namespace);
         text_append_slice(error, text_slice(&reason));
     }

@@ -34,24 +34,26 @@ struct loader_options {
     struct slice namespace;
     bool expect; /* something refers to this namespace: no head is an error */
     int workers;
-    const struct keyspace_hooks *hooks; /* may be NULL */
+    struct keyspace_hooks hooks;
     /* Called on the calling thread about once a second while it takes long; may be NULL. */
     void (*progress)(void *ctx, struct slice namespace, uint64_t keys, uint64_t keys_all);
+    int64_t (*now_ms)(void *ctx); /* what a second is, for `progress` */
     void *ctx;
 };
 
-/* The head alone. `error` gets a sentence that names the object. */
+/* The head alone. `error` gets a sentence that names the object. No head beside objects is a lost
+ * one, if it is still not there after they were seen: a namespace begins with its head. */
 enum loader_result loader_head(const struct loader_options *options, struct loaded *ret_loaded,
                                struct text *error);
 /*
  * Head and state. Objects that are missing or damaged are an error when the store's head names them
  * after they were missed; when it does not, a fold has made them superfluous meanwhile, and it is
- * begun again with that head.
+ * begun again with that head; LOADER_UNREACHABLE when that does not end (overtaken.h).
  */
 enum loader_result loader_run(const struct loader_options *options, struct loaded *ret_loaded,
                               struct text *error);
 
-#define LOADER_PROGRESS_MS 5000
+#define LOADER_PROGRESS_MS 5000 /* of folds */
 
 /*
  * The objects of one namespace in a store, as folds see them. `unreachable` becomes true when the
@@ -73,8 +75,9 @@ struct loader_objects {
 
 void loader_objects_init(struct loader_objects *objects, struct store *store,
                          struct slice namespace);
-/* After a failure: it is only that the store's head does not name the last object any more. */
-bool loader_superseded(const struct loader_objects *objects);
+/* After a failure: it is only that the store's head does not name the last object any more. False
+ * and `unreachable`: the head cannot be read now, so that nobody knows. */
+bool loader_superseded(struct loader_objects *objects);
 /* Borrows `objects`. */
 struct fold_store loader_fold_store(struct loader_objects *objects);
 /* The same for run_make: new objects are named as runs. */

@@ -189,6 +189,9 @@ struct namespace **persistence_all(struct persistence *p, size_t *ret_count);
 /* Its pending bytes changed by `change`: tells the syncer, and refuses writes, when that is due. */
 void persistence_pending_changed(struct namespace *ns, int64_t ops, int64_t bytes);
 
+/* syncer_jobs.c: how it is loaded from `store`, the calling thread's; any thread */
+struct loader_options namespace_loader(struct namespace *ns, struct store *store);
+
 /* persistence_reading.c: carries out what is queued. On the syncer's thread, on the way down. */
 void persistence_end_reading(struct persistence *p);
 

@@ -80,14 +80,8 @@ static enum persistence_status load_all(struct persistence *p, struct store *sto
     for (size_t i = 0; i < recovery->count; i++) {
         const struct recovered *item = &recovery->items[i];
         struct namespace *ns = persistence_namespace(p, slice_of(item->namespace));
-        struct keyspace_hooks hooks = namespace_hooks(ns);
-        struct loader_options options = {
-            .store = store,
-            .namespace = namespace_name(ns),
-            .expect = item->position > 0,
-            .workers = p->options.workers,
-            .hooks = &hooks,
-        };
+        struct loader_options options = namespace_loader(ns, store);
+        options.expect = item->position > 0;
         enum loader_result result = loader_run(&options, &loaded[i], error);
         if (result != LOADER_OK) {
             release_loaded(loaded, i);

@@ -113,12 +113,8 @@ enum persistence_status persistence_reload(struct persistence *p, struct namespa
 {
     if (p->memory)
         return reload_memory(ns, error);
-    struct keyspace_hooks hooks = namespace_hooks(ns);
     struct store *store = store_clone(p->store);
-    struct loader_options options = {.store = store,
-                                     .namespace = namespace_name(ns),
-                                     .workers = p->options.workers,
-                                     .hooks = &hooks};
+    struct loader_options options = namespace_loader(ns, store);
     enum persistence_status status = PERSISTENCE_OK;
     bool done = false;
     for (int i = 0; i < RELOAD_ATTEMPTS && !done && status == PERSISTENCE_OK; i++) {

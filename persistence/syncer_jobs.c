@@ -44,6 +44,25 @@ static void tell_progress(void *ctx, struct slice namespace, uint64_t keys, uint
                     namespace.data, keys, keys_all);
 }
 
+static int64_t clock_of(void *ctx)
+{
+    return persistence_now(ctx);
+}
+
+struct loader_options namespace_loader(struct namespace *ns, struct store *store)
+{
+    struct persistence *p = ns->owner;
+    return (struct loader_options){
+        .store = store,
+        .namespace = namespace_name(ns),
+        .workers = p->options.workers,
+        .hooks = namespace_hooks(ns),
+        .progress = tell_progress,
+        .now_ms = clock_of,
+        .ctx = p,
+    };
+}
+
 static void answer_load_waits(struct namespace *ns)
 {
     struct load_wait *wait = ns->agent.load_waits;
@@ -123,18 +142,9 @@ static void load_finished(void *ctx)
 static void load_run(void *ctx, struct store *store)
 {
     struct load_job *job = ctx;
-    struct persistence *p = job->ns->owner;
-    struct keyspace_hooks hooks = namespace_hooks(job->ns);
-    struct loader_options options = {
-        .store = store,
-        .namespace = namespace_name(job->ns),
-        .workers = p->options.workers,
-        .hooks = &hooks,
-        .progress = tell_progress,
-        .ctx = p,
-    };
+    struct loader_options options = namespace_loader(job->ns, store);
     job->result = loader_run(&options, &job->loaded, &job->error);
-    syncer_post(p->syncer, load_finished, job);
+    syncer_post(job->ns->owner->syncer, load_finished, job);
 }
 
 void agent_start_load(struct namespace *ns)

@@ -131,17 +131,10 @@ static void reload_finished(void *ctx)
 static void reload_run(void *ctx, struct store *store)
 {
     struct reload_job *job = ctx;
-    struct persistence *p = job->ns->owner;
-    struct keyspace_hooks hooks = namespace_hooks(job->ns);
-    struct loader_options options = {
-        .store = store,
-        .namespace = namespace_name(job->ns),
-        .expect = true,
-        .workers = p->options.workers,
-        .hooks = &hooks,
-    };
+    struct loader_options options = namespace_loader(job->ns, store);
+    options.expect = true;
     job->result = loader_run(&options, &job->loaded, &job->error);
-    syncer_post(p->syncer, reload_finished, job);
+    syncer_post(job->ns->owner->syncer, reload_finished, job);
 }
 
 void agent_start_reload(struct namespace *ns)

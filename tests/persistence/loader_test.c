@@ -2,6 +2,7 @@
 /* Loads of a store that others fold meanwhile, and of one that is damaged. */
 #include "persistence/loader.h"
 
+#include "persistence/overtaken.h"
 #include "tests/persistence/overtaken_support.h"
 
 static enum loader_result run(struct scene *s, struct loaded *loaded, struct text *error)
@@ -33,15 +34,59 @@ static void a_load_that_a_fold_overtakes_begins_again(void **state)
     }
 }
 
-static void assert_corrupt(struct scene *s, const char *object)
+static void assert_fails(struct scene *s, enum loader_result expected, const char *words)
 {
     struct loaded loaded;
     struct text error = {0};
-    assert_int_equal(run(s, &loaded, &error), LOADER_CORRUPT);
-    if (!strstr(text_terminated(&error), object))
-        fail_msg("%s is not in: %s", object, text_terminated(&error));
+    assert_int_equal(run(s, &loaded, &error), expected);
+    if (!strstr(text_terminated(&error), words))
+        fail_msg("%s is not in: %s", words, text_terminated(&error));
     assert_null(loaded.keyspace);
     text_release(&error);
+}
+
+/* Nothing is wrong with the store. */
+static void who_is_overtaken_each_time_is_told_to_try_again(void **state)
+{
+    static const char *const kinds[] = {"test/chunk-", "test/segment-", "test/run-"};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct scene s;
+        scene_begin(&s, kinds[i]);
+        s.turn.endless = &s.objects;
+        assert_fails(&s, LOADER_UNREACHABLE, "test: " OVERTAKEN_AGAIN);
+        assert_in_range(s.turn.landed, 2, OVERTAKEN_ATTEMPTS);
+        scene_end(&s);
+    }
+}
+
+static void what_the_head_cannot_be_asked_about_is_not_called_damage(void **state)
+{
+    struct scene s;
+    (void)state;
+    scene_begin(&s, "test/chunk-");
+    s.turn.goes_away = true;
+    assert_fails(&s, LOADER_UNREACHABLE, "test/chunk-");
+    scene_end(&s);
+}
+
+static void a_namespace_that_begins_meanwhile_has_not_lost_its_head(void **state)
+{
+    struct scene s;
+    struct loaded loaded;
+    struct text error = {0};
+    (void)state;
+    scene_begin(&s, NULL);
+    take_away(s.plain, "test.json");
+    assert_fails(&s, LOADER_CORRUPT, "test.json is missing, though test/");
+    s.turn.begun = &s.after;
+    if (run(&s, &loaded, &error) != LOADER_OK)
+        fail_msg("%s", text_terminated(&error));
+    assert_int_equal(error.len, 0);
+    assert_int_equal(loaded.head.position, s.after.position);
+    assert_true(loaded.etag[0]);
+    loaded_release(&loaded);
+    scene_end(&s);
 }
 
 static void what_the_newest_head_names_and_is_not_there_is_damage(void **state)
@@ -53,9 +98,9 @@ static void what_the_newest_head_names_and_is_not_there_is_damage(void **state)
     const char *chunk = s.before.base.chunks[s.before.base.chunk_count / 2].object;
     snprintf(key, sizeof(key), "test/%s", chunk);
     put(s.plain, key, slice_of("flipped"));
-    assert_corrupt(&s, key);
+    assert_fails(&s, LOADER_CORRUPT, key);
     take_away(s.plain, key);
-    assert_corrupt(&s, key);
+    assert_fails(&s, LOADER_CORRUPT, key);
     scene_end(&s);
 }
 
@@ -149,13 +194,65 @@ static void long_work_tells_how_far_it_is(void **state)
     scene_end(&s);
 }
 
+/* Of a load, whose clock moves 0.4 s each time it is looked at: at each chunk. */
+struct load_watch {
+    int64_t now, last;
+    unsigned told;
+    uint64_t keys, all;
+};
+
+static int64_t load_now(void *ctx)
+{
+    struct load_watch *watch = ctx;
+    return watch->now += 400;
+}
+
+static void note_load(void *ctx, struct slice namespace, uint64_t keys, uint64_t all)
+{
+    struct load_watch *watch = ctx;
+    assert_true(slice_equal(namespace, slice_of("test")));
+    assert_in_range(watch->now - watch->last, 1000, 1399);
+    assert_true(keys > watch->keys && keys <= all);
+    assert_int_equal(all, watch->all);
+    watch->keys = keys;
+    watch->last = watch->now;
+    watch->told++;
+}
+
+static void a_long_load_tells_how_many_keys_it_has(void **state)
+{
+    struct scene s;
+    struct loaded loaded;
+    struct text error = {0};
+    struct load_watch watch = {.now = NOW, .last = NOW + 400};
+    (void)state;
+    scene_begin(&s, NULL);
+    for (size_t i = 0; i < s.before.base.chunk_count; i++)
+        watch.all += s.before.base.chunks[i].count;
+    struct loader_options options = {.store = s.store,
+                                     .namespace = slice_of("test"),
+                                     .workers = 2,
+                                     .progress = note_load,
+                                     .now_ms = load_now,
+                                     .ctx = &watch};
+    assert_int_equal(loader_run(&options, &loaded, &error), LOADER_OK);
+    assert_int_equal(watch.told, s.before.base.chunk_count / 3);
+    assert_true(watch.told >= 2);
+    loaded_release(&loaded);
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_load_that_a_fold_overtakes_begins_again),
+        cmocka_unit_test(who_is_overtaken_each_time_is_told_to_try_again),
+        cmocka_unit_test(what_the_head_cannot_be_asked_about_is_not_called_damage),
+        cmocka_unit_test(a_namespace_that_begins_meanwhile_has_not_lost_its_head),
         cmocka_unit_test(what_the_newest_head_names_and_is_not_there_is_damage),
         cmocka_unit_test(only_what_the_head_names_no_more_is_superseded),
         cmocka_unit_test(long_work_tells_how_far_it_is),
+        cmocka_unit_test(a_long_load_tells_how_many_keys_it_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

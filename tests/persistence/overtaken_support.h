@@ -24,6 +24,7 @@ struct turn {
     unsigned skip; /* so many that are asked for first */
     unsigned landed;
     const struct head *begun; /* put when the objects are listed; NULL: none */
+    bool goes_away;           /* once it has landed, the head cannot be read */
     pthread_mutex_t mutex;
 };
 
@@ -93,8 +94,12 @@ static inline void turning_submit(struct store *store, struct store_request *req
         put_head(turning->inner, turn->begun);
         turn->begun = NULL;
     }
+    bool away = turn->goes_away && turn->landed && strcmp(request->key, "test.json") == 0;
     pthread_mutex_unlock(&turn->mutex);
-    turning->inner->kind->submit(turning->inner, request);
+    if (away)
+        store_answer(request, STORE_TRANSIENT, "test.json: out of reach");
+    else
+        turning->inner->kind->submit(turning->inner, request);
 }
 
 static inline struct store *turning_open(struct store *inner, struct turn *turn);

@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #include "persistence/file.h"
 #include "persistence/head.h"
@@ -18,10 +20,11 @@
 #define INTERVAL_MS 10
 
 static _Atomic int64_t forward_ms;
+static _Atomic int64_t leap_ms; /* put forward by so much at each look */
 
 static int64_t shifted_ms(void *ctx)
 {
-    return wall_ms(ctx) + atomic_load(&forward_ms);
+    return wall_ms(ctx) + atomic_fetch_add(&forward_ms, atomic_load(&leap_ms));
 }
 
 static _Atomic bool somebody_waits;
@@ -66,17 +69,24 @@ static int64_t gets(struct bench *bench)
 }
 
 /* As bench's, which are for a store of one's own. */
-static void set_shared(struct bench *bench, const char *name, const char *value)
+static uint64_t write_shared(struct bench *bench, const char *name, const char *key,
+                             const char *value)
 {
     struct namespace *ns = load(bench, name);
     struct op op = {
-        .kind = OP_SCALAR_SET, .key = slice_of("k"), .scalar_set = {.value = slice_of(value)}};
+        .kind = OP_SCALAR_SET, .key = slice_of(key), .scalar_set = {.value = slice_of(value)}};
     struct outcome outcome;
     namespace_lock(ns);
     op.time = shifted_ms(NULL);
     namespace_apply(ns, &op, &outcome);
-    namespace_seal(ns);
+    uint64_t ticket = namespace_seal(ns);
     namespace_unlock(ns);
+    return ticket;
+}
+
+static void set_shared(struct bench *bench, const char *name, const char *value)
+{
+    write_shared(bench, name, "k", value);
     assert_int_equal(sync_now(bench, name, NULL), PERSISTENCE_OK);
 }
 
@@ -476,6 +486,70 @@ static void a_fold_that_takes_long_tells_so(void **state)
     remove_directory(dir);
 }
 
+/* A server that ends with an op in its journal alone. */
+static void crash_with_a_journal(struct bench *bench)
+{
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        bench_start(bench);
+        uint64_t ticket = write_shared(bench, "one", "k", "fourth");
+        if (persistence_harden(bench->p, ticket, true) != PERSISTENCE_OK)
+            _exit(1);
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* While each look at the clock takes two seconds. */
+static void start_slowly(struct bench *bench)
+{
+    text_clear(&log_lines);
+    atomic_store(&leap_ms, 2000);
+    bench_start(bench);
+}
+
+static void assert_load_told(struct bench *bench)
+{
+    assert_true(logs_within("loading namespace one: 2 of 2 keys", 5000));
+    atomic_store(&leap_ms, 0);
+    bench_close(bench);
+}
+
+/* Whoever loads it: a command, a start with a journal, a server that a fold has passed. */
+static void a_load_that_takes_long_tells_so(void **state)
+{
+    char dir[300], other_dir[300], big[3001];
+    struct bench ahead = {.options = shared_options(*state, "ahead", other_dir)};
+    struct bench bench = {.options = shared_options(*state, "own", dir)};
+    memset(big, 'x', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    ahead.options.sync_interval_ms = bench.options.sync_interval_ms = 0;
+    ahead.options.inline_limit = 1000;
+    bench.options.log = keep_log;
+    bench_start(&ahead);
+    bench_start(&bench);
+    load(&bench, "one");
+    write_shared(&ahead, "one", "big", big);
+    set_shared(&ahead, "one", "first");
+    pass_by_a_fold(&ahead, *state, 2);
+    bench_close(&ahead);
+    assert_false(has_logged("loading namespace"));
+    atomic_store(&leap_ms, 2000);
+    assert_int_equal(sync_now(&bench, "one", NULL), PERSISTENCE_OK);
+    assert_load_told(&bench);
+    start_slowly(&bench);
+    load(&bench, "one");
+    assert_load_told(&bench);
+    crash_with_a_journal(&bench);
+    start_slowly(&bench);
+    assert_load_told(&bench);
+    remove_directory(dir);
+    remove_directory(other_dir);
+}
+
 static void wait_until_unloaded(struct bench *bench)
 {
     struct namespace *ns = persistence_namespace(bench->p, slice_of("one"));
@@ -527,6 +601,7 @@ int main(void)
         T(a_fold_that_another_overtakes_says_nothing),
         T(a_fold_that_misses_what_the_head_names_says_so),
         T(a_fold_that_takes_long_tells_so),
+        T(a_load_that_takes_long_tells_so),
         T(what_others_wrote_and_is_lost_is_named_until_it_is_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
