@@ -18,6 +18,8 @@
 #include "persistence/overtaken.h"
 #include "persistence/run.h"
 
+#define NAMES_TOLD 20
+
 /* Where the head names an object. */
 struct mention {
     const char *object; /* borrowed from the head */
@@ -748,6 +750,28 @@ bool verify_list(struct store *store, struct verify_names *ret_names, struct tex
     else
         verify_names_release(ret_names);
     return result == STORE_OK;
+}
+
+static void add_head(void *ctx, const struct store_item *item)
+{
+    if (!item->is_prefix)
+        add_item(ctx, item);
+}
+
+void verify_append_names(struct store *store, struct text *out)
+{
+    struct verify_names names = {0};
+    struct text ignored = {0};
+    if (store_list_top(store, add_head, &names, &ignored) == STORE_OK) {
+        sort_names(&names);
+        text_append_string(out, names.count ? "; there are" : "; there is none");
+        for (size_t i = 0; i < names.count && i < NAMES_TOLD; i++)
+            text_append_format(out, "%s %s", i ? "," : "", names.list[i]);
+        if (names.count > NAMES_TOLD)
+            text_append_format(out, " and %zu more", names.count - NAMES_TOLD);
+    }
+    verify_names_release(&names);
+    text_release(&ignored);
 }
 
 void verify_names_release(struct verify_names *names)

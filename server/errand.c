@@ -85,6 +85,15 @@ struct tally {
     uint64_t count, unsound, unreadable;
 };
 
+static void tell_absent(struct store *store, const char *name)
+{
+    struct text out = {0};
+    text_append_format(&out, "cairn-server: there is no namespace %s", name);
+    verify_append_names(store, &out);
+    fprintf(stderr, "%s\n", text_terminated(&out));
+    text_release(&out);
+}
+
 /* An absent one is left out, unless it was asked for: then it is a fault. */
 static void verify_one(struct store *store, struct slice name, bool asked, struct tally *tally)
 {
@@ -96,7 +105,7 @@ static void verify_one(struct store *store, struct slice name, bool asked, struc
     verify_namespace(&options, name, &report);
     wipe(&progress);
     if (report.absent && asked)
-        fprintf(stderr, "cairn-server: there is no namespace %s\n", report.namespace);
+        tell_absent(store, report.namespace);
     if (!report.absent || asked) {
         tally->count++;
         tally->unsound += report.verdict == VERIFY_UNSOUND || report.absent;
