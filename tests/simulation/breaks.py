@@ -176,6 +176,9 @@ def edit(tree, path, old, new):
 def main():
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     only = sys.argv[2] if len(sys.argv) > 2 else None
+    chosen = [row for row in BREAKS if not only or any(word in row[0] for word in only.split("|"))]
+    if not chosen:
+        sys.exit("no break is described with '%s'" % only)
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     base = os.path.abspath(os.path.join(os.environ.get("BUILD", os.path.join(root, "build")), "breaks"))
     tree, build = os.path.join(base, "tree"), os.path.join(base, "build")
@@ -188,9 +191,7 @@ def main():
         for path in edits[::3]:
             os.utime(os.path.join(tree, path))
     missed = 0
-    for what, *edits in BREAKS:
-        if only and not any(word in what for word in only.split("|")):
-            continue
+    for what, *edits in chosen:
         changed = [edits[i:i + 3] for i in range(0, len(edits), 3)]
         for path, old, new in changed:
             edit(tree, path, old, new)
@@ -199,7 +200,7 @@ def main():
         print("| %s | %s |" % (what, caught or "NOT CAUGHT"), flush=True)
         for path, _, _ in changed:
             shutil.copyfile(os.path.join(root, path), os.path.join(tree, path))
-    print("%d passed, %d failed" % (len(BREAKS) - missed, missed))
+    print("%d passed, %d failed" % (len(chosen) - missed, missed))
     return 1 if missed else 0
 
 
