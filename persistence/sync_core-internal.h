@@ -23,6 +23,7 @@ struct sync_core {
     enum sync_phase phase;
     bool adopted;
     bool drop_dead;
+    bool purging, purged; /* no entry of an earlier life is in the candidate; in the store */
     bool poll;
 
     struct head head;
@@ -86,6 +87,9 @@ const char *sync_core_doubt(const struct sync_core *core, const struct head *hea
 const char *sync_core_settle_queue(struct sync_core *core, const struct head *head);
 /* Drops entries from the candidate that nobody needs any more. */
 void sync_core_drop_entries(struct sync_core *core, int64_t now);
+
+/* NULL, or a sentence: another server has this one's name. */
+const char *sync_core_twin(const struct sync_core *core, const struct head *head);
 
 /* sync_receive.c */
 /* Takes `head`, just read, after which the core gathers its commits, rests, or wants a reload. */

@@ -486,6 +486,7 @@ void sync_core_finish_batch(struct sync_core *core)
 static void finish_swap(struct sync_core *core, const char *etag)
 {
     core->refusals = 0;
+    core->purged |= core->purging;
     core->ours_last = true;
     core->losses_in_row = 0;
     if (core->placed && core->settings.shared)

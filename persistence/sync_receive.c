@@ -169,9 +169,10 @@ static void gather(struct sync_core *core)
 void sync_core_receive(struct sync_core *core, struct head *head, const char *etag)
 {
     bool folded = head->base.position > core->position;
-    if (!sync_core_continues(core, head)) {
+    const char *why = sync_core_continues(core, head) ? sync_core_twin(core, head) : NOT_CONTINUED;
+    if (why) {
         head_release(head);
-        sync_core_be_stuck(core, STORE_PRECONDITION, NOT_CONTINUED);
+        sync_core_be_stuck(core, STORE_PRECONDITION, why);
         return;
     }
     sync_core_note_seen(core, head);
@@ -263,7 +264,9 @@ void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_re
 bool sync_core_may_reload(struct sync_core *core, const struct head *head)
 {
     assert(core->phase == PHASE_RELOAD);
-    const char *why = sync_core_continues(core, head) ? sync_core_doubt(core, head) : NOT_CONTINUED;
+    const char *why = sync_core_continues(core, head) ? sync_core_twin(core, head) : NOT_CONTINUED;
+    if (!why)
+        why = sync_core_doubt(core, head);
     if (why)
         sync_core_be_stuck(core, STORE_PRECONDITION, why);
     return !why;

@@ -50,6 +50,37 @@ static bool has_expired(const struct sync_core *core, const struct head_replica 
            !is_in_tail(&core->head, entry);
 }
 
+/* Of an earlier life of this server; or of a server whose directory is a copy of this one's. */
+static bool is_other_life(const struct sync_core *core, const char *replica)
+{
+    return is_own(core, replica) && strcmp(replica, core->settings.incarnation) != 0;
+}
+
+static bool has_other_life(const struct sync_core *core, const struct head *head)
+{
+    for (size_t i = 0; i < head->replica_count; i++)
+        if (is_other_life(core, head->replicas[i].name))
+            return true;
+    return false;
+}
+
+/* Once a head without entries of earlier lives is in the store, nothing of theirs can come any
+ * more: whatever was on the wire was conditional on an older one. */
+const char *sync_core_twin(const struct sync_core *core, const struct head *head)
+{
+    return core->purged && has_other_life(core, head)
+               ? "another server commits under this one's name: the directory of one of them "
+                 "(dir) is a copy of the other's. End that one, and start this one again"
+               : NULL;
+}
+
+static void note_purging(struct sync_core *core)
+{
+    core->purging = core->drop_dead && !has_other_life(core, &core->head);
+    for (const struct sync_batch *batch = core->queue; batch; batch = batch->next)
+        core->purging &= !is_other_life(core, batch->replica);
+}
+
 void sync_core_drop_entries(struct sync_core *core, int64_t now)
 {
     struct head *head = &core->head;
@@ -68,6 +99,7 @@ void sync_core_drop_entries(struct sync_core *core, int64_t now)
             entry->time = now; /* of before there were times: from when it is first seen */
         }
     }
+    note_purging(core);
 }
 
 /* Could `batch`, which `head` has no entry for, have been committed all the same? */

@@ -154,6 +154,47 @@ def two_counters(options, checks):
     shutil.rmtree(top)
 
 
+def copied_directory(options, checks):
+    """Two servers under one name: whoever reads a commit of the other says so, and takes nothing more."""
+    top = tempfile.mkdtemp(prefix="cairn-copied-")
+    servers = [Server(options, top, i) for i in range(2)]
+    servers[0].start()
+    counted, said = 0, {}
+
+    def count(server):
+        nonlocal counted
+        try:
+            server.client().incr("n")
+            counted += 1
+        except redis.ResponseError as error:
+            said[server] = str(error)
+
+    for _ in range(30):  # until its journal of before is gone, which it looks for each second
+        count(servers[0])
+        time.sleep(0.1)
+    shutil.copytree(os.path.join(top, "own0"), os.path.join(top, "own1"))
+    servers[1].start()
+    deadline = time.monotonic() + 30
+    while not said and time.monotonic() < deadline:
+        for server in servers:
+            count(server)
+        time.sleep(0.05)
+    checks.check(any("is a copy of the other's" in words for words in said.values()), "nobody notices a copied directory: %r" % said)
+    refused = [server for server in servers if server in said]
+    for server in refused:
+        checks.check(server.client().get("n") is not None, "reads do not go on")
+    keeper = refused[0] if refused else servers[0]
+    for server in servers:
+        if server is not keeper:
+            server.stop()
+    keeper.stop()
+    keeper.start()
+    checks.check(int(keeper.client().get("n")) == counted, "%s of %d are there" % (keeper.client().get("n"), counted))
+    checks.check(keeper.client().incr("n") == counted + 1, "it does not go on alone")
+    checks.check(keeper.stop() == 0, "a server did not end well")
+    shutil.rmtree(top)
+
+
 def effects(options, checks):
     """What others write wakes who is blocked, and fails who watches."""
     top = tempfile.mkdtemp(prefix="cairn-effects-")
@@ -403,6 +444,7 @@ def main():
     try:
         two_counters(options, checks)
         effects(options, checks)
+        copied_directory(options, checks)
         soak(options, checks)
     finally:
         for process in Server.started:

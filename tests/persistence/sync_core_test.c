@@ -624,6 +624,44 @@ static void a_look_that_failed_serves_all_who_asked_before_it_is_tried_again(voi
     sync_core_destroy(core);
 }
 
+/* --- a copy of this server's directory, served beside it --- */
+
+/* This core has committed; then `replica` has, behind that. Returns what it wants after a look. */
+static enum sync_want after_a_commit_of(const char *replica, bool dead_dropped,
+                                        struct sync_core **ret_core)
+{
+    struct sync_request wanted;
+    struct head head;
+    struct sync_core *core = *ret_core = make_core(true);
+    folded_head(&head, 10);
+    add_entry(&head, "me/8", 0, TODAY);
+    sync_core_adopt(core, &head, "e");
+    if (dead_dropped)
+        sync_core_drop_dead(core);
+    sync_core_push(core, one_op("me/9", 1));
+    take_candidate(core, TODAY, &head);
+    sync_core_answer(core, TODAY, STORE_OK, "f", (struct slice){0}, "");
+    sync_core_poll(core);
+    assert_int_equal(sync_core_next(core, TODAY, &wanted), SYNC_GET);
+    commit_one(&head, replica);
+    answer_with(core, &head, "g");
+    return sync_core_next(core, TODAY, &wanted);
+}
+
+static void a_server_of_the_same_name_is_noticed(void **state)
+{
+    struct sync_core *core;
+    (void)state;
+    assert_int_equal(after_a_commit_of("me/7", true, &core), SYNC_STUCK);
+    assert_non_null(strstr(sync_core_error(core), "is a copy of the other's"));
+    sync_core_destroy(core);
+    assert_int_equal(after_a_commit_of("you/7", true, &core), SYNC_REST);
+    sync_core_destroy(core);
+    /* As long as entries of earlier lives stay, one of them may have had this on the wire. */
+    assert_int_equal(after_a_commit_of("me/8", false, &core), SYNC_REST);
+    sync_core_destroy(core);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,6 +676,7 @@ int main(void)
         cmocka_unit_test(a_head_read_after_a_lost_race_is_a_look_too),
         cmocka_unit_test(who_asks_while_the_head_is_read_gets_a_later_look),
         cmocka_unit_test(a_look_that_failed_serves_all_who_asked_before_it_is_tried_again),
+        cmocka_unit_test(a_server_of_the_same_name_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
