@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* See memory_watch.h. */
 #include "server/memory_watch.h"
 
 #include <assert.h>

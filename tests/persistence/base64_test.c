@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Base64 against known vectors and OpenSSL's; other spellings of the same bytes are refused. */
 #include "persistence/base64.h"
 
 #include "tests/support/random.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* States and chunks as text: they come back as they were, and damage is found with its place. */
 #include "persistence/chunk.h"
 
 #include "tests/persistence/codec_support.h"

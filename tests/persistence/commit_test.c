@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Tail entries, segments and their replay; and what is none of them is refused. */
 #include "persistence/commit.h"
 
 #include "tests/persistence/codec_support.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* CRC-32C by processor and by table, against known vectors and its definition bit by bit. */
 #include "persistence/crc32c.h"
 
 #include "tests/support/random.h"

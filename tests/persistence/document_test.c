@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The document of --export and --import: there and back, and what is none is refused. */
 #include "persistence/document.h"
 
 #include "tests/persistence/codec_support.h"

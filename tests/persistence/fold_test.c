@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Folds against applying all ops in order; and what they must not read, write or believe. */
 #include "persistence/fold.h"
 
 #include "persistence/run.h"

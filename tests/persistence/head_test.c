@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The head as text: it comes back as it was, and no flipped or missing byte passes. */
 #include "persistence/head.h"
 
 #include "tests/persistence/codec_support.h"

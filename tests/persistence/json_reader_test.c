@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* The JSON reader against jansson, on random documents, whole and damaged. */
 #include "persistence/json_reader.h"
 
 #include "persistence/json_writer.h"

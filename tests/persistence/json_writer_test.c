@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* What the JSON writer writes, to the byte; jansson must read all of it. */
 #include "persistence/json_writer.h"
 
 #include "tests/support/bytes.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Ops in binary: every op comes back as it was, the bytes never change, damage is refused. */
 #include "persistence/op_binary.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Ops as JSON: every op comes back as it was, in any order of fields; the rest is refused. */
 #include "persistence/op_json.h"
 
 #include <setjmp.h>

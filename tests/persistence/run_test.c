@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Runs: moved out of the head and opened again, refused where they do not fit. */
 #include "persistence/run.h"
 
 #include "persistence/sync_core.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* SHA-256 against known vectors, whole and in pieces. */
 #include "persistence/sha256.h"
 
 #include "tests/support/random.h"

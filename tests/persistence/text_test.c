@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Growing byte strings, and what is UTF-8 or an integer: each code point, each place. */
 #include "persistence/text.h"
 
 #include "ops/mem.h"

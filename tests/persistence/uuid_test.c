@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* UUIDs of version 7: form, order and randomness. */
 #include "persistence/uuid.h"
 
 #include <setjmp.h>

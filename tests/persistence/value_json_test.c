@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Values as JSON: there and back, with the same bytes whatever made them. */
 #include "persistence/value_json.h"
 
 #include <setjmp.h>
