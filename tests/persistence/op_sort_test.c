@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sorting ops by key: random keys, and those that are hard to sort, come out in order, each once. */
+/* Sorting ops by key: random keys, and those that are hard to sort, come in order, each once. */
 #include "persistence/op_sort.h"
 
 #include "tests/persistence/codec_support.h"
