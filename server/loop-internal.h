@@ -24,13 +24,13 @@ struct event_base;
  * the arrays; 256 requests are about 100 µs under the lock; 8 requests ahead keep as many lines of
  * memory on their way as the processor can (6 to 28 are alike within 5 %, 3 costs 8 %). After 16
  * connections their replies leave, so that the other side works while the next are read. When 24
- * connections sent something within a millisecond, a pause of 80 µs where nothing is ready makes
+ * connections sent something within a millisecond, a pause of 50 µs where nothing is ready makes
  * larger turns and spares both sides most of the wake-ups (docs/performance.md); network cards
  * gather packets for as long.
  */
 #define TURN_CLIENTS_MAX   16
 #define CROWD_CLIENTS      24
-#define GATHER_NS          80000
+#define GATHER_NS          50000
 #define TURN_READ_MAX      (16 * 1024)
 #define TURN_COMMANDS_MAX  1024
 #define BATCH_REQUESTS_MAX 256
