@@ -17,17 +17,22 @@
 Servers run on core 0 and redis-benchmark on core 1, with 50 connections. Throughput is redis-benchmark's; the
 processor time per request is what the server and its children ran over the number of requests. Ratios are
 cairn's throughput over redis-server's (more is better), redis-server's processor time over cairn's (more is
-better) and cairn's throughput over the responder's. Absolute figures differ from machine to machine.
+better) and cairn's throughput over the responder's. Absolute figures differ from machine to machine. While one server is
+measured the others are stopped (SIGSTOP), so that the work they do in the background falls into cells of their own.
+With persistence a cell lasts two saves at least, and its processor time has all that was done for it afterwards: of
+that the mean is printed, since a server writes all it keeps anew once for several cells.
 
 In the part `threads` nothing is pinned and two redis-benchmarks of 25 connections each run at the same time; the
 figures of Valkey and pogocache are of an earlier measurement, kept below as constants. The part `shared` compares cairn with itself, a
 directory store with and without --shared yes.
 """
+import contextlib
 import csv
 import os
 import platform
 import shlex
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -48,6 +53,8 @@ RESPONDER = os.path.join(BUILD, "bench", "responder")
 CONNECTIONS = 50
 PIPELINES = tuple(map(int, os.environ.get("PIPELINES", "1,16" if QUICK else "1,16,128").split(",")))
 PINNED = os.cpu_count() > 1
+SETTLE_SECONDS = 0.3
+SYNC_SECONDS = 1                # a server that keeps its data saves that often; a cell has at least two saves in it
 RAND = "__rand_int__"           # redis-benchmark puts 12 digits in its place: keys have 20 bytes
 
 
@@ -134,13 +141,29 @@ class Server:
 
     def processor_seconds(self):
         """What it has run, and the children that redis-server rewrites its file in."""
-        process = f"/proc/{self.process.pid}"
-        with open(f"{process}/stat", encoding="ascii") as stat:
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
             fields = stat.read().rsplit(")", 1)[1].split()
         ended = (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
-        with open(f"{process}/task/{self.process.pid}/children", encoding="ascii") as children:
-            running = children.read().split()
-        return ended + sum(map(ran_seconds, [self.process.pid] + running))
+        return ended + sum(map(ran_seconds, self.processes()))
+
+    def processes(self):
+        """Itself and the children that have not ended."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as children:
+            return [self.process.pid] + [int(pid) for pid in children.read().split()]
+
+    def settle(self):
+        """Waits until it has nothing more to do in the background."""
+        before, quiet = self.processor_seconds(), 0
+        while quiet < 2:
+            time.sleep(SETTLE_SECONDS)
+            now = self.processor_seconds()
+            quiet = quiet + 1 if now - before < 0.05 * SETTLE_SECONDS else 0
+            before = now
+
+    def signal(self, number):
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def resident_bytes(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
@@ -158,8 +181,9 @@ class Server:
         if b"errors: 0" not in done.stdout:
             sys.exit(f"loading {self.kind} failed: {done.stdout.decode().strip()[-300:]}")
 
-    def benchmark(self, command, requests, pipeline):
-        """(requests a second, processor seconds per request); by two load generators when the server is not pinned."""
+    def benchmark(self, command, requests, pipeline, settle=False):
+        """(requests a second, processor seconds per request, with all that is still to be done for them when `settle`); by
+        two load generators when the server is not pinned."""
         count = 1 if self.pin else 2
         line = ["redis-benchmark", "-p", str(self.port), "--csv", "-n", str(requests // count), "-P", str(pipeline),
                 "-c", str(CONNECTIONS // count), "-r", str(KEYS)] + command
@@ -167,6 +191,8 @@ class Server:
         running = [subprocess.Popen(pinned(1, line) if self.pin else line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
                    for _ in range(count)]
         rate = sum(benchmark_rate(process) for process in running)
+        if settle:
+            self.settle()
         return rate, (self.processor_seconds() - before) / requests
 
     def stop(self):
@@ -215,17 +241,21 @@ def key_space():
 
 
 class Cells:
-    """Samples by (row, server), and their medians."""
+    """Samples by (row, server), and their medians; of processor time the mean where work is done once for several cells."""
 
-    def __init__(self):
+    def __init__(self, cost=statistics.median):
         self.samples = {}
+        self.cost = cost
 
     def add(self, row, kind, sample):
         self.samples.setdefault((row, kind), []).append(sample)
 
     def median(self, row, kind):
         found = self.samples.get((row, kind))
-        return tuple(map(statistics.median, zip(*found))) if found else None
+        if not found:
+            return None
+        rates, costs = zip(*found)
+        return statistics.median(rates), self.cost(costs)
 
     def rows(self):
         return list(dict.fromkeys(row for row, _ in self.samples))
@@ -241,20 +271,30 @@ class Report:
         self.out.flush()
 
 
-def requests_for(rate):
-    return max(2000, int(rate * CELL_SECONDS))
+def requests_for(rate, seconds):
+    return max(2000, int(rate * seconds))
 
 
-def measure_round(servers, rows, cells, rates):
+def run_alone(servers, chosen):
+    """Stops all but one, so that what a server does in the background is done, and counted, in its own cells."""
+    for server in servers:
+        server.signal(signal.SIGCONT if server is chosen else signal.SIGSTOP)
+
+
+def measure_round(servers, rows, cells, rates, saves=False):
     """One round of all rows, and two more of those at pipeline 1."""
+    seconds = max(CELL_SECONDS, 2 * SYNC_SECONDS) if saves and not QUICK else CELL_SECONDS
     for row, (command, share), pipeline in rows + 2 * [row for row in rows if row[2] == 1 and not QUICK]:
         for server in servers:
+            run_alone(servers, server)
             if command[1] == "bench:list" and server.kind != "responder":
                 server.call("UNLINK", "bench:list")
             guess = rates.get((row, server.kind), 60000 * min(pipeline, 12) * share)
-            rate, cost = server.benchmark(command, requests_for(guess), pipeline)
+            rate, cost = server.benchmark(command, requests_for(guess, seconds), pipeline, saves)
             rates[(row, server.kind)] = rate
             cells.add(row, server.kind, (rate, cost))
+    for server in servers:
+        server.signal(signal.SIGCONT)
 
 
 def speed_table(report, cells):
@@ -276,7 +316,17 @@ def speed_table(report, cells):
     report.line()
 
 
+def measure_with_responder(servers, requests, size, what):
+    """Loads the servers, and measures a round of them and of a responder."""
+    for server in servers:
+        server.load(requests)
+    responder = Server("responder", size=size)
+    measure_round(servers + [responder], *what)
+    responder.stop()
+
+
 def speed(report):
+    """Each round has servers of its own: where a process happens to lie in memory is worth some per cent."""
     rows = [((name, pipeline, 16), row, pipeline) for pipeline in PIPELINES for name, row in operations().items()]
     if not QUICK:
         rows += [((name, pipeline, 256), ([command, f"bench:s:{RAND}"] + ([value(256)] if command == "SET" else []), 0.7), pipeline)
@@ -285,37 +335,32 @@ def speed(report):
     large = [row for row in rows if row[0][2] == 256]
     requests = write_requests("keys", key_space())
     large_requests = write_requests("large", (("SET", f"bench:s:{i:012}", value(256)) for i in range(KEYS))) if large else None
-    servers = [Server(kind) for kind in ("redis", "cairn", "responder")]
     cells, rates = Cells(), {}
-    for server in servers[:2]:
-        server.load(requests)
     for _ in range(ROUNDS):
-        measure_round(servers, small, cells, rates)
-    servers.pop().stop()
-    if large:
-        servers.append(Server("responder", size=256))
-        for server in servers[:2]:
-            server.load(large_requests)
-        for _ in range(ROUNDS):
-            measure_round(servers, large, cells, rates)
-        servers.pop().stop()
-        os.unlink(large_requests)
-    for server in servers:
-        server.stop()
+        servers = [Server(kind) for kind in ("redis", "cairn")]
+        measure_with_responder(servers, requests, 16, (small, cells, rates))
+        if large:
+            measure_with_responder(servers, large_requests, 256, (large, cells, rates))
+        for server in servers:
+            server.stop()
     os.unlink(requests)
+    if large:
+        os.unlink(large_requests)
     report.line(f"Without persistence, {KEYS:,} keys of each type, medians of {ROUNDS} rounds, of {3 * ROUNDS} at pipeline 1")
     speed_table(report, cells)
     return cells
 
 
-def measure(servers, rows):
+def measure(servers, rows, saves=False):
     """Loads the key space, measures all rounds, and stops the servers."""
     requests = write_requests("keys", key_space())
-    cells, rates = Cells(), {}
+    cells, rates = Cells(statistics.mean if saves else statistics.median), {}
     for server in servers:
         server.load(requests)
+        if saves:
+            server.settle()
     for _ in range(ROUNDS):
-        measure_round(servers, rows, cells, rates)
+        measure_round(servers, rows, cells, rates, saves)
     for server in servers:
         server.stop()
     os.unlink(requests)
@@ -346,7 +391,7 @@ def threads(report):
 def shared(report):
     known = operations()
     rows = [((name, 16, 16), known[name], 16) for name in ("SET", "INCR", "HSET", "SADD") if name in known]
-    cells = measure([Server(kind, "everysec") for kind in ("cairn", "shared")], rows)
+    cells = measure([Server(kind, "everysec") for kind in ("cairn", "shared")], rows, saves=True)
     report.line(f"A shared directory against an unshared one, journal-fsync everysec, medians of {ROUNDS} rounds")
     report.line(f"{'':<12}{'P':>4} |{'requests a second':^22}|{'µs of processor a request':^27}|{'throughput':>11}")
     report.line(f"{'':<16} |{'unshared':>11}{'shared':>11}|{'unshared':>13}{'shared':>14}|{'ratio':>11}")
@@ -366,13 +411,14 @@ def persistence(report, plain):
     for mode, chosen in (("everysec", rows), ("always", [(("SET", 1, 16), known.get("SET"), 1)])):
         if not chosen or not chosen[0][1]:
             continue
-        cells, rates = Cells(), {(("SET", 1, 16), kind): 3000 for kind in ("redis", "cairn")} if mode == "always" else {}
+        cells, rates = Cells(statistics.mean), {(("SET", 1, 16), kind): 3000 for kind in ("redis", "cairn")} if mode == "always" else {}
         servers = [Server(kind, mode) for kind in ("redis", "cairn")]
         if mode == "everysec":
             for server in servers:
                 server.load(requests)
+                server.settle()
         for _ in range(ROUNDS):
-            measure_round(servers, chosen, cells, rates)
+            measure_round(servers, chosen, cells, rates, saves=True)
         for server in servers:
             server.stop()
         report.line(f"With persistence: appendfsync {mode} against journal-fsync {mode}, {CONNECTIONS} connections")
