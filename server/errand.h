@@ -10,7 +10,8 @@
 
 /* Is argv[1] one of them? */
 bool errand_named(const char *word);
-/* Carries out argv[1]; the exit status. --verify: 0 sound, 1 not sound or not there, 2 could not be read. */
+/* Carries out argv[1]; the exit status. --verify: 0 sound, 1 not sound or not there, 2 could not be
+ * read. */
 int errand_run(int argc, char **argv);
 
 #endif
