@@ -166,6 +166,7 @@ void arrivals_describe(struct text *out, struct slice space, const struct op *op
                        uint64_t position)
 {
     struct json_writer json;
+    const char *command = effects_command_of(op);
     json_writer_init(&json, out);
     json_begin_object(&json);
     json_write_field(&json, "namespace");
@@ -174,6 +175,10 @@ void arrivals_describe(struct text *out, struct slice space, const struct op *op
     json_write_bytes(&json, op->key);
     json_write_field(&json, "op");
     json_write_string(&json, op_kind_name(op->kind));
+    if (command) {
+        json_write_field(&json, "command");
+        json_write_string(&json, command);
+    }
     write_answer(&json, "old", op->kind, was);
     write_answer(&json, "new", op->kind, is);
     json_write_field(&json, "position");
@@ -225,7 +230,7 @@ static void log_change(struct slice space, const struct op *op, const struct reb
 {
     uint64_t suppressed;
     struct text line = {0};
-    struct op shown = {.kind = op->kind, .key = op->key};
+    struct op shown = *op;
     if (!may_log(clock_ms(), &suppressed))
         return;
     if (shown.key.len > LOG_KEY_MAX)

@@ -26,6 +26,8 @@ void watch_mark_all(struct namespace *ns);
 /* A notification, if notify-keyspace-events asks for its class (letters as there). */
 void effects_notify(struct exec *x, struct namespace *ns, char event_class, const char *event,
                     struct slice key);
+/* The name of the command behind an op, as its notification has it; NULL: there is none. */
+const char *effects_command_of(const struct op *op);
 /* All that the command behind an op would notify of: for ops that arrive from other servers. */
 void effects_notify_op(struct exec *x, struct namespace *ns, const struct op *op,
                        const struct outcome *outcome);

@@ -77,6 +77,11 @@ static struct event event_of(const struct op *op)
     return (struct event){0};
 }
 
+const char *effects_command_of(const struct op *op)
+{
+    return event_of(op).name;
+}
+
 static bool sets_deadline(const struct op *op)
 {
     return (op->kind == OP_SCALAR_SET && op->scalar_set.expires > 0) ||

@@ -268,7 +268,7 @@ def a_changed_answer_is_counted_and_told(pair):
     channel, payload = message(listener)
     assert channel == b"__cairn__:conflicts"
     assert json.loads(payload) == {
-        "namespace": "0", "key": "n", "op": "IntAdd", "position": 1,
+        "namespace": "0", "key": "n", "op": "IntAdd", "command": "incrby", "position": 1,
         "old": {"status": "ok", "number": -5}, "new": {"status": "ok", "number": 5}}, payload
     assert (info(pair.b, "changed_answers"), info(pair.a, "changed_answers")) == ("1", "0")
     pair.b_to_a()
@@ -284,7 +284,7 @@ def a_job_taken_twice_is_told_with_both_items(pair):
     assert pair.b.call("LPOP", b"jobs\xff") == pair.a.call("LPOP", b"jobs\xff") == b"one"
     pair.a_to_b()
     told = json.loads(message(listener)[1])
-    assert told["key"] == "base64:am9ic/8=" and told["op"] == "ListPop", told
+    assert (told["key"], told["op"], told["command"]) == ("base64:am9ic/8=", "ListPop", "lpop"), told
     assert told["old"] == {"status": "ok", "number": 1, "items": ["one"]}, told
     assert told["new"] == {"status": "ok", "number": 1, "items": ["two"]}, told
 

@@ -23,7 +23,7 @@ static void a_changed_number_is_one_object(void **state)
     struct op op = {.kind = OP_INT_ADD, .key = slice_of("n")};
     expect(&op, (struct rebase_answer){.number = 10, .whole = true},
            (struct rebase_answer){.number = 5, .whole = true},
-           "{\"namespace\":\"jobs\",\"key\":\"n\",\"op\":\"IntAdd\","
+           "{\"namespace\":\"jobs\",\"key\":\"n\",\"op\":\"IntAdd\",\"command\":\"incrby\","
            "\"old\":{\"status\":\"ok\",\"number\":10},\"new\":{\"status\":\"ok\",\"number\":5},"
            "\"position\":12}");
 }
@@ -34,7 +34,7 @@ static void what_is_refused_now_is_told_by_its_reason(void **state)
     struct op op = {.kind = OP_SCALAR_SET, .key = slice_of("lock")};
     expect(&op, (struct rebase_answer){.whole = true},
            (struct rebase_answer){.status = OUTCOME_CONDITION, .whole = true},
-           "{\"namespace\":\"jobs\",\"key\":\"lock\",\"op\":\"ScalarSet\","
+           "{\"namespace\":\"jobs\",\"key\":\"lock\",\"op\":\"ScalarSet\",\"command\":\"set\","
            "\"old\":{\"status\":\"ok\"},\"new\":{\"status\":\"condition\"},\"position\":12}");
 }
 
@@ -46,11 +46,12 @@ static void bytes_that_are_no_text_survive(void **state)
     struct op op = {.kind = OP_LIST_POP, .key = slice_make("\xff\x00", 2)};
     text_append(&items, &item.len, sizeof(item.len));
     text_append_slice(&items, item);
-    expect(&op, (struct rebase_answer){.number = 1, .detail = text_slice(&items), .whole = true},
-           (struct rebase_answer){.number = 40},
-           "{\"namespace\":\"jobs\",\"key\":\"base64:/wA=\",\"op\":\"ListPop\","
-           "\"old\":{\"status\":\"ok\",\"number\":1,\"items\":[\"\\\"\\n\\u0000\"]},"
-           "\"new\":{\"status\":\"ok\",\"number\":40},\"position\":12}");
+    expect(
+        &op, (struct rebase_answer){.number = 1, .detail = text_slice(&items), .whole = true},
+        (struct rebase_answer){.number = 40},
+        "{\"namespace\":\"jobs\",\"key\":\"base64:/wA=\",\"op\":\"ListPop\",\"command\":\"lpop\","
+        "\"old\":{\"status\":\"ok\",\"number\":1,\"items\":[\"\\\"\\n\\u0000\"]},"
+        "\"new\":{\"status\":\"ok\",\"number\":40},\"position\":12}");
     text_release(&items);
 }
 
@@ -58,11 +59,12 @@ static void a_float_is_its_text(void **state)
 {
     (void)state;
     struct op op = {.kind = OP_FLOAT_MAP_ADD, .key = slice_of("h")};
-    expect(&op, (struct rebase_answer){.detail = slice_of("1.5"), .whole = true},
-           (struct rebase_answer){.status = OUTCOME_NOT_FLOAT, .whole = true},
-           "{\"namespace\":\"jobs\",\"key\":\"h\",\"op\":\"FloatMapAdd\","
-           "\"old\":{\"status\":\"ok\",\"text\":\"1.5\"},\"new\":{\"status\":\"not-float\"},"
-           "\"position\":12}");
+    expect(
+        &op, (struct rebase_answer){.detail = slice_of("1.5"), .whole = true},
+        (struct rebase_answer){.status = OUTCOME_NOT_FLOAT, .whole = true},
+        "{\"namespace\":\"jobs\",\"key\":\"h\",\"op\":\"FloatMapAdd\",\"command\":\"hincrbyfloat\","
+        "\"old\":{\"status\":\"ok\",\"text\":\"1.5\"},\"new\":{\"status\":\"not-float\"},"
+        "\"position\":12}");
 }
 
 int main(void)
