@@ -27,8 +27,9 @@ void arrivals_differ(void *attachment, const struct op *op, const struct rebase_
 bool arrivals_awaited(void *attachment);
 
 /*
- * Appends {"namespace","key","op","old":{"status",…},"new":{…},"position"}: byte strings as
- * json_writer.h has them, so any key and item survives. An answer has "number" where the command's
+ * Appends {"namespace","key","op","command","old":{"status",…},"new":{…},"position"}: byte strings
+ * as json_writer.h has them, so any key and item survives. "command" is that of the op's keyspace
+ * notification, left out where it has none. An answer has "number" where the command's
  * reply has one, "text" (FloatAdd, FloatMapAdd), "items" (ListPop, unless they are long).
  */
 void arrivals_describe(struct text *out, struct slice space, const struct op *op,

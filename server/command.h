@@ -44,7 +44,7 @@ enum command_flag {
     CMD_ALLOW_BUSY = 1 << 24,
 };
 
-/* ACL categories beyond those that follow from flags and group (as Redis derives them). */
+/* As COMMAND DOCS tells them; a part of the ACL categories follows from them (command_facts.h). */
 enum command_group {
     GROUP_GENERIC,
     GROUP_STRING,
@@ -103,14 +103,15 @@ COMMAND_FAMILIES(X)
 /* Builds the look-up table from the families; once, before the threads start. */
 void command_table_init(void);
 void command_table_release(void);
-/* Any case. Of a container command, `sub` (may be NULL) picks the subcommand; NULL: unknown. */
+/* In any case of letters. NULL: there is none of that name, in the container. */
 const struct command *command_find(struct slice name);
 const struct command *command_find_sub(const struct command *container, struct slice name);
 size_t command_count(void); /* ids are below this, subcommands included */
-/* In a stable order; top: only commands that are no subcommands. */
+/* id < command_count(); commands that are no subcommands come first. */
 const struct command *command_at(size_t id);
 
-/* argv indices of all keys; returns the count, or -1 when the arguments are invalid. */
+/* argv indices of all keys, at most `cap` into `out`; how many there are, or -1 when the arguments
+ * are invalid. */
 int command_keys(const struct command *command, const struct slice *argv, int argc, int *out,
                  int cap);
 
