@@ -143,14 +143,14 @@ static void probe_command(struct exec *x)
 
 /* clang-format off */
 static const struct command subcommands[] = {
-    CAIRN("durability", -2, CMD_FAST | CMD_NO_LOCK, durability_command, "O(1)", "[applied|written|durable]", "What an answer promises to this connection: applied in memory, written to the journal's disk, durable in the store."),
-    CAIRN("history", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_history, "O(N) with N being the number of commits in the head or listed", "[count]", "The newest commits of the namespace in the store, newest first: position, time, replica, number of ops. 10 of them, -1 for all."),
+    CAIRN("durability", -2, CMD_FAST | CMD_NO_LOCK, durability_command, "O(1)", "[applied|written|durable]", "What an answer promises to this connection: applied in memory, written to the journal's disk (without a journal no more than applied), durable in the store."),
+    CAIRN("history", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_history, "O(N) with N being the number of commits in the head or listed", "[count]", "The newest commits of the connection's namespace in the store, newest first: position, time, replica, number of ops. 10 of them, -1 for all that no fold has taken."),
     CAIRN("namespaces", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_namespaces, "O(N) with N being the number of namespaces", "", "All namespaces, in the store and in memory, with state, position and keys."),
     CAIRN("position", -2, CMD_FAST | CMD_OWN_LOCKS, position_command, "O(1)", "[namespace]", "How many commits a namespace has had, as far as this server knows."),
     CAIRN("probe", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, probe_command, "O(1)", "", "Shows that the store's conditional writes hold, by racing for objects of its own."),
     CAIRN("sync", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, sync_command, "O(N) with N being the number of changes", "[namespace]", "Brings a namespace's changes to the store now, and takes in those of other servers; answers with its position."),
     CAIRN("verify", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_verify, "O(N) with N being the size of the namespace", "[namespace]", "Reads a namespace back from the store and checks all of it; an error names the first fault."),
-    CAIRN("waitposition", 4, CMD_BLOCKING, waitposition_command, "O(1)", "position timeout", "Waits until this server has the namespace at a position; answers with the one it has. Timeout in milliseconds, 0: for ever."),
+    CAIRN("waitposition", 4, CMD_BLOCKING, waitposition_command, "O(1)", "position timeout", "Waits until this server has the connection's namespace at a position; answers with the one it has. Timeout in milliseconds, 0: for ever."),
     {0},
 };
 
