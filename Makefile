@@ -65,7 +65,7 @@ bench: deps-test  ## side by side with redis-server: throughput, processor time,
 	@$(MAKE) --no-print-directory all
 	tests/bench/bench.sh
 
-asan: deps-test  ## unit tests, clients, Redis's suite, crashes, sharing with AddressSanitizer and UndefinedBehaviorSanitizer
+asan: deps-test  ## unit tests, packages, clients, Redis's suite, crashes, servers that share, with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=asan BUILD=$(BUILD)/asan all units
 	@rm -f $(BUILD)/asan/report.*
 	ASAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/asan/report UBSAN_OPTIONS=log_path=$(CURDIR)/$(BUILD)/asan/report:print_stacktrace=1 \
@@ -91,7 +91,7 @@ sim: deps-test  ## many replicas on one store in virtual time (SEEDS=1000, FIRST
 	@$(MAKE) --no-print-directory $(BUILD)/tests/simulation/simulation
 	$(BUILD)/tests/simulation/simulation $(SEEDS) $(or $(FIRST),1)
 
-tidy: deps-test  ## layering, lengths of functions and files, formatting
+tidy: deps-test  ## what a machine sees of style: layering, lengths of functions and files, formatting
 	tests/tidy/tidy.sh
 
 format:  ## lay the sources out anew with clang-format
