@@ -418,7 +418,7 @@ static struct head_replica *add_replica(struct head *head, struct slice name)
 
 enum { REPLICA_OP = 1, REPLICA_POSITION = 2, REPLICA_TIME = 4 };
 
-/* Those of before there were positions and times have only `op`. */
+/* `op` alone must be there: position and time may be unknown (docs/format.md). */
 static bool read_replica(struct json_reader *reader, struct head_replica *replica)
 {
     static const char *const names[] = {"op", "position", "time"};

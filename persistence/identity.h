@@ -39,7 +39,7 @@ void identity_close(struct identity *identity);
 /* `name/nonce`. */
 void identity_incarnation(const char *replica, char out[COMMIT_REPLICA_SIZE]);
 
-/* Looks only at what it says of the journal; generation 0 without a file, or in one of before. */
+/* Looks only at what it says of the journal; generation 0 without a file, or of version 1. */
 bool identity_read_journal(int directory, struct identity_journal *ret_journal, struct text *error);
 /*
  * Brings to disk that files before `oldest` are not needed and that those up to `newest` are there;
