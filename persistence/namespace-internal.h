@@ -13,6 +13,7 @@
 #include "persistence/journal.h"
 #include "persistence/loader.h"
 #include "persistence/namespace.h"
+#include "persistence/namespaces_file.h"
 #include "persistence/pending.h"
 #include "persistence/rebase.h"
 #include "persistence/persistence.h"
@@ -71,6 +72,10 @@ struct agent {
     uint64_t arriving; /* the position being taken in */
     bool loading;
     int64_t load_at, load_backoff; /* NAMESPACE_AWAY: the next try */
+    /* Before the syncer's thread runs, and on a bucket as long as `loading` holds, these two are
+     * the opening's. */
+    bool noted;  /* its head was seen: p->noted has it */
+    bool listed; /* its head was there when this server began */
     /* Shared: the polls of one that is not in use come less and less often. */
     int64_t touched_at;
     unsigned poll_factor; /* intervals between two polls */
@@ -136,6 +141,8 @@ struct persistence {
     struct store *store; /* for cloning, and for the thread that opens and closes */
     int own;             /* the .cairn directory of `dir` */
     struct identity identity;
+    struct namespaces_file noted; /* whose the agents' `noted` is */
+    bool noting_failed;
     int lock, store_lock;
     struct journal *journal;
     struct workers *workers;
@@ -191,6 +198,20 @@ void persistence_pending_changed(struct namespace *ns, int64_t ops, int64_t byte
 
 /* syncer_jobs.c: how it is loaded from `store`, the calling thread's; any thread */
 struct loader_options namespace_loader(struct namespace *ns, struct store *store);
+
+/* persistence_heads.c; for those who may touch agent.noted, but persistence_check_heads, which the
+ * opening calls alone. */
+bool persistence_open_heads(struct persistence *p, struct text *error);
+/* It has a head in the store. */
+void namespace_note_head(struct namespace *ns);
+/* It had one once, and `loaded` has none: a sentence. */
+bool namespace_lost_head(const struct namespace *ns, const struct loaded *loaded,
+                         struct text *error);
+/* Every head that was noted is there; `store` has been listed. Blocks on it. */
+enum loader_result persistence_check_heads(struct persistence *p, struct store *store,
+                                           struct text *error);
+/* Brings to disk what was noted. On the syncer's thread, or once it has ended. */
+void persistence_flush_heads(struct persistence *p);
 
 /* persistence_reading.c: carries out what is queued. On the syncer's thread, on the way down. */
 void persistence_end_reading(struct persistence *p);

@@ -72,7 +72,7 @@ static void release_loaded(struct loaded *loaded, size_t count)
         loaded_release(&loaded[i]);
 }
 
-/* Loads the namespaces that the journal has ops of. */
+/* Loads the namespaces that the journal has ops of; of all others the heads must be there. */
 static enum persistence_status load_all(struct persistence *p, struct store *store,
                                         const struct recovery *recovery, struct loaded *loaded,
                                         enum opening_state *ret_state, struct text *error)
@@ -88,7 +88,11 @@ static enum persistence_status load_all(struct persistence *p, struct store *sto
             return fail_load(result, ret_state);
         }
     }
-    return PERSISTENCE_OK;
+    enum loader_result result = persistence_check_heads(p, store, error);
+    if (result == LOADER_OK)
+        return PERSISTENCE_OK;
+    release_loaded(loaded, recovery->count);
+    return fail_load(result, ret_state);
 }
 
 /* Leaves of the journal's ops what is not committed. Only once all is loaded: it cannot be undone.

@@ -270,6 +270,8 @@ void persistence_install(struct namespace *ns, struct loaded *loaded)
         ns->agent.core = sync_core_create(namespace_name(ns), &settings);
     sync_core_adopt(ns->agent.core, &loaded->head, loaded->etag);
     atomic_store(&ns->position, sync_core_position(ns->agent.core));
+    if (loaded->etag[0])
+        namespace_note_head(ns);
     ns->agent.last_used = ns->agent.touched_at = persistence_now(p);
     agent_poll_often(ns);
     namespace_lock_aside(ns);
@@ -613,6 +615,8 @@ static enum persistence_status open_directory(struct persistence *p, struct text
     memcpy(p->replica, p->identity.replica, sizeof(p->replica));
     identity_incarnation(p->replica, p->incarnation);
     status = open_store(p, error);
+    if (status == PERSISTENCE_OK && !persistence_open_heads(p, &reason))
+        status = refuse_own(p, &reason, error);
     if (status == PERSISTENCE_OK)
         status = read_journal(p, &recovery, &scan, error);
     if (status == PERSISTENCE_OK)
@@ -637,6 +641,7 @@ static struct persistence *create(const struct persistence_options *options)
     p->options.dir = p->dir;
     p->own = p->lock = p->store_lock = -1;
     identity_init(&p->identity);
+    namespaces_file_init(&p->noted);
     pthread_mutex_init(&p->registry, NULL);
     pthread_mutex_init(&p->troubles, NULL);
     snprintf(p->incarnation, sizeof(p->incarnation), "memory/0");
@@ -717,6 +722,7 @@ static enum persistence_status stop(struct persistence *p)
     p->syncer = NULL;
     workers_destroy(p->workers);
     opening_destroy(p);
+    persistence_flush_heads(p);
     bool kept = journal_destroy(p->journal, all);
     if (all && !kept) /* nor will they be missed */
         persistence_log(p, PERSISTENCE_LOG_WARNING,
@@ -746,6 +752,7 @@ enum persistence_status persistence_close(struct persistence *p)
     store_close(p->store);
     close_fd(p->own);
     identity_close(&p->identity);
+    namespaces_file_close(&p->noted);
     close_fd(p->lock);
     close_fd(p->store_lock);
     pthread_mutex_destroy(&p->registry);

@@ -328,16 +328,36 @@ static const char *hint_of(const char *code)
     return "";
 }
 
+/* Codes of servers that do not take what every PUT says beside its body. */
+static void hint_at_options(const struct s3_op *op, const char *code, char out[128])
+{
+    static const char *const codes[] = {"InvalidArgument", "InvalidRequest", "InvalidStorageClass",
+                                        "InvalidEncryptionAlgorithmError", "NotImplemented"};
+    const struct s3_site *site = op->store->site;
+    bool blamed = false;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        blamed |= strcmp(code, codes[i]) == 0;
+    out[0] = '\0';
+    if (op->request->verb != STORE_PUT || !blamed)
+        return;
+    if (site->sse)
+        snprintf(out, 128, " (does it take s3-sse '%.30s' on this connection?)", site->sse);
+    else if (site->storage_class)
+        snprintf(out, 128, " (is s3-storage-class '%.30s' one that it has?)", site->storage_class);
+}
+
 static void describe(const struct s3_op *op, const struct s3_error *error, char out[256])
 {
+    char options[128];
     const struct s3_exchange *exchange = &op->exchange;
+    hint_at_options(op, error->code, options);
     if (exchange->result != S3_HTTP_ANSWERED)
         snprintf(out, 256, "%s", exchange->error);
     else if ((exchange->status == 301 || exchange->status == 307) && exchange->bucket_region[0])
         snprintf(out, 256, "the bucket is in region %.40s: set s3-region", exchange->bucket_region);
     else
-        snprintf(out, 256, "status %ld %s%s%s%.120s", exchange->status, error->code,
-                 hint_of(error->code), error->message[0] ? ": " : "", error->message);
+        snprintf(out, 256, "status %ld %s%s%s%s%.100s", exchange->status, error->code,
+                 hint_of(error->code), options, error->message[0] ? ": " : "", error->message);
 }
 
 static void learn_clock(struct s3_op *op)
@@ -619,13 +639,27 @@ enum store_result store_s3_open(const char *where, struct store **ret_store, str
     return store_s3_create(where, &configured, ret_store, error);
 }
 
-bool store_s3_stats(struct store *handle, struct s3_stats *ret_stats)
+/* NULL: another kind of store. */
+static struct s3_site *site_beneath(struct store *handle)
 {
     for (struct store *beneath; (beneath = store_beneath(handle));)
         handle = beneath;
-    if (handle->kind != &s3_kind)
+    return handle->kind == &s3_kind ? ((struct s3_store *)handle)->site : NULL;
+}
+
+bool store_s3_url(struct store *handle, struct text *out)
+{
+    const struct s3_site *site = site_beneath(handle);
+    if (site)
+        text_append_format(out, "%s%s%s", site->base, site->root, site->prefix);
+    return site != NULL;
+}
+
+bool store_s3_stats(struct store *handle, struct s3_stats *ret_stats)
+{
+    struct s3_site *site = site_beneath(handle);
+    if (!site)
         return false;
-    struct s3_site *site = ((struct s3_store *)handle)->site;
     for (int kind = 0; kind < S3_KINDS; kind++)
         for (int status = 0; status < S3_STATUSES; status++)
             ret_stats->counts[kind][status] = atomic_load(&site->counts[kind][status]);

@@ -68,6 +68,8 @@ struct s3_stats {
 };
 /* False when it is another kind of store. */
 bool store_s3_stats(struct store *store, struct s3_stats *ret_stats);
+/* Appends http(s)://host/bucket/prefix/. False when it is another kind of store. */
+bool store_s3_url(struct store *store, struct text *out);
 const char *s3_kind_name(enum s3_kind kind);
 const char *s3_status_name(enum s3_status status);
 

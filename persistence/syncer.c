@@ -336,6 +336,8 @@ static void collect_done(struct namespace *ns)
         note_oldest(ns);
     }
     uint64_t position = sync_core_position(agent->core);
+    if (position)
+        namespace_note_head(ns);
     if (position != namespace_position(ns))
         agent_poll_often(ns);
     atomic_store_explicit(&ns->position, position, memory_order_release);
@@ -568,6 +570,7 @@ static void on_slow(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     int64_t now = persistence_now(p);
     struct namespace **list = persistence_all(p, &count);
+    persistence_flush_heads(p);
     release_journal(p, list, count);
     if (!syncer->closing) {
         opening_beat(p);

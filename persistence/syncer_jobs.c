@@ -98,15 +98,18 @@ static void load_later(struct namespace *ns, const char *why)
     set_error(ns, NAMESPACE_AWAY, why);
 }
 
-/* It was in memory once, and the store has gone back since. */
+/* It was in memory once, or its head was seen, and the store has gone back since. */
 static void check_continued(struct load_job *job)
 {
     struct namespace *ns = job->ns;
-    if (job->result != LOADER_OK || !ns->agent.core ||
-        sync_core_continues(ns->agent.core, &job->loaded.head))
+    if (job->result != LOADER_OK)
         return;
-    text_append_format(&job->error, "%s.json does not continue what this server has seen of it",
-                       ns->name);
+    bool lost = namespace_lost_head(ns, &job->loaded, &job->error);
+    if (!lost && (!ns->agent.core || sync_core_continues(ns->agent.core, &job->loaded.head)))
+        return;
+    if (!lost)
+        text_append_format(&job->error, "%s.json does not continue what this server has seen of it",
+                           ns->name);
     loaded_release(&job->loaded);
     job->result = LOADER_CORRUPT;
 }

@@ -704,6 +704,36 @@ def lost_head(faults):
     faults.check("big" in said, "the refusal names the namespace", said)
 
 
+def noted_head(faults):
+    """After a clean stop there is no journal: what .cairn/namespaces has noted is missed all the same."""
+    store = os.path.join(faults.directory(), "store")
+    head, notes = os.path.join(store, "big.json"), os.path.join(store, ".cairn", "namespaces")
+    connection = faults.start()
+    connection.call("SET", "k", "v")
+    connection.call("SELECT", "big")
+    connection.call("SET", "0:0:1", "v")
+    faults.check(faults.running.terminate() == 0 and not journal_files(faults), "a clean stop leaves no journal")
+    os.rename(head, head + ".away")
+    for _ in range(2):
+        said = faults.refused_start()
+        faults.check("big.json is missing" in said and notes in said and "the line of big" in said, "the refusal names file and remedy", said)
+    os.rename(head + ".away", head)
+    connection = faults.start()
+    faults.check(connection.call("GET", "k") == b"v", "put back, all is there")
+    connection.call("SELECT", "big")
+    faults.check(connection.call("GET", "0:0:1") == b"v", "put back, all is there")
+    faults.kill()
+    os.unlink(head)
+    faults.refused_start()
+    lines = bytes_of(notes).decode("ascii").splitlines(keepends=True)
+    with open(notes, "w", encoding="ascii") as file:
+        file.writelines(line for line in lines if not line.startswith("big "))
+    connection = faults.start()
+    faults.check(connection.call("GET", "k") == b"v", "the others are there")
+    connection.call("SELECT", "big")
+    faults.check(connection.call("DBSIZE") == 0, "removed on purpose, and its line too: it is empty")
+
+
 def clock_goes_back(faults):
     """By an hour, while the server runs: its time stands still until the clock has caught up."""
     flag = os.path.join(faults.directory(), "clock-is-behind")
@@ -871,7 +901,7 @@ def shutdown_nosave(faults):
 FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, read_only_reading, fsync_error_always, fsync_error_everysec,
           blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, in_doubt_behind_a_part, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
-          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, terminated,
+          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, noted_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, terminated,
           disk_full_at_exit, fsync_error_at_exit, journal_stays_at_exit, shutdown_nosave]
 
 

@@ -179,6 +179,27 @@ def refused_once_in_reach(o):
     o.check(connection.call("GET", "n") == b"11", "the journal has survived all that")
 
 
+def noted_head(o):
+    """A head that somebody has removed from the bucket, with no journal that knows of it; found at the start, or once in reach."""
+    started, connection = o.start()
+    connection.call("SET", "k", "v")
+    o.check(started.terminate() == 0, "a clean stop leaves no journal")
+    head = o.bucket.objects.pop("fleet/0.json")
+    started = o.launch()
+    o.check(wait_for(lambda: started.process.poll() not in (None, 0)), "the start is refused", started.process.poll())
+    o.check(says(started, r"0\.json is missing in s3://bucket/fleet, though it was there, says .*/own/\.cairn/namespaces") == 1, "and says why", started.last_log_lines(5))
+    o.bucket.mode = "hang up"
+    started, connection = o.start()
+    o.bucket.mode = ""
+    o.check(wait_for(lambda: started.process.poll() == 1), "the server ends with an error", started.process.poll())
+    o.check(says(started, r"cannot be used, so the server ends: .*0\.json is missing") == 1, "and says why", started.last_log_lines(5))
+    started, connection = o.start("--store", "s3://bucket/another")
+    o.check(connection.call("DBSIZE") == 0 and started.terminate() == 0, "another prefix misses nothing")
+    o.bucket.objects["fleet/0.json"] = head
+    _, connection = o.start()
+    o.check(connection.call("GET", "k") == b"v", "put back, all is there")
+
+
 def served_on(o):
     """While it runs: writes are taken from memory, and committed when the bucket answers again."""
     for shared in ("no", "yes"):
@@ -387,7 +408,7 @@ def blocked_and_watched(o):
     o.check(said[2] is None, "a watched key is seen to change", said)
 
 
-CASES = [served_on, away_at_start, terminated, polls, blocked_and_watched, silent_at_start, refused_at_start, refused_once_in_reach, in_doubt, limit]
+CASES = [served_on, away_at_start, terminated, polls, blocked_and_watched, silent_at_start, refused_at_start, refused_once_in_reach, noted_head, in_doubt, limit]
 
 
 def run_one(case):

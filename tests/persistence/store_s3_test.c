@@ -14,6 +14,7 @@
 #include <event2/event.h>
 
 #include "ops/mem.h"
+#include "persistence/store_lock.h"
 #include "tests/support/http_fake.h"
 #include "tests/support/s3_server.h"
 
@@ -567,6 +568,38 @@ static int set_up(void **state)
     return s3_server_start(state);
 }
 
+static void assert_url(const char *where, const char *endpoint, enum s3_style style,
+                       const char *expected)
+{
+    struct s3_options options = {.region = "eu-west-1", .endpoint = endpoint, .style = style};
+    struct store_lock_options lock = {.ttl_ms = 1000, .holder = "me"};
+    struct store *store;
+    struct text url = {0}, error = {0};
+    assert_int_equal(store_s3_create(where, &options, &store, &error), STORE_OK);
+    store = store_lock_create(store, &lock);
+    assert_true(store_s3_url(store, &url));
+    assert_string_equal(text_terminated(&url), expected);
+    text_release(&url);
+    store_close(store);
+}
+
+static void a_store_has_an_address(void **state)
+{
+    struct store *memory;
+    struct text url = {0}, error = {0};
+    (void)state;
+    assert_url("s3://bucket/pre/", "https://s3.eu-west-1.amazonaws.com", S3_STYLE_VIRTUAL,
+               "https://bucket.s3.eu-west-1.amazonaws.com/pre/");
+    assert_url("s3://bucket", "http://localhost:9000/s3", S3_STYLE_AUTO,
+               "http://localhost:9000/s3/bucket/");
+    assert_url("s3://bucket/a//b", "http://localhost:9000", S3_STYLE_VIRTUAL,
+               "http://bucket.localhost:9000/a//b/");
+    assert_int_equal(store_open("memory", &memory, &error), STORE_OK);
+    assert_false(store_s3_url(memory, &url));
+    assert_int_equal(url.len, 0);
+    store_close(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -592,6 +625,7 @@ int main(void)
         cmocka_unit_test(options_become_headers_that_are_signed),
         cmocka_unit_test(virtual_hosts_have_the_bucket_in_their_name),
         cmocka_unit_test(an_attached_handle_answers_from_its_loop),
+        cmocka_unit_test(a_store_has_an_address),
         cmocka_unit_test(wrong_places_are_refused),
         cmocka_unit_test(certificates_are_verified),
         cmocka_unit_test(listings_of_more_than_a_page_are_whole),
