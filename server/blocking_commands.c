@@ -137,7 +137,7 @@ static void blmpop_command(struct exec *x)
 {
     int64_t ms;
     struct list_mpop mpop;
-    if (!exec_timeout(x, 1, &ms) || !list_mpop_arguments(x, 2, &mpop))
+    if (!list_mpop_arguments(x, 2, &mpop) || !exec_timeout(x, 1, &ms))
         return;
     struct list_plan plan = {.kind = PLAN_POP_MANY, .from = mpop.side, .count = mpop.count};
     run_or_wait(x, mpop.first, mpop.keys, &plan, ms);

@@ -340,31 +340,35 @@ bool config_set(const struct config_pair *pairs, size_t count, struct text *erro
     return true;
 }
 
-static void visit_one(const struct directive *row, const char *name,
+static void visit_one(const struct directive *row, struct slice name,
                       void (*visit)(void *ctx, struct slice name, struct slice value), void *ctx)
 {
     struct text value = {0};
     directive_get(row, &value);
-    visit(ctx, slice_of(name), text_slice(&value));
+    visit(ctx, name, text_slice(&value));
     text_release(&value);
 }
 
-static bool matches(const struct slice *patterns, size_t count, const char *name)
+/* The name to answer with: who asks without a wildcard gets his own spelling of it. No data: none
+ * of the patterns matches. */
+static struct slice match(const struct slice *patterns, size_t count, const char *name)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; name && i < count; i++) {
         if (glob_match(patterns[i], slice_of(name), true))
-            return true;
+            return name_is(name, patterns[i]) ? patterns[i] : slice_of(name);
     }
-    return false;
+    return slice_make(NULL, 0);
 }
 
 void config_get(const struct slice *patterns, size_t count,
                 void (*visit)(void *ctx, struct slice name, struct slice value), void *ctx)
 {
     for (const struct directive *row = config_directives; row->name; row++) {
-        if (matches(patterns, count, row->name))
-            visit_one(row, row->name, visit, ctx);
-        if (row->alias && matches(patterns, count, row->alias))
-            visit_one(row, row->alias, visit, ctx);
+        struct slice name = match(patterns, count, row->name);
+        struct slice alias = match(patterns, count, row->alias);
+        if (name.data)
+            visit_one(row, name, visit, ctx);
+        if (alias.data)
+            visit_one(row, alias, visit, ctx);
     }
 }

@@ -182,6 +182,10 @@ static void protocol_attribute(struct exec *x)
 
 static void protocol_push(struct exec *x)
 {
+    if (x->out->protocol < 3) {
+        exec_error(x, "ERR RESP2 is not supported by this command");
+        return;
+    }
     resp_write_push(x->out, 2);
     resp_write_bulk_text(x->out, "server-cpu-usage");
     resp_write_integer(x->out, 42);

@@ -180,11 +180,16 @@ static bool answered_container(struct exec *x)
     const struct command *command = x->command;
     if (!command->subcommands || x->argc < 2)
         return false;
-    if (x->argc == 2 && exec_is(x, 1, "help")) {
-        reply_help(x);
+    char name[40], text[256];
+    if (exec_is(x, 1, "help")) {
+        snprintf(text, sizeof(text), "ERR wrong number of arguments for '%s|help' command",
+                 command->name);
+        if (x->argc == 2)
+            reply_help(x);
+        else
+            reject(x, text);
         return true;
     }
-    char name[40], text[256];
     upper_case(name, sizeof(name), command->name);
     size_t len = x->argv[1].len < 128 ? x->argv[1].len : 128;
     snprintf(text, sizeof(text), "ERR unknown subcommand '%.*s'. Try %s HELP.", (int)len,
@@ -259,12 +264,22 @@ static bool reject_subscribed(struct exec *x)
         x->command->flags & CMD_IN_SUBSCRIBE)
         return false;
     char text[256];
+    bool debug = x->command->flags & CMD_PROTECTED && x->command->parent; /* one to Redis */
     snprintf(text, sizeof(text),
              "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
              "are allowed in this context",
-             x->command->full_name);
+             debug ? x->command->parent->name : x->command->full_name);
     reject(x, text);
     return true;
+}
+
+/* As Redis, to which a monitor is a kind of replica. */
+static const char *monitor_refusal(const struct exec *x)
+{
+    bool keyspace = x->command->flags & (CMD_WRITE | CMD_READONLY | CMD_MAY_REPLICATE);
+    return keyspace && client_is(x->client, CLIENT_MONITOR)
+               ? "ERR Replica can't interact with the keyspace"
+               : NULL;
 }
 
 /* True: an error was written. */
@@ -295,6 +310,8 @@ static bool refused(struct exec *x)
         return true;
     if (!text && client_is(x->client, CLIENT_MULTI) && command->flags & CMD_NO_MULTI)
         text = "ERR Command not allowed inside a transaction";
+    if (!text)
+        text = monitor_refusal(x);
     if (text)
         reject(x, text);
     return text != NULL;
@@ -302,7 +319,7 @@ static bool refused(struct exec *x)
 
 static bool pauses(struct exec *x)
 {
-    if (!pause_active() || client_is(x->client, CLIENT_INTERNAL))
+    if (!pause_active() || client_is(x->client, CLIENT_INTERNAL | CLIENT_MONITOR))
         return false;
     bool write = x->command->flags & (CMD_WRITE | CMD_MAY_REPLICATE | CMD_EXEC);
     return pause_holds(write) && !pause_exempt(x->command);

@@ -6,6 +6,7 @@
 #include "server/exec.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -53,6 +54,18 @@ void exec_syntax_error(struct exec *x)
 void exec_wrong_arity(struct exec *x)
 {
     exec_error_format(x, "ERR wrong number of arguments for '%s' command", x->command->full_name);
+}
+
+void exec_wrong_subcommand(struct exec *x)
+{
+    char name[40];
+    snprintf(name, sizeof(name), "%s", x->command->parent->name);
+    for (char *c = name; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+    struct slice word = x->argv[1];
+    exec_error_format(
+        x, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+        word.len < 128 ? (int)word.len : 128, word.data, name);
 }
 
 bool parse_int(struct slice text, int64_t *value)

@@ -193,7 +193,7 @@ static void slowlog_get_command(struct exec *x)
 {
     int64_t count = 10;
     if (x->argc > 3) {
-        exec_wrong_arity(x);
+        exec_wrong_subcommand(x);
         return;
     }
     if (x->argc == 3 && !exec_int_range(x, 2, -1, INT64_MAX,

@@ -137,25 +137,32 @@ static bool parse(struct exec *x, struct lcs *l)
     return true;
 }
 
-/* The string at argv[index], empty when absent; false: another type, and the error is written. */
+/* The string at argv[index], empty when absent; false: another type. */
 static bool operand(struct exec *x, int index, char scratch[24], struct slice *bytes)
 {
     struct entry *entry = exec_find(x, x->argv[index]);
     *bytes = slice_make("", 0);
-    if (entry && entry_type(entry) != VALUE_STRING) {
-        exec_error(x, "ERR The specified keys must contain string values");
+    if (entry && entry_type(entry) != VALUE_STRING)
         return false;
-    }
     if (entry)
         *bytes = string_bytes(entry, scratch);
     return true;
 }
 
+/* Both are looked up, whatever the first is: that is what counts as a miss. */
+static bool operands(struct exec *x, char scratch[2][24], struct lcs *l)
+{
+    bool a = operand(x, 1, scratch[0], &l->a), b = operand(x, 2, scratch[1], &l->b);
+    if (!a || !b)
+        exec_error(x, "ERR The specified keys must contain string values");
+    return a && b;
+}
+
 void lcs_command(struct exec *x)
 {
     struct lcs l = {0};
-    char scratch_a[24], scratch_b[24];
-    if (!operand(x, 1, scratch_a, &l.a) || !operand(x, 2, scratch_b, &l.b) || !parse(x, &l))
+    char scratch[2][24];
+    if (!operands(x, scratch, &l) || !parse(x, &l))
         return;
     uint64_t cells = (uint64_t)(l.a.len + 1) * (l.b.len + 1);
     int64_t max = atomic_load_explicit(&value_limits.string_max, memory_order_relaxed);

@@ -140,7 +140,7 @@ static void write_name(void *ctx, struct slice name)
 static void write_names(struct exec *x, enum pubsub_kind kind)
 {
     if (x->argc > 3) {
-        exec_wrong_arity(x);
+        exec_wrong_subcommand(x);
         return;
     }
     struct names_reply reply = {x->out, 0};

@@ -393,6 +393,23 @@ static void count_visit(void *ctx, struct slice name, struct slice value)
     ++*(int *)ctx;
 }
 
+static void note_name(void *ctx, struct slice name, struct slice value)
+{
+    (void)value;
+    text_append_slice(ctx, name);
+    text_append_char(ctx, ' ');
+}
+
+static void config_get_gives_a_name_as_it_was_asked_for(void **state)
+{
+    (void)state;
+    struct text names = {0};
+    struct slice patterns[] = {slice_of("TimeOut"), slice_of("TCP-k*"), slice_of("timeout")};
+    config_get(patterns, 3, note_name, &names);
+    assert_string_equal(text_terminated(&names), "TimeOut tcp-keepalive ");
+    text_release(&names);
+}
+
 static void config_get_gives_each_match_once(void **state)
 {
     (void)state;
@@ -426,6 +443,7 @@ int main(void)
         CASE(rewrite_gives_each_pair_of_save_a_line),
         CASE(rewrite_keeps_comments_and_adds_what_changed),
         CASE(rewrite_knows_the_default_of_the_store),
+        CASE(config_get_gives_a_name_as_it_was_asked_for),
         CASE(config_get_gives_each_match_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
