@@ -342,7 +342,7 @@ void batch_run(struct loop *loop)
     if (!safe)
         close_writers(loop);
     for (size_t i = 0; safe && i < loop->writers_count; i++) {
-        if (loop->writers[i]->durability == DURABILITY_DURABLE)
+        if (client_waits_for_store(loop->writers[i]))
             batch_hold_durable(loop->writers[i]);
     }
     loop->writers_count = 0;

@@ -233,7 +233,7 @@ static void deliver(struct client *client, void *ctx)
     if (out) {
         resp_write_raw(out, reply->bytes.data, reply->bytes.len);
         client_note_mark(client, reply->ns, reply->mark);
-        if (client->durability == DURABILITY_DURABLE)
+        if (client_waits_for_store(client))
             batch_hold_durable(client);
         finish(client, reply->token);
         stats_count(STAT_UNBLOCKED, 1);

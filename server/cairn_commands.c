@@ -143,7 +143,7 @@ static void probe_command(struct exec *x)
 
 /* clang-format off */
 static const struct command subcommands[] = {
-    CAIRN("durability", -2, CMD_FAST | CMD_NO_LOCK, durability_command, "O(1)", "[applied|written|durable]", "What an answer promises to this connection: applied in memory, written to the journal's disk (without a journal no more than applied), durable in the store."),
+    CAIRN("durability", -2, CMD_FAST | CMD_NO_LOCK, durability_command, "O(1)", "[applied|written|durable]", "What an answer promises to this connection: applied in memory, written to the journal's disk (without a journal the same as durable), durable in the store."),
     CAIRN("history", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_history, "O(N) with N being the number of commits in the head or listed", "[count]", "The newest commits of the connection's namespace in the store, newest first: position, time, replica, number of ops. 10 of them, -1 for all that no fold has taken."),
     CAIRN("namespaces", 2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_namespaces, "O(N) with N being the number of namespaces", "", "All namespaces, in the store and in memory, with state, position and keys."),
     CAIRN("position", -2, CMD_FAST | CMD_OWN_LOCKS, position_command, "O(1)", "[namespace]", "How many commits a namespace has had, as far as this server knows."),

@@ -5,6 +5,7 @@
 
 #include "ops/mem.h"
 #include "server/client.h"
+#include "server/config.h"
 
 /* On the loop's thread. Takes fd; NULL: it could not be made ready, and fd is closed. */
 struct client *client_create(struct loop *loop, uint64_t id, int fd, bool unix_socket);
@@ -15,6 +16,14 @@ void client_set_authenticated(struct client *client, bool authenticated);
 
 /* Brings the figures that CLIENT LIST prints up to date. */
 void client_note_memory(struct client *client);
+
+/* Its answers wait for the commit. Where there is no journal, those that were to be in it too: the
+ * store is all that outlives the process. */
+static inline bool client_waits_for_store(const struct client *client)
+{
+    return client->durability == DURABILITY_DURABLE ||
+           (client->durability == DURABILITY_WRITTEN && !CONFIG(journal));
+}
 
 /* What the client wrote in ns reaches up to `mark`. */
 static inline void client_note_mark(struct client *client, struct namespace *ns, uint64_t mark)

@@ -451,6 +451,31 @@ static void what_was_acknowledged_survives_a_kill(void **state)
     end(&child);
 }
 
+static void written_without_a_journal_is_in_the_store(void **state)
+{
+    static const char *const options[] = {"--store",         "DIR", "--journal", "no",
+                                          "--sync-interval", "0",   NULL};
+    (void)state;
+    struct child child;
+    start(&child, options);
+    int fd = open_client(&child);
+    int waiting = open_client(&child);
+    tell(waiting, "CAIRN DURABILITY written\r\nBLPOP l 0\r\n");
+    expect(waiting, "+OK\r\n");
+    tell(fd, "CAIRN DURABILITY written\r\nSET k v\r\nRPUSH l a b\r\n");
+    expect(fd, "+OK\r\n+OK\r\n:2\r\n");
+    expect(waiting, "*2\r\n$1\r\nl\r\n$1\r\na\r\n");
+    close(waiting);
+    close(fd);
+    assert_int_equal(stop(&child, SIGKILL), -1);
+    start_in(&child, options);
+    fd = open_client(&child);
+    tell(fd, "GET k\r\nLRANGE l 0 -1\r\n");
+    expect(fd, "$1\r\nv\r\n*1\r\n$1\r\nb\r\n");
+    close(fd);
+    end(&child);
+}
+
 static void a_namespace_is_loaded_when_first_used(void **state)
 {
     (void)state;
@@ -585,6 +610,7 @@ int main(void)
         cmocka_unit_test(options_are_judged_as_redis_does),
         cmocka_unit_test(shapes_and_texts_are_those_of_redis),
         cmocka_unit_test(what_was_acknowledged_survives_a_kill),
+        cmocka_unit_test(written_without_a_journal_is_in_the_store),
         cmocka_unit_test(a_namespace_is_loaded_when_first_used),
         cmocka_unit_test(waits_are_answered_at_their_level),
         cmocka_unit_test(waits_want_milliseconds),
