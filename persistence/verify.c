@@ -764,9 +764,11 @@ void verify_append_names(struct store *store, struct text *out)
     struct text ignored = {0};
     if (store_list_top(store, add_head, &names, &ignored) == STORE_OK) {
         sort_names(&names);
-        text_append_string(out, names.count ? "; there are" : "; there is none");
+        text_append_string(out, names.count == 0   ? "; there is none"
+                                : names.count == 1 ? "; there is"
+                                                   : "; there are");
         for (size_t i = 0; i < names.count && i < NAMES_TOLD; i++)
-            text_append_format(out, "%s %s", i ? "," : "", names.list[i]);
+            text_append_format(out, "%s '%s'", i ? "," : "", names.list[i]);
         if (names.count > NAMES_TOLD)
             text_append_format(out, " and %zu more", names.count - NAMES_TOLD);
     }

@@ -61,8 +61,8 @@ struct verify_names {
     size_t count;
 };
 bool verify_list(struct store *store, struct verify_names *ret_names, struct text *error);
-/* Names with a head, for who has asked for another one: "; there is none", "; there are one, two".
- * Nothing when they cannot be listed. */
+/* Names with a head, for who has asked for another one: "; there is none", "; there are 'one',
+ * 'two'". Nothing when they cannot be listed. */
 void verify_append_names(struct store *store, struct text *out);
 void verify_names_release(struct verify_names *names);
 

@@ -87,10 +87,10 @@ check "a copy without a journal is verified …" 0 '^one: sound' "$SERVER" --ver
 check "… exported …" 0 '"b":"x"' "$SERVER" --export "$work/copy" one
 check "… and left as it is" 0 '^one.json two.json$' bash -c "ls -A '$work/copy' | paste -sd' '"
 for errand in --verify --export; do
-    check "$errand of a namespace that is not there tells which are" 1 'there is no namespace three; there are one, two$' "$SERVER" $errand "$work/store" three
+    check "$errand of a namespace that is not there tells which are" 1 'there is no namespace three; there are .one., .two.$' "$SERVER" $errand "$work/store" three
 done
 for ((i = 100; i < 125; i++)); do printf '{"namespace":"n","position":0,"state":{}}' | "$SERVER" --import "$work/many" n$i; done
-check "… or some of them" 1 'there are n100, n101, .*, n119 and 5 more$' "$SERVER" --verify "$work/many" three
+check "… or some of them" 1 "there are 'n100', 'n101', .*, 'n119' and 5 more$" "$SERVER" --verify "$work/many" three
 check "a store that is not there cannot be verified" 2 "$work/nowhere: No such file or directory" "$SERVER" --verify "$work/nowhere"
 check "nor one namespace of it" 2 "$work/nowhere: No such file or directory" "$SERVER" --verify "$work/nowhere" three
 check "nor exported" 1 "$work/nowhere: No such file or directory" "$SERVER" --export "$work/nowhere" three
