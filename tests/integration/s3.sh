@@ -143,6 +143,31 @@ check "both its namespaces do" 2 "$(grep -c ': sound: position' "$work/verify")"
 check "a directive that is wrong is told" 2 "$(verify --s3-path-style sometimes)"
 check "an endpoint that is not there is no verdict" 2 "$(verify --s3-endpoint http://127.0.0.1:1)"
 
+# The same objects by another way, or put otherwise. `served WHAT` checks that a server begun so reads and writes them.
+served() {
+    local wanted
+    wanted=$(($(cli get hits) + 1))
+    check "$1: it reads and writes" "$wanted" "$(cli incr hits)"
+    check "$1: the bucket takes it" 1 "$(cli wait 1 10000)"
+    stop TERM
+}
+start "$work/six" --s3-storage-class STANDARD
+served "a storage class"
+if [ -f "$work/ceph/rgw.pid" ]; then
+    start "$work/six" --s3-endpoint "http://localhost:${S3_ENDPOINT##*:}" --s3-path-style no
+    served "the bucket in the host's name"
+    start "$work/six" --s3-endpoint "$S3_TLS_ENDPOINT" --s3-ca-file "$S3_CA_FILE"
+    served "TLS"
+    start "$work/six" --s3-endpoint "$S3_TLS_ENDPOINT" --s3-ca-file "$S3_CA_FILE" --s3-path-style no
+    served "TLS, the bucket in the host's name"
+    start "$work/six" --s3-endpoint "$S3_TLS_ENDPOINT"
+    check "an authority that nobody named is not trusted" yes "$(grep -q 'cannot be probed: .*certificate' "$work/log" && echo yes)"
+    start "$work/six" --s3-storage-class NONE_SUCH
+    check "a storage class that the server does not have is named" yes "$(grep -q 'InvalidArgument (is s3-storage-class .NONE_SUCH. one that it has?)' "$work/log" && echo yes)"
+    start "$work/six" --s3-sse AES256
+    check "so is an encryption that it does not take" yes "$(grep -q 'InvalidRequest (does it take s3-sse .AES256. on this connection?)' "$work/log" && echo yes)"
+fi
+
 good=$place
 place=s3://no-such-bucket-$$/x
 start "$work/five"

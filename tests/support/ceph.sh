@@ -82,13 +82,15 @@ osd_class_load_list = *
 osd_class_default_list = *
 paxos_propose_interval = 0.05
 rgw_frontends = beast endpoint=127.0.0.1:$port ssl_endpoint=127.0.0.1:$((port + 3)) ssl_certificate=$dir/cert.pem ssl_private_key=$dir/key.pem tcp_nodelay=1
+rgw_dns_name = localhost
 END
 }
 
-# Signed by nobody but itself: who is given it as authority trusts it, and nobody else does.
+# Signed by nobody but itself: who is given it as authority trusts it, and nobody else does. Every
+# name below localhost is this host, so that the bucket can be in the host's name.
 make_certificate() {
     openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
-        -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+        -addext "subjectAltName=DNS:localhost,DNS:$bucket.localhost,IP:127.0.0.1" \
         -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>"$dir/openssl.out" ||
         fail "openssl makes no certificate: $(tail -n 3 "$dir/openssl.out")"
 }
