@@ -23,6 +23,8 @@
 #define PAUSE_MAX_MS    30000 /* of Retry-After: what asks for more is answered "out of reach" */
 #define KEYS_POLL_MS    20    /* while credentials are being fetched */
 #define CLOCK_OFF_MAX_S (INT64_C(7) * 24 * 3600)
+#define HINT_MAX        80
+#define WHY_MAX         288
 
 struct s3_store {
     struct store store;
@@ -329,7 +331,7 @@ static const char *hint_of(const char *code)
 }
 
 /* Codes of servers that do not take what every PUT says beside its body. */
-static void hint_at_options(const struct s3_op *op, const char *code, char out[128])
+static void hint_at_options(const struct s3_op *op, const char *code, char out[HINT_MAX])
 {
     static const char *const codes[] = {"InvalidArgument", "InvalidRequest", "InvalidStorageClass",
                                         "InvalidEncryptionAlgorithmError", "NotImplemented"};
@@ -341,22 +343,24 @@ static void hint_at_options(const struct s3_op *op, const char *code, char out[1
     if (op->request->verb != STORE_PUT || !blamed)
         return;
     if (site->sse)
-        snprintf(out, 128, " (does it take s3-sse '%.30s' on this connection?)", site->sse);
+        snprintf(out, HINT_MAX, " (does it take s3-sse '%.30s' on this connection?)", site->sse);
     else if (site->storage_class)
-        snprintf(out, 128, " (is s3-storage-class '%.30s' one that it has?)", site->storage_class);
+        snprintf(out, HINT_MAX, " (is s3-storage-class '%.30s' one that it has?)",
+                 site->storage_class);
 }
 
-static void describe(const struct s3_op *op, const struct s3_error *error, char out[256])
+static void describe(const struct s3_op *op, const struct s3_error *error, char out[WHY_MAX])
 {
-    char options[128];
+    char options[HINT_MAX];
     const struct s3_exchange *exchange = &op->exchange;
     hint_at_options(op, error->code, options);
     if (exchange->result != S3_HTTP_ANSWERED)
-        snprintf(out, 256, "%s", exchange->error);
+        snprintf(out, WHY_MAX, "%s", exchange->error);
     else if ((exchange->status == 301 || exchange->status == 307) && exchange->bucket_region[0])
-        snprintf(out, 256, "the bucket is in region %.40s: set s3-region", exchange->bucket_region);
+        snprintf(out, WHY_MAX, "the bucket is in region %.40s: set s3-region",
+                 exchange->bucket_region);
     else
-        snprintf(out, 256, "status %ld %s%s%s%s%.100s", exchange->status, error->code,
+        snprintf(out, WHY_MAX, "status %ld %s%s%s%s%.100s", exchange->status, error->code,
                  hint_of(error->code), options, error->message[0] ? ": " : "", error->message);
 }
 
@@ -369,7 +373,7 @@ static void learn_clock(struct s3_op *op)
 
 static void op_failed(struct s3_op *op)
 {
-    char why[256];
+    char why[WHY_MAX];
     struct s3_error error = {0};
     const struct s3_exchange *exchange = &op->exchange;
     if (exchange->result == S3_HTTP_ANSWERED)
