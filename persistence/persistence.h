@@ -45,7 +45,7 @@ enum persistence_log_level { PERSISTENCE_LOG_NOTICE, PERSISTENCE_LOG_WARNING };
 struct persistence_options {
     const char *store; /* "memory", a directory, or s3://bucket/prefix */
     bool shared;       /* other servers may use the store at the same time */
-    const char *dir;   /* journal, identity, lock; NULL: the store when that is a directory */
+    const char *dir;   /* journal, identity, lock …; NULL: the store if a directory, else "." */
     int64_t sync_interval_ms; /* 0: only on demand and at shutdown */
     enum journal_fsync journal_fsync;
     bool journal; /* false: no journal (memory store, or configured off) */
