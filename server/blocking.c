@@ -16,6 +16,7 @@
 #include "server/effects.h"
 #include "server/loop-internal.h"
 #include "server/stats.h"
+#include "server/wait.h"
 #include "server/watch.h"
 
 struct waiter {
@@ -152,12 +153,14 @@ static void timed_out(struct client *client, uint64_t token)
 
 bool blocking_unblock(struct client *client, bool with_error)
 {
-    if (!client->blocked || !give_up(client))
+    if (!client->blocked)
+        return wait_unblock(client, with_error);
+    if (!give_up(client))
         return false;
     uint64_t token = client->blocked->token;
     struct resp_writer *out = client_answer(client, token);
     if (out && with_error)
-        resp_write_error(out, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+        resp_write_error(out, UNBLOCKED_ERROR);
     else if (out)
         resp_write_nil_array(out);
     finish(client, token);

@@ -182,6 +182,8 @@ void client_resume(struct client *client, uint64_t token)
         client->output.len = client->held_before;
     client_flag_clear(client, CLIENT_REPLY_SKIP);
     client->wait_token = 0;
+    client->wait_ends = NULL;
+    client_flag_clear(client, CLIENT_BLOCKED);
     if (client->timer)
         event_del(client->timer);
     client_release_hold(client, HOLD_SUSPENDED);

@@ -119,6 +119,7 @@ struct client {
     void (*timer_run)(struct client *client, uint64_t token);
     void (*wait_answer)(struct resp_writer *out, bool reached, enum persistence_status status,
                         uint64_t position); /* of server/wait.h: the present wait's */
+    void (*wait_ends)(struct client *client, uint64_t token); /* before its time; NULL: cannot */
     uint64_t timer_token;
     struct request *backlog; /* parsed and not yet run, copied out of the turn's arena */
     struct request *backlog_last;

@@ -75,8 +75,33 @@ static void on_timeout(struct client *client, uint64_t token)
     client_resume(client, token);
 }
 
+/* Suspended under `token`, for ms at the most (0: for ever); it counts as blocked. */
+static void be_blocked(struct exec *x, uint64_t token, int64_t ms,
+                       void (*ends)(struct client *client, uint64_t token))
+{
+    x->client->wait_ends = ends;
+    client_flag_set(x->client, CLIENT_BLOCKED);
+    if (ms)
+        client_set_timer(x->client, token, x->now + ms, ends);
+}
+
+bool wait_unblock(struct client *client, bool with_error)
+{
+    uint64_t token = client->wait_token;
+    if (!client->wait_ends)
+        return false;
+    if (with_error) {
+        resp_write_error(client_answer(client, token), UNBLOCKED_ERROR);
+        client_resume(client, token);
+    } else {
+        client->wait_ends(client, token);
+    }
+    return true;
+}
+
 /* The starter's own part ends. Nothing left: answers now. Else suspends, unless it must not. */
-static void finish_start(struct exec *x, struct wait *wait, int64_t ms, bool block)
+static void finish_start(struct exec *x, struct wait *wait, int64_t ms, bool block,
+                         void (*ends)(struct client *client, uint64_t token))
 {
     wait_answer *answer = wait->answer;
     if (atomic_load(&wait->parts) == 1) {
@@ -90,8 +115,8 @@ static void finish_start(struct exec *x, struct wait *wait, int64_t ms, bool blo
     } else {
         wait->token = exec_suspend(x);
         x->client->wait_answer = answer;
-        if (ms)
-            client_set_timer(x->client, wait->token, x->now + ms, on_timeout);
+        if (ends)
+            be_blocked(x, wait->token, ms, ends);
     }
     part_ends(wait);
 }
@@ -108,7 +133,7 @@ void wait_for_writes(struct exec *x, enum durability level, int64_t ms, bool blo
         persistence_wait(server.persistence, client->marks[i].ns, client->marks[i].mark, level,
                          on_wait, wait);
     }
-    finish_start(x, wait, ms, block);
+    finish_start(x, wait, ms, block, on_timeout);
 }
 
 void wait_for_sync(struct exec *x, struct namespace *ns, wait_answer *answer)
@@ -116,7 +141,7 @@ void wait_for_sync(struct exec *x, struct namespace *ns, wait_answer *answer)
     struct wait *wait = wait_create(x, answer);
     atomic_fetch_add(&wait->parts, 1);
     persistence_sync(server.persistence, ns, on_sync, wait);
-    finish_start(x, wait, 0, true);
+    finish_start(x, wait, 0, true, NULL);
 }
 
 /* --- for a position --- */
@@ -187,7 +212,6 @@ void wait_for_position(struct exec *x, uint64_t position, int64_t ms)
     *wait =
         (struct position_wait){.client = client_ref(x->client), .ns = x->ns, .position = position};
     wait->token = exec_suspend(x);
-    if (ms)
-        client_set_timer(x->client, wait->token, x->now + ms, on_position_timeout);
+    be_blocked(x, wait->token, ms, on_position_timeout);
     wait_on(wait);
 }

@@ -200,6 +200,21 @@ def noted_head(o):
     o.check(connection.call("GET", "k") == b"v", "put back, all is there")
 
 
+def unblock(o, connection, started):
+    """Who waits for the store for ever counts as blocked, and CLIENT UNBLOCK ends that."""
+    for command, how, wanted in ((("WAIT", "1", "0"), "TIMEOUT", 0), (("WAITAOF", "0", "1", "0"), "ERROR", "UNBLOCKED client unblocked via CLIENT UNBLOCK")):
+        waiter = resp.Connection(started.port)
+        name = waiter.call("CLIENT", "ID")
+        waiter.call("INCR", "waiters")
+        waiter.send(resp.encode(*command))
+        o.check(wait_for(lambda: info(connection, "clients")["blocked_clients"] == "1"), f"{command[0]}: who waits is blocked")
+        o.check(connection.call("CLIENT", "UNBLOCK", str(name), how) == 1, f"{command[0]}: it can be unblocked")
+        said = waiter.read()
+        o.check(said == wanted or str(said) == wanted, f"{command[0]}: it is told", said)
+        o.check(info(connection, "clients")["blocked_clients"] == "0" and waiter.call("PING") == b"PONG", f"{command[0]}: it goes on")
+        waiter.close()
+
+
 def served_on(o):
     """While it runs: writes are taken from memory, and committed when the bucket answers again."""
     for shared in ("no", "yes"):
@@ -223,6 +238,7 @@ def served_on(o):
         o.check(4000 < late < 20000, "and how old the oldest op is", late)
         o.check(connection.call("WAITAOF", "1", "0", "5000") == [1, 0], "written goes on")
         o.check(connection.call("WAITAOF", "0", "1", "300") == [0, 0], "durable waits until its timeout")
+        unblock(o, connection, started)
         said = ask(connection, "CAIRN", "SYNC")
         o.check(starts(said, "CAIRNERR") and "s3://bucket/fleet/" in said, "CAIRN SYNC tells why not", said)
         connection.call("SELECT", "5")

@@ -193,6 +193,46 @@ static void waiting_for_a_position_ends_at_it_or_at_its_timeout(void **state)
     end(&child);
 }
 
+/* As soon as it waits. */
+static void unblock(int fd, const char *id, const char *how)
+{
+    char line[64] = "";
+    for (int i = 0; i < 2000 && strcmp(line, ":1\r\n") != 0; i++) {
+        char command[64];
+        snprintf(command, sizeof(command), "CLIENT UNBLOCK %s %s\r\n", id, how);
+        tell(fd, command);
+        read_line(fd, line, sizeof(line));
+        usleep(1000);
+    }
+    assert_string_equal(line, ":1\r\n");
+}
+
+static void who_waits_for_a_position_is_blocked_and_can_be_unblocked(void **state)
+{
+    (void)state;
+    struct child child;
+    char id[32];
+    start(&child, by_hand);
+    int fd = open_client(&child), waits = open_client(&child);
+    tell(waits, "CLIENT ID\r\n");
+    read_line(waits, id, sizeof(id));
+    memmove(id, id + 1, strlen(id));
+    id[strcspn(id, "\r")] = '\0';
+    tell(waits, "CAIRN WAITPOSITION 5 0\r\nPING\r\n");
+    unblock(fd, id, "TIMEOUT");
+    expect(waits, ":0\r\n+PONG\r\n");
+    tell(waits, "CAIRN WAITPOSITION 5 20000\r\nPING\r\n");
+    unblock(fd, id, "ERROR");
+    expect(waits, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n+PONG\r\n");
+    tell(fd, "CLIENT UNBLOCK ");
+    tell(fd, id);
+    tell(fd, "\r\n");
+    expect(fd, ":0\r\n");
+    close(fd);
+    close(waits);
+    end(&child);
+}
+
 /* Between two servers: the reader's sync interval is an hour. */
 static void a_position_of_another_server_is_waited_for(void **state)
 {
@@ -280,6 +320,7 @@ int main(void)
         cmocka_unit_test(a_memory_store_has_nothing_to_read_back),
         cmocka_unit_test(a_store_that_is_slow_holds_up_only_who_asked_it),
         cmocka_unit_test(waiting_for_a_position_ends_at_it_or_at_its_timeout),
+        cmocka_unit_test(who_waits_for_a_position_is_blocked_and_can_be_unblocked),
         cmocka_unit_test(a_position_of_another_server_is_waited_for),
         cmocka_unit_test(a_namespace_not_in_memory_is_loaded_for_its_position),
         cmocka_unit_test(a_server_ends_well_while_clients_wait),
