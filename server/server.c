@@ -71,10 +71,10 @@ void server_init(void)
 {
     server.start_ms = clock_ms();
     atomic_init(&server.active_expire, true);
-    atomic_init(&server.reply_peak_reset_ms, 5000);
-    atomic_init(&server.last_save_ms, server.start_ms);
+    atomic_init(&server.reply_peak_reset_ms, REPLY_PEAK_RESET_MS);
     make_random();
     command_table_init();
+    atomic_init(&server.startup_memory, (int64_t)mem_used());
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
 }

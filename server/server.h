@@ -24,7 +24,6 @@ struct server {
     struct persistence *persistence;
     int64_t start_ms;
     char run_id[41];
-    char *executable;
     struct namespace *databases[SERVER_DATABASES_MAX]; /* of SELECT n, n < CONFIG(databases) */
 
     _Atomic bool shutting_down;
@@ -34,9 +33,8 @@ struct server {
     _Atomic bool active_expire;          /* DEBUG SET-ACTIVE-EXPIRE */
     _Atomic int64_t reply_peak_reset_ms; /* DEBUG REPLYBUFFER PEAK-RESET-TIME; -1 never */
     _Atomic int64_t used_memory;         /* mem_used(), see memory_watch.h */
-    _Atomic int64_t peak_memory, startup_memory;
-    _Atomic int64_t last_save_ms;
-    _Atomic int64_t lru_clock;
+    _Atomic int64_t peak_memory;
+    _Atomic int64_t startup_memory; /* before the store was opened */
 };
 extern struct server server;
 

@@ -78,6 +78,7 @@ try_formats() {
     equal '-r and -i' $'1\n2\n3' "$(cli -r 3 -i 0.01 INCR repeated)"
     equal 'exit status of an error with -e' 1 "$(cli -e NOSUCH > /dev/null 2>&1; echo $?)"
     matches 'the greeting of INFO' '^redis_version:' "$(cli INFO)"
+    matches 'memory at the start' '^used_memory_startup:[1-9]' "$(cli INFO memory)"
     matches 'CLIENT LIST' '^id=[0-9]+ addr=.* name= .* db=3 .* cmd=client' "$(cli CLIENT LIST)"
     matches 'COMMAND DOCS' 'summary' "$(cli COMMAND DOCS get)"
 }
