@@ -151,8 +151,8 @@ bool commit_ops_encode(struct slice pending, int64_t time, struct text *out, uin
     struct op op;
     uint64_t count = 0;
     bool whole = true;
-    /* JSON of small ops takes some one and a half times the bytes. */
-    text_reserve(out, pending.len / 4 * 7);
+    /* JSON of small ops takes some one and a half times the bytes; and what comes behind it. */
+    text_reserve(out, pending.len / 4 * 7 + 64);
     text_append_char(out, '[');
     while (pending.len && whole) {
         size_t len = op_binary_decode(pending, &scratch, &op);
@@ -339,7 +339,7 @@ void segment_begin(struct text *out, struct slice namespace)
     text_append_string(out, ",\"commits\":[\n");
 }
 
-void segment_add(struct text *out, const struct commit *commit, struct slice ops)
+void segment_open(struct text *out, const struct commit *commit)
 {
     struct json_writer writer;
     if (out->data[out->len - 2] != '[')
@@ -349,8 +349,11 @@ void segment_add(struct text *out, const struct commit *commit, struct slice ops
     write_origin(&writer, commit);
     commit_write_number(&writer, "count", commit->count);
     json_write_field(&writer, "ops");
-    json_write_raw(&writer, ops);
-    json_end_object(&writer);
+}
+
+void segment_close(struct text *out)
+{
+    text_append_char(out, '}');
 }
 
 void segment_end(struct text *out)

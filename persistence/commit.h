@@ -59,9 +59,13 @@ extern const char commit_hash_zero[SHA256_HEX_SIZE];
 /* hash_n = sha256(hash_{n-1} as hex, "\n", text of entry n). `out` may be `before`. */
 void commit_chain(const char before[SHA256_HEX_SIZE], struct slice text, char out[SHA256_HEX_SIZE]);
 
-/* A segment: begin, one add for each commit (replica, time, first, count are looked at), end. */
+/*
+ * A segment: begin; for each commit open (replica, time, first, count are looked at), its array of
+ * ops, appended by the caller, and close; end.
+ */
 void segment_begin(struct text *out, struct slice namespace);
-void segment_add(struct text *out, const struct commit *commit, struct slice ops);
+void segment_open(struct text *out, const struct commit *commit);
+void segment_close(struct text *out);
 void segment_end(struct text *out);
 /*
  * Finds the ops of `commit` in the bytes of its segment, after checking them against the entry's

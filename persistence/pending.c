@@ -104,6 +104,7 @@ void pending_take(struct pending *pending, struct pending_cut *ret_cut)
 uint64_t pending_cut_shift(struct pending_cut *cut, size_t limit, struct text *out)
 {
     uint64_t ops = 0;
+    text_reserve(out, cut->bytes < limit ? cut->bytes : limit);
     do {
         struct pending_block *block = cut->head;
         text_append_slice(out, text_slice(&block->bytes));

@@ -223,16 +223,10 @@ static bool is_old(const struct sync_core *core, int64_t then, int64_t now)
 static void start_segment(struct sync_core *core, struct sync_batch *batch, int64_t now)
 {
     char uuid[UUID_TEXT_SIZE];
-    struct commit commit = {.time = batch->time, .first = batch->first, .count = batch->count};
-    memcpy(commit.replica, batch->replica, sizeof(commit.replica));
-    text_clear(&core->body);
-    segment_begin(&core->body, slice_of(core->namespace));
-    segment_add(&core->body, &commit, text_slice(&batch->json));
-    segment_end(&core->body);
     core->settings.make_uuid(now, uuid);
     snprintf(batch->segment, sizeof(batch->segment), "segment-%s.json", uuid);
-    sha256_digest_hex(text_slice(&core->body), batch->sha256);
-    batch->bytes = core->body.len;
+    sha256_digest_hex(text_slice(&batch->json), batch->sha256);
+    batch->bytes = batch->json.len;
     batch->named = now;
     batch->uploaded = false;
     core->phase = PHASE_SEGMENT;
@@ -251,7 +245,8 @@ static void append_commit(struct sync_core *core, const struct sync_batch *batch
     if (batch->segment[0])
         commit_seal_segment(&commit);
     else
-        commit_seal_inline(&commit, text_slice(&batch->json));
+        commit_seal_inline(&commit,
+                           slice_make(batch->json.data + batch->json_ops, batch->json_ops_len));
     head_append(&core->head, &commit, batch->first + batch->count - 1);
     /* Not the batch's time: that may be old when it leaves at last. */
     head_replica(&core->head, slice_of(batch->replica))->time = now;
@@ -291,11 +286,20 @@ static void start_swap(struct sync_core *core, struct sync_batch *batch, int64_t
 
 static bool encode_batch(struct sync_core *core, struct sync_batch *batch)
 {
+    struct commit commit = {.time = batch->time, .first = batch->first, .count = batch->count};
+    struct text *json = &batch->json;
     uint64_t count = 0;
-    if (batch->json.len)
+    if (json->len)
         return true;
-    if (commit_ops_encode(text_slice(&batch->ops), batch->time, &batch->json, &count) &&
-        count == batch->count)
+    memcpy(commit.replica, batch->replica, sizeof(commit.replica));
+    segment_begin(json, slice_of(core->namespace));
+    segment_open(json, &commit);
+    batch->json_ops = json->len;
+    bool whole = commit_ops_encode(text_slice(&batch->ops), batch->time, json, &count);
+    batch->json_ops_len = json->len - batch->json_ops;
+    segment_close(json);
+    segment_end(json);
+    if (whole && count == batch->count)
         return true;
     sync_core_be_stuck(core, STORE_INVALID, "pending ops cannot be encoded");
     return false;
@@ -351,7 +355,7 @@ static void build(struct sync_core *core, int64_t now)
             merge_batches(core, now);
         if (!encode_batch(core, batch))
             return;
-        bool fits = inline_bytes(core) + batch->json.len <= core->settings.inline_limit;
+        bool fits = inline_bytes(core) + batch->json_ops_len <= core->settings.inline_limit;
         bool stale = batch->segment[0] && is_old(core, batch->named, now);
         if ((!fits && !batch->segment[0]) || stale) {
             if (core->etag[0])
@@ -413,6 +417,7 @@ enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_r
     }
     ret_request->body = text_slice(&core->body);
     if (core->phase == PHASE_SEGMENT) {
+        ret_request->body = text_slice(&core->queue->json);
         snprintf(ret_request->key, sizeof(ret_request->key), "%s/%s", core->namespace,
                  core->queue->segment);
         return SYNC_PUT;

@@ -36,8 +36,9 @@ struct sync_batch {
     uint64_t first, count;
     int64_t time;    /* of the first op */
     struct text ops; /* op_binary */
-    /* Filled by the core. */
+    /* Filled by the core: the segment that the batch would be, and where in it the ops are. */
     struct text json;
+    size_t json_ops, json_ops_len;
     char segment[COMMIT_OBJECT_SIZE]; /* "": none made */
     char sha256[SHA256_HEX_SIZE];
     uint64_t bytes;

@@ -121,7 +121,9 @@ static inline void head_commit(struct head *head, struct objects *objects, const
     if (segment) {
         snprintf(commit.segment, sizeof(commit.segment), "segment-%zu.json", objects->count);
         segment_begin(&body, slice_of(head->namespace));
-        segment_add(&body, &commit, text_slice(&ops));
+        segment_open(&body, &commit);
+        text_append_slice(&body, text_slice(&ops));
+        segment_close(&body);
         segment_end(&body);
         commit.bytes = body.len;
         sha256_digest_hex(text_slice(&body), commit.sha256);

@@ -56,7 +56,9 @@ static void texts_are_as_documented(void **state)
                         "\"sha256\":\"0000000000000000000000000000000000000000000000000000000000"
                         "000000\"}");
     segment_begin(&body, slice_of("git"));
-    segment_add(&body, &commit, text_slice(&ops));
+    segment_open(&body, &commit);
+    text_append_slice(&body, text_slice(&ops));
+    segment_close(&body);
     segment_end(&body);
     assert_string_equal(text_terminated(&body),
                         "{\"format\":1,\"namespace\":\"git\",\"commits\":[\n"
@@ -165,8 +167,12 @@ static void a_segment_gives_each_of_its_commits(void **state)
     strcpy(c.replica, "other/1");
     example_ops(&ops);
     segment_begin(&body, slice_of("git"));
-    segment_add(&body, &a, text_slice(&ops));
-    segment_add(&body, &b, text_slice(&ops));
+    segment_open(&body, &a);
+    text_append_slice(&body, text_slice(&ops));
+    segment_close(&body);
+    segment_open(&body, &b);
+    text_append_slice(&body, text_slice(&ops));
+    segment_close(&body);
     segment_end(&body);
     struct commit *wanted[] = {&a, &b, &c};
     for (unsigned i = 0; i < 3; i++) {
@@ -278,7 +284,9 @@ static void every_flipped_or_missing_byte_of_a_segment_is_found(void **state)
     struct slice found;
     example_ops(&ops);
     segment_begin(&body, slice_of("git"));
-    segment_add(&body, &commit, text_slice(&ops));
+    segment_open(&body, &commit);
+    text_append_slice(&body, text_slice(&ops));
+    segment_close(&body);
     segment_end(&body);
     strcpy(commit.segment, "s");
     commit.bytes = body.len;

@@ -89,7 +89,9 @@ static void commit_in_segment(struct head *head, const char *name, struct text *
     snprintf(commit.replica, sizeof(commit.replica), "other/1");
     snprintf(commit.segment, sizeof(commit.segment), "%s", name);
     segment_begin(ret_body, slice_of(NAME));
-    segment_add(ret_body, &commit, slice_of("[\n{\"op\":\"NamespaceClear\"}\n]"));
+    segment_open(ret_body, &commit);
+    text_append_slice(ret_body, slice_of("[\n{\"op\":\"NamespaceClear\"}\n]"));
+    segment_close(ret_body);
     segment_end(ret_body);
     commit.bytes = ret_body->len;
     sha256_digest_hex(text_slice(ret_body), commit.sha256);
