@@ -64,9 +64,9 @@ void transaction_abort(struct client *client);
 void transaction_on_close(struct client *client);
 void pubsub_on_close(struct client *client);
 void blocking_on_close(struct client *client);
-/* CLIENT UNBLOCK: ends the wait of a client blocked in a blocking command, as by its timeout or
- * with the error "UNBLOCKED client unblocked via CLIENT UNBLOCK"; false when it is not in one. On
- * its thread, no lock held. */
+/* CLIENT UNBLOCK: ends the wait of a client in a blocking command (WAIT and CAIRN WAITPOSITION too:
+ * wait.h), as by its timeout or with the error "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+ * false when it is in none. On its thread, no lock held. */
 bool blocking_unblock(struct client *client, bool with_error);
 /* For INFO; any thread. */
 size_t pubsub_channels(void);
