@@ -158,13 +158,35 @@ static bool parse_scalar(const struct directive *row, struct slice text, int64_t
     return false;
 }
 
+static void print_scalar(const struct directive *row, int64_t value, struct text *out)
+{
+    switch (row->type) {
+    case DIRECTIVE_BOOL: text_append_string(out, value ? "yes" : "no"); break;
+    case DIRECTIVE_ENUM: text_append_string(out, row->words[value]); break;
+    case DIRECTIVE_OCTAL: text_append_format(out, "%llo", (long long)value); break;
+    case DIRECTIVE_TIME:
+        if (value % 1000)
+            text_append_format(out, "%lldms", (long long)value);
+        else
+            text_append_int64(out, value / 1000);
+        break;
+    case DIRECTIVE_INT:
+    case DIRECTIVE_MEMORY: text_append_int64(out, value); break;
+    case DIRECTIVE_STRING:
+    case DIRECTIVE_SPECIAL: break;
+    }
+}
+
 static bool within(const struct directive *row, int64_t value, struct text *error)
 {
     if (row->type == DIRECTIVE_ENUM || row->type == DIRECTIVE_BOOL ||
         (value >= row->min && value <= row->max))
         return true;
-    text_append_format(error, "argument must be between %lld and %lld inclusive",
-                       (long long)row->min, (long long)row->max);
+    text_append_string(error, "argument must be between ");
+    print_scalar(row, row->min, error);
+    text_append_string(error, " and ");
+    print_scalar(row, row->max, error);
+    text_append_string(error, " inclusive");
     return false;
 }
 
@@ -190,25 +212,6 @@ bool directive_set(const struct directive *row, struct slice value, bool check_o
     if (!check_only)
         atomic_store_explicit(scalar_of(row), number, memory_order_relaxed);
     return true;
-}
-
-static void print_scalar(const struct directive *row, int64_t value, struct text *out)
-{
-    switch (row->type) {
-    case DIRECTIVE_BOOL: text_append_string(out, value ? "yes" : "no"); break;
-    case DIRECTIVE_ENUM: text_append_string(out, row->words[value]); break;
-    case DIRECTIVE_OCTAL: text_append_format(out, "%llo", (long long)value); break;
-    case DIRECTIVE_TIME:
-        if (value % 1000)
-            text_append_format(out, "%lldms", (long long)value);
-        else
-            text_append_int64(out, value / 1000);
-        break;
-    case DIRECTIVE_INT:
-    case DIRECTIVE_MEMORY: text_append_int64(out, value); break;
-    case DIRECTIVE_STRING:
-    case DIRECTIVE_SPECIAL: break;
-    }
 }
 
 void directive_get(const struct directive *row, struct text *out)

@@ -161,6 +161,9 @@ static void errors_name_file_line_and_remedy(void **state)
     assert_error("\n# x\nprot 1\n", "did you mean 'port'");
     assert_error("port abc", "test.conf:1: port: argument couldn't be parsed into an integer");
     assert_error("port 70000", "must be between 0 and 65535");
+    assert_error("lock-ttl 500ms", "must be between 1 and 3600 inclusive");
+    assert_error("s3-timeout 0", "must be between 1ms and 3600 inclusive");
+    assert_error("unixsocketperm 1000", "must be between 0 and 777 inclusive");
     assert_error("daemonize maybe", "must be 'yes' or 'no'");
     assert_error("loglevel loud", "must be one of the following: debug, verbose");
     assert_error("logfile \"x", "unbalanced quotes");
