@@ -378,6 +378,7 @@ bool exec_call(struct exec *x, const struct command *command, const struct slice
 {
     struct exec outer = *x;
     size_t before = x->client->output.len;
+    bool closing = client_is(x->client, CLIENT_CLOSE_REPLY); /* CLIENT KILL of itself */
     x->push = false;
     x->command = command;
     x->argv = argv;
@@ -397,6 +398,8 @@ bool exec_call(struct exec *x, const struct command *command, const struct slice
             monitor_feed(x);
     }
     exec_mute(x, before);
+    if (closing)
+        x->client->output.len = before;
     bool good = !x->failed;
     outer.serve = x->serve;
     *x = outer;

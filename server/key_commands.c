@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "server/command.h"
+#include "server/effects.h"
 #include "server/exec.h"
 #include "server/glob.h"
 #include "server/random.h"
@@ -84,7 +85,11 @@ static bool put(struct exec *x, struct namespace *ns, struct slice key, struct e
     struct outcome outcome;
     struct op op = {.kind = OP_KEY_PUT, .key = key, .time = x->now};
     op.key_put = (struct op_key_put){value, expires, condition};
-    bool done = exec_apply_in(x, ns, &op, 'g', event, &outcome) && outcome.status == OUTCOME_OK;
+    bool done = exec_apply_in(x, ns, &op, 'g', NULL, &outcome) && outcome.status == OUTCOME_OK;
+    if (outcome.changed && !outcome.created) /* Redis deletes what was there, and makes it anew */
+        effects_notify(x, ns, 'n', "new", key);
+    if (outcome.changed)
+        effects_notify(x, ns, 'g', event, key);
     entry_destroy(op.key_put.value);
     return done;
 }

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 
+import differences_scenarios
 import resp
 import server
 
@@ -306,6 +307,11 @@ def answers_are_alike(pair):
         pair.check(f"alike ({line.strip()})", f"cairn, against {answers[0]} of redis,", answers[0] == answers[1], answers[1])
 
 
+def scenarios_are_alike(pair):
+    for name, seen in differences_scenarios.differing([running.port for _, running in pair.both()]):
+        pair.check(f"scenario ({name})", "cairn, behind redis, to the connection named,", seen is None, seen)
+
+
 def pause_lets_clients_be_told(pair):
     """CLIENT UNPAUSE during CLIENT PAUSE … ALL."""
     for who, running in pair.both():
@@ -527,7 +533,7 @@ def main():
     try:
         last_answers(pair, wanted)
         if not wanted:
-            for check in (commands_of_later, events, answers_are_alike, pause_lets_clients_be_told, own_messages_come_behind, no_access_times, save_is_a_sync, lookups_are_counted_alike, commands_are_described_alike, keys_of_calls_are_told_alike, one_sleeper, swapdb_copies):
+            for check in (commands_of_later, events, answers_are_alike, scenarios_are_alike, pause_lets_clients_be_told, own_messages_come_behind, no_access_times, save_is_a_sync, lookups_are_counted_alike, commands_are_described_alike, keys_of_calls_are_told_alike, one_sleeper, swapdb_copies):
                 check(pair)
     finally:
         pair.close()
