@@ -16,7 +16,7 @@ enum s3_style { S3_STYLE_AUTO, S3_STYLE_PATH, S3_STYLE_VIRTUAL };
 
 /* NULL, empty or 0: the default, or none. */
 struct s3_options {
-    const char *endpoint; /* http(s)://host[:port][/path]; AWS_ENDPOINT_URL_S3, else AWS's */
+    const char *endpoint; /* http(s)://host[:port][/path]; AWS_ENDPOINT_URL[_S3], else AWS's */
     const char *region;   /* as AWS's tools find it, else us-east-1 */
     enum s3_style style;
     const char *ca_file;           /* PEM; the system's */
