@@ -72,10 +72,9 @@ struct agent {
     uint64_t arriving; /* the position being taken in */
     bool loading;
     int64_t load_at, load_backoff; /* NAMESPACE_AWAY: the next try */
-    /* Before the syncer's thread runs, and on a bucket as long as `loading` holds, these two are
-     * the opening's. */
-    bool noted;  /* its head was seen: p->noted has it */
-    bool listed; /* its head was there when this server began */
+    /* persistence_heads.c's; the second one the opening's. */
+    bool noted;  /* its head was read or written: p->noted has it */
+    bool listed; /* an object of its head's name was there at the start */
     /* Shared: the polls of one that is not in use come less and less often. */
     int64_t touched_at;
     unsigned poll_factor; /* intervals between two polls */
@@ -199,8 +198,8 @@ void persistence_pending_changed(struct namespace *ns, int64_t ops, int64_t byte
 /* syncer_jobs.c: how it is loaded from `store`, the calling thread's; any thread */
 struct loader_options namespace_loader(struct namespace *ns, struct store *store);
 
-/* persistence_heads.c; for those who may touch agent.noted, but persistence_check_heads, which the
- * opening calls alone. */
+/* persistence_heads.c; on the syncer's thread, or where that does not run. The first one and
+ * persistence_check_heads are the opening's. */
 bool persistence_open_heads(struct persistence *p, struct text *error);
 /* It has a head in the store. */
 void namespace_note_head(struct namespace *ns);
@@ -210,7 +209,7 @@ bool namespace_lost_head(const struct namespace *ns, const struct loaded *loaded
 /* Every head that was noted is there; `store` has been listed. Blocks on it. */
 enum loader_result persistence_check_heads(struct persistence *p, struct store *store,
                                            struct text *error);
-/* Brings to disk what was noted. On the syncer's thread, or once it has ended. */
+/* Brings to disk what was noted. */
 void persistence_flush_heads(struct persistence *p);
 
 /* persistence_reading.c: carries out what is queued. On the syncer's thread, on the way down. */

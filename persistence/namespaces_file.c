@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * See namespaces_file.h. Lines are only ever added, behind the last sound one, so a crash can cut
- * the last line short and do no other harm: that one is dropped, since who reads the store finds
- * its head there and adds it again. Any other line that is not sound is damage, and may hide the
- * one name that matters: an error.
+ * the last line short and do no other harm: that one is dropped, since the journal still has all
+ * ops of that namespace, and its next load adds it again. Any other line that is not sound is
+ * damage, and may hide the one name that matters: an error.
  */
 #include "persistence/namespaces_file.h"
 
@@ -99,12 +99,11 @@ static void tell_damage(size_t number, struct text *error)
 {
     bool first = number == 1;
     text_append_format(error,
-                       NAMESPACES_FILE
-                       ": line %zu is damaged: it must have %s and "
-                       "a checksum. Put a good copy back, or remove the %s: then a namespace whose "
-                       "head is in the store is noted again, but one whose head is missing is "
-                       "not missed",
-                       number, first ? "this file's version, 1," : "a namespace, its store",
+                       "%s: line %zu is damaged: it must have %s and a checksum. Put a good copy "
+                       "back, or remove the %s: then a namespace is noted again when it is used, "
+                       "but one whose head is missing begins anew",
+                       NAMESPACES_FILE, number,
+                       first ? "this file's version, 1," : "a namespace, its store",
                        first ? "file" : "line");
 }
 

@@ -186,11 +186,8 @@ enum store_result persistence_learn_names(struct persistence *p, struct store *s
 {
     struct listing listing = {0};
     enum store_result result = store_list_top(store, add_head, &listing, error);
-    for (size_t i = 0; i < listing.count && result == STORE_OK; i++) {
-        struct namespace *ns = persistence_namespace(p, slice_of(listing.items[i].name));
-        ns->agent.listed = true;
-        namespace_note_head(ns);
-    }
+    for (size_t i = 0; i < listing.count && result == STORE_OK; i++)
+        persistence_namespace(p, slice_of(listing.items[i].name))->agent.listed = true;
     mem_free(listing.items);
     return result;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A namespace whose head is missing is no empty one: every head that was seen in the store is noted
+ * A namespace whose head is missing is no empty one: every head that was read or written is noted
  * in namespaces_file.h, once, and what is noted must be there. Nothing of ours ever removes a head.
+ * A name in a listing is not enough: any file that others keep beside ours may look so, and go.
  *
  * A note may come up to a second after the first commit, since that costs the sync nothing; what a
  * crash in between would leave unnoted the journal still has from its first op on, as files of it
@@ -101,8 +102,6 @@ enum loader_result persistence_check_heads(struct persistence *p, struct store *
 
 void persistence_flush_heads(struct persistence *p)
 {
-    if (atomic_load(&p->loading))
-        return;
     int code = namespaces_file_flush(&p->noted);
     if (code && !p->noting_failed)
         persistence_log(p, PERSISTENCE_LOG_WARNING,

@@ -166,17 +166,36 @@ static void a_head_that_goes_before_its_load_fails_the_namespace(void **state)
     bench_close(&bench);
 }
 
-static void a_server_of_before_notes_what_it_finds(void **state)
+static void a_server_of_before_notes_what_it_loads(void **state)
 {
     struct bench bench = bench_open(*state);
     set_key(&bench, "one", "k", "v");
     bench_close(&bench);
     remove_in(*state, ".cairn/namespaces");
     bench_start(&bench);
+    assert_key(&bench, "one", "k", "v");
     bench_close(&bench);
     assert_int_equal(noted(*state, "one"), 1);
     remove_in(*state, "one.json");
     refused(&bench.options, "one.json is missing");
+}
+
+static void what_only_looks_like_a_head_may_go(void **state)
+{
+    char path[400];
+    struct namespace *ns;
+    struct bench bench = bench_open(*state);
+    path_in(*state, "package.json", path);
+    int fd = open(path, O_WRONLY | O_CREAT, 0644);
+    assert_int_equal(write(fd, "{}", 2), 2);
+    close(fd);
+    bench_reopen(&bench);
+    assert_int_equal(try_load(&bench, "package", &ns), NAMESPACE_FAILED);
+    bench_close(&bench);
+    assert_int_equal(noted(*state, "package"), 0);
+    remove_in(*state, "package.json");
+    bench_start(&bench);
+    bench_close(&bench);
 }
 
 /* The same --dir for one store after another. */
@@ -315,7 +334,8 @@ int main(void)
         T(a_namespace_has_one_line_and_only_once_it_has_a_head),
         T(what_is_looked_at_and_not_there_is_not_noted),
         T(a_head_that_goes_before_its_load_fails_the_namespace),
-        T(a_server_of_before_notes_what_it_finds),
+        T(a_server_of_before_notes_what_it_loads),
+        T(what_only_looks_like_a_head_may_go),
         T(another_store_is_missing_nothing),
         T(a_store_that_moves_with_its_server_s_directory_is_the_same),
         T(heads_that_others_made_are_noted_where_they_were_seen),
