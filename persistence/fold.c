@@ -312,7 +312,6 @@ static bool merge_chunk(struct merge *m, const struct chunk_ref *ref,
                         const struct fold_store *store)
 {
     struct chunk_reader reader;
-    text_clear(&m->body);
     if (!store->read(store->ctx, ref->object, &m->body, m->error) ||
         !chunk_check(ref, text_slice(&m->body), m->error))
         return false;
@@ -462,11 +461,9 @@ bool fold_load(const struct head *head, const struct fold_store *store, struct k
     const struct head_base *base = &head->base;
     struct text body = {0};
     bool fine = true;
-    for (size_t i = 0; i < base->chunk_count && fine; i++) {
-        text_clear(&body);
+    for (size_t i = 0; i < base->chunk_count && fine; i++)
         fine = store->read(store->ctx, base->chunks[i].object, &body, error) &&
                chunk_load(&base->chunks[i], text_slice(&body), insert, ks, error);
-    }
     if (!base->chunk_count)
         fine = chunk_load_state(text_slice(&base->state), insert, ks, error);
     text_release(&body);

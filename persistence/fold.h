@@ -15,7 +15,7 @@
 /* The store as folds see it. Each function returns false with a sentence appended to `error`. */
 struct fold_store {
     void *ctx;
-    /* Appends the bytes of an object of this namespace. They are checked by the caller. */
+    /* Makes `body` the bytes of an object of this namespace. They are checked by the caller. */
     bool (*read)(void *ctx, const char *object, struct text *body, struct text *error);
     /* Puts a new chunk (run_make: a new run) and says its name. Not needed by fold_visit_state
      * and fold_load. */

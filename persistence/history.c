@@ -12,11 +12,9 @@ static bool open_runs(struct loader_objects *objects, struct head *head, uint64_
     const struct head_run *run;
     struct text body = {0};
     bool fine = true;
-    while (fine && head->tail_count < commits && (run = run_next(head))) {
-        text_clear(&body);
+    while (fine && head->tail_count < commits && (run = run_next(head)))
         fine = store.read(store.ctx, run->object, &body, error) &&
                run_open(head, text_slice(&body), error);
-    }
     text_release(&body);
     return fine;
 }

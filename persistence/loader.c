@@ -64,12 +64,12 @@ static bool object_read(void *ctx, const char *object, struct text *body, struct
     snprintf(objects->object, sizeof(objects->object), "%s", object);
     snprintf(request.key, sizeof(request.key), "%s/%s", objects->namespace, object);
     enum store_result result = store_wait(objects->store, &request);
+    note_progress(objects, request.answer.len, 0);
     if (result == STORE_OK)
-        text_append_slice(body, text_slice(&request.answer));
+        text_swap(body, &request.answer);
     else
         text_append_string(error, request.error);
     objects->unreachable |= store_gone(result);
-    note_progress(objects, request.answer.len, 0);
     store_request_release(&request);
     return result == STORE_OK;
 }

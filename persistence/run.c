@@ -140,7 +140,6 @@ static bool visit_commit(struct walk *walk, const struct commit *commit, struct 
 {
     struct commit_reader reader;
     if (commit->segment[0]) {
-        text_clear(&walk->body);
         if (!walk->store->read(walk->store->ctx, commit->segment, &walk->body, error) ||
             !commit_reader_init_segment(&reader, text_slice(&walk->body),
                                         slice_of(walk->head->namespace), commit, error))

@@ -71,6 +71,13 @@ static inline void text_clear(struct text *text)
     text->len = 0;
 }
 
+static inline void text_swap(struct text *a, struct text *b)
+{
+    struct text kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
 /* Borrowed: valid until the text changes. */
 static inline struct slice text_slice(const struct text *text)
 {

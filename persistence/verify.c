@@ -101,13 +101,6 @@ static enum store_result ask(struct check *check, struct store_request *request)
 }
 
 /* Objects may be large: they change hands. */
-static void swap_texts(struct text *a, struct text *b)
-{
-    struct text kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
 /* An object is missing: is that so for the head of now? When a fold came between, it is not. */
 static bool still_named(struct check *check, const char *object)
 {
@@ -138,7 +131,7 @@ static bool fetch(struct check *check, const char *object, uint64_t position, st
     snprintf(request.key, sizeof(request.key), "%s/%s", check->head.namespace, object);
     enum store_result result = ask(check, &request);
     if (result == STORE_OK) {
-        swap_texts(body, &request.answer);
+        text_swap(body, &request.answer);
     } else if (result == STORE_NOT_FOUND && !still_named(check, object)) {
         check->overtaken = true;
     } else if (!given_up(check)) {
@@ -337,9 +330,8 @@ static bool read_for_merge(void *ctx, const char *object, struct text *body, str
 {
     struct check *check = ctx;
     bool fine = read_and_check(check, object);
-    assert(body->len == 0);
     if (fine)
-        swap_texts(body, &check->body);
+        text_swap(body, &check->body);
     else
         text_append_string(error, object);
     return fine;

@@ -149,6 +149,7 @@ static bool object_read(void *ctx, const char *name, struct text *body, struct t
     (void)error;
     if (sscanf(name, "object-%zu", &which) != 1 || which >= objects->count)
         return false;
+    text_clear(body);
     text_append_slice(body, text_slice(&objects->bodies[which]));
     return true;
 }

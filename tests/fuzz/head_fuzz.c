@@ -20,6 +20,7 @@ static void must(bool holds)
 static bool read_input(void *ctx, const char *object, struct text *body, struct text *error)
 {
     (void)object, (void)error;
+    text_clear(body);
     text_append_slice(body, *(const struct slice *)ctx);
     return true;
 }

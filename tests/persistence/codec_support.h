@@ -53,6 +53,7 @@ static inline bool objects_read(void *ctx, const char *name, struct text *body, 
         return false;
     }
     objects->reads++;
+    text_clear(body);
     text_append_slice(body, text_slice(&object->body));
     return true;
 }

@@ -297,6 +297,7 @@ static bool fold_read(void *ctx, const char *object, struct text *body, struct t
     char key[STORE_KEY_MAX];
     snprintf(key, sizeof(key), "%s/%s", s->space->name, object);
     struct sim_object *found = store_object(s->world, key);
+    text_clear(body);
     if (found)
         text_append_slice(body, text_slice(&found->body));
     else
