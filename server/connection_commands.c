@@ -124,30 +124,27 @@ static void write_hello(struct exec *x)
     resp_write_array(x->out, 0);
 }
 
-struct hello {
-    int64_t protocol;
-    const struct slice *user, *password, *name;
-};
-
-static bool parse_hello(struct exec *x, struct hello *hello)
+/* Options take effect as they are read, as in Redis: a login outlives what is wrong behind it. */
+static bool take_hello(struct exec *x, int64_t *protocol)
 {
     if (x->argc > 1) {
-        if (!parse_int(x->argv[1], &hello->protocol)) {
+        if (!parse_int(x->argv[1], protocol)) {
             exec_error(x, "ERR Protocol version is not an integer or out of range");
             return false;
         }
-        if (hello->protocol < 2 || hello->protocol > 3) {
+        if (*protocol < 2 || *protocol > 3) {
             exec_error(x, "NOPROTO unsupported protocol version");
             return false;
         }
     }
     for (int i = 2; i < x->argc; i++) {
         if (exec_is(x, i, "auth") && i + 2 < x->argc) {
-            hello->user = &x->argv[i + 1];
-            hello->password = &x->argv[i + 2];
+            if (!log_in(x, x->argv[i + 1], x->argv[i + 2]))
+                return false;
             i += 2;
         } else if (exec_is(x, i, "setname") && i + 1 < x->argc) {
-            hello->name = &x->argv[++i];
+            if (!client_name_checked(x, x->argv[++i]))
+                return false;
         } else {
             exec_error_format(x, "ERR Syntax error in HELLO option '%.*s'",
                               x->argv[i].len < 64 ? (int)x->argv[i].len : 64, x->argv[i].data);
@@ -159,10 +156,8 @@ static bool parse_hello(struct exec *x, struct hello *hello)
 
 static void hello_command(struct exec *x)
 {
-    struct hello hello = {0};
-    if (!parse_hello(x, &hello))
-        return;
-    if (hello.user && !log_in(x, *hello.user, *hello.password))
+    int64_t protocol = 0;
+    if (!take_hello(x, &protocol))
         return;
     if (atomic_load(&server.password_set) && !client_is(x->client, CLIENT_AUTHENTICATED)) {
         exec_error(x,
@@ -171,10 +166,8 @@ static void hello_command(struct exec *x)
                    "select the RESP protocol version at the same time");
         return;
     }
-    if (hello.name && !client_name_checked(x, *hello.name))
-        return;
-    if (hello.protocol)
-        set_protocol(x->client, (int)hello.protocol);
+    if (protocol)
+        set_protocol(x->client, (int)protocol);
     write_hello(x);
 }
 

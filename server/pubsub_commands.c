@@ -95,7 +95,10 @@ static void psubscribe_command(struct exec *x)
 
 static void ssubscribe_command(struct exec *x)
 {
-    subscribe(x, PUBSUB_SHARD);
+    if (x->in_transaction) /* though SUBSCRIBE is, in Redis */
+        exec_error(x, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+    else
+        subscribe(x, PUBSUB_SHARD);
 }
 
 static void unsubscribe_command(struct exec *x)

@@ -167,7 +167,8 @@ static void bgsave_command(struct exec *x)
         return;
     }
     persistence_sync(server.persistence, NULL, on_bgsave, NULL);
-    resp_write_simple(x->out, "Background saving started");
+    resp_write_simple(x->out, x->in_transaction ? "Background saving scheduled"
+                                                : "Background saving started");
 }
 
 static void bgrewriteaof_command(struct exec *x)
