@@ -359,7 +359,8 @@ def writes_resume(faults):
 def blocked_fsync_error(faults, threads):
     """Who served a blocked client and whom it served are told as little: only messages leave."""
     flag = os.path.join(faults.directory(), "fsync-fails")
-    flags = ("--threads", str(threads), "--journal-fsync", "always", "--sync-interval", "0.2", "--notify-keyspace-events", "KEA")
+    # No sync: one that fails before the push comes would have it refused, which is an answer.
+    flags = ("--threads", str(threads), "--journal-fsync", "always", "--sync-interval", "0", "--notify-keyspace-events", "KEA")
     commands = [("BLPOP", "a", "0"), ("BRPOP", "b", "0"), ("BLMOVE", "c", "C", "LEFT", "RIGHT", "0"),
                 ("BRPOPLPUSH", "d", "D", "0"), ("BLMPOP", "0", "1", "e", "LEFT")]
     pushes = [("RPUSH", command[3] if command[0] == "BLMPOP" else command[1], "1") for command in commands]
