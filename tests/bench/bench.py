@@ -4,7 +4,7 @@
 
   ROUNDS=5        interleaved rounds; medians are printed. Pipeline 1 has three times as many: there one placement
                   of threads, or one wake-up more, moves a round by a tenth
-  QUICK=1         a smoke run: few cells, small key space, under a minute with ROUNDS=1
+  QUICK=1         a smoke run: few cells, small key space, a minute or two with ROUNDS=1
   KEYS=1000000    the key space
   SECONDS_PER_CELL=0.8
   ONLY=GET,SET    only these operations
