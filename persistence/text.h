@@ -71,6 +71,7 @@ static inline void text_clear(struct text *text)
     text->len = 0;
 }
 
+/* What is large changes hands. */
 static inline void text_swap(struct text *a, struct text *b)
 {
     struct text kept = *a;

@@ -100,7 +100,6 @@ static enum store_result ask(struct check *check, struct store_request *request)
     return result;
 }
 
-/* Objects may be large: they change hands. */
 /* An object is missing: is that so for the head of now? When a fold came between, it is not. */
 static bool still_named(struct check *check, const char *object)
 {
