@@ -158,12 +158,6 @@ static bool append_recovered(struct recovered *item, struct head *head, struct t
 
 /* --- the document --- */
 
-static void tell_absent(const struct loader_objects *objects, struct text *error)
-{
-    text_append_format(error, "there is no namespace %s", objects->namespace);
-    verify_append_names(objects->store, error);
-}
-
 /* With the head of now. `objects` has what was asked for last. */
 static enum persistence_status attempt(struct loader_objects *objects, struct recovered *item,
                                        struct output *out, struct text *error)
@@ -181,7 +175,7 @@ static enum persistence_status attempt(struct loader_objects *objects, struct re
         return result == LOADER_CORRUPT ? PERSISTENCE_CORRUPT : PERSISTENCE_UNWRITABLE;
     enum persistence_status status = PERSISTENCE_CORRUPT;
     if (!loaded.etag[0] && !item)
-        tell_absent(objects, error);
+        verify_append_absent(objects->store, objects->namespace, error);
     else if ((!item || (recovery_apply(item, &loaded, error) &&
                         append_recovered(item, &loaded.head, error))) &&
              document_export(&loaded.head, &store, output_put, out, error) &&

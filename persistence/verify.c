@@ -749,10 +749,11 @@ static void add_head(void *ctx, const struct store_item *item)
         add_item(ctx, item);
 }
 
-void verify_append_names(struct store *store, struct text *out)
+void verify_append_absent(struct store *store, const char *name, struct text *out)
 {
     struct verify_names names = {0};
     struct text ignored = {0};
+    text_append_format(out, "there is no namespace %s", name);
     if (store_list_top(store, add_head, &names, &ignored) == STORE_OK) {
         sort_names(&names);
         text_append_string(out, names.count == 0   ? "; there is none"

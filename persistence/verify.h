@@ -61,9 +61,9 @@ struct verify_names {
     size_t count;
 };
 bool verify_list(struct store *store, struct verify_names *ret_names, struct text *error);
-/* Names with a head, for who has asked for another one: "; there is none", "; there are 'one',
- * 'two'". Nothing when they cannot be listed. */
-void verify_append_names(struct store *store, struct text *out);
+/* For who has asked for a namespace without a head: "there is no namespace three; there are 'one',
+ * 'two'". The first half alone when they cannot be listed. */
+void verify_append_absent(struct store *store, const char *name, struct text *out);
 void verify_names_release(struct verify_names *names);
 
 #endif

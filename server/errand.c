@@ -88,9 +88,8 @@ struct tally {
 static void tell_absent(struct store *store, const char *name)
 {
     struct text out = {0};
-    text_append_format(&out, "cairn-server: there is no namespace %s", name);
-    verify_append_names(store, &out);
-    fprintf(stderr, "%s\n", text_terminated(&out));
+    verify_append_absent(store, name, &out);
+    fprintf(stderr, "cairn-server: %s\n", text_terminated(&out));
     text_release(&out);
 }
 
