@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The side-by-side benchmark: cairn, Debian's redis-server and a bare responder, in one run.
 
-  ROUNDS=5        interleaved rounds; medians are printed. Pipeline 1 has three times as many: there one placement
-                  of threads, or one wake-up more, moves a round by a tenth
+  ROUNDS=5        interleaved rounds; medians are printed. Pipeline 1 has 15 samples a round, each of a fifth of the
+                  time: there one wake-up more moves a sample by a tenth
   QUICK=1         a smoke run: few cells, small key space, a minute or two with ROUNDS=1
   KEYS=1000000    the key space
   SECONDS_PER_CELL=0.8
@@ -17,8 +17,8 @@
 Servers run on core 0 and redis-benchmark on core 1, with 50 connections. Throughput is redis-benchmark's; the
 processor time per request is what the server and its children ran over the number of requests. Ratios are
 cairn's throughput over redis-server's (more is better), redis-server's processor time over cairn's (more is
-better) and cairn's throughput over the responder's. Absolute figures differ from machine to machine. While one server is
-measured the others are stopped (SIGSTOP), so that the work they do in the background falls into cells of their own.
+better) and cairn's throughput over the responder's: the medians of the ratios of samples taken one after the other, in
+an order that rotates. Absolute figures differ from machine to machine. While one server is measured the others are stopped (SIGSTOP), so that the work they do in the background falls into cells of their own.
 With persistence a cell lasts two saves at least, and its processor time has all that was done for it afterwards: of
 that the mean is printed, since a server writes all it keeps anew once for several cells.
 
@@ -54,6 +54,7 @@ CONNECTIONS = 50
 PIPELINES = tuple(map(int, os.environ.get("PIPELINES", "1,16" if QUICK else "1,16,128").split(",")))
 PINNED = os.cpu_count() > 1
 SETTLE_SECONDS = 0.3
+SHORT_SAMPLES = 15              # at pipeline 1, in the time of three long ones
 SYNC_SECONDS = 1                # a server that keeps its data saves that often; a cell has at least two saves in it
 RAND = "__rand_int__"           # redis-benchmark puts 12 digits in its place: keys have 20 bytes
 
@@ -241,7 +242,8 @@ def key_space():
 
 
 class Cells:
-    """Samples by (row, server), and their medians; of processor time the mean where work is done once for several cells."""
+    """Samples by (row, server): medians of them and of their ratios. Of processor time it is means where a server does
+    work once for several cells. The nth samples of a row's servers were taken one after the other."""
 
     def __init__(self, cost=statistics.median):
         self.samples = {}
@@ -250,12 +252,28 @@ class Cells:
     def add(self, row, kind, sample):
         self.samples.setdefault((row, kind), []).append(sample)
 
+    def count(self, row):
+        """Samples of each server so far."""
+        return max((len(samples) for (of, _), samples in self.samples.items() if of == row), default=0)
+
     def median(self, row, kind):
         found = self.samples.get((row, kind))
         if not found:
             return None
         rates, costs = zip(*found)
         return statistics.median(rates), self.cost(costs)
+
+    def throughput_ratio(self, row, kind, other):
+        return statistics.median(mine[0] / its[0] for mine, its in self.pairs(row, kind, other))
+
+    def processor_ratio(self, row, kind, other):
+        """How many times the processor time of `kind` `other` needs."""
+        if self.cost is statistics.mean:
+            return self.median(row, other)[1] / self.median(row, kind)[1]
+        return statistics.median(its[1] / mine[1] for mine, its in self.pairs(row, kind, other))
+
+    def pairs(self, row, kind, other):
+        return zip(self.samples[(row, kind)], self.samples[(row, other)])
 
     def rows(self):
         return list(dict.fromkeys(row for row, _ in self.samples))
@@ -281,11 +299,21 @@ def run_alone(servers, chosen):
         server.signal(signal.SIGCONT if server is chosen else signal.SIGSTOP)
 
 
+def sample_plan(rows, saves):
+    """[(row, seconds)] of a round: many short samples of each row at pipeline 1; where servers save, three long ones."""
+    if QUICK:
+        return [(row, CELL_SECONDS) for row in rows]
+    if saves:
+        long = max(CELL_SECONDS, 2 * SYNC_SECONDS)
+        return [(row, long) for row in rows + 2 * [row for row in rows if row[2] == 1]]
+    return [(row, CELL_SECONDS) for row in rows if row[2] > 1] + \
+        SHORT_SAMPLES * [(row, CELL_SECONDS * 3 / SHORT_SAMPLES) for row in rows if row[2] == 1]
+
+
 def measure_round(servers, rows, cells, rates, saves=False):
-    """One round of all rows, and two more of those at pipeline 1."""
-    seconds = max(CELL_SECONDS, 2 * SYNC_SECONDS) if saves and not QUICK else CELL_SECONDS
-    for row, (command, share), pipeline in rows + 2 * [row for row in rows if row[2] == 1 and not QUICK]:
-        for server in servers:
+    for (row, (command, share), pipeline), seconds in sample_plan(rows, saves):
+        first = cells.count(row) % len(servers)
+        for server in servers[first:] + servers[:first]:
             run_alone(servers, server)
             if command[1] == "bench:list" and server.kind != "responder":
                 server.call("UNLINK", "bench:list")
@@ -305,12 +333,14 @@ def speed_table(report, cells):
     for row in cells.rows():
         redis, cairn, bare = (cells.median(row, kind) for kind in ("redis", "cairn", "responder"))
         name, pipeline, size = row
-        bare_text = (f"{bare[0]:>11,.0f}", f"{bare[1] * 1e6:>10.3f}", f"{cairn[0] / bare[0]:>9.2f}") if bare else ("", "", "")
+        bare_text = (f"{bare[0]:>11,.0f}", f"{bare[1] * 1e6:>10.3f}",
+                     f"{cells.throughput_ratio(row, 'cairn', 'responder'):>9.2f}") if bare else ("", "", "")
+        throughput = cells.throughput_ratio(row, "cairn", "redis")
         report.line(f"{name:<12}{pipeline:>4}{size:>5} |{redis[0]:>11,.0f}{cairn[0]:>11,.0f}{bare_text[0]:>11} |"
                     f"{redis[1] * 1e6:>10.3f}{cairn[1] * 1e6:>10.3f}{bare_text[1]:>10} |"
-                    f"{cairn[0] / redis[0]:>11.2f}{redis[1] / cairn[1]:>10.2f}{bare_text[2]:>9}")
-        if cairn[0] < redis[0]:
-            slower.append(f"{name} P{pipeline} {size} B ({cairn[0] / redis[0]:.2f})")
+                    f"{throughput:>11.2f}{cells.processor_ratio(row, 'cairn', 'redis'):>10.2f}{bare_text[2]:>9}")
+        if throughput < 1:
+            slower.append(f"{name} P{pipeline} {size} B ({throughput:.3f})")
     report.line(f"slower than redis-server in {len(slower)} of {len(cells.rows())} cells"
                 + (": " + ", ".join(slower) if slower else ""))
     report.line()
@@ -346,7 +376,8 @@ def speed(report):
     os.unlink(requests)
     if large:
         os.unlink(large_requests)
-    report.line(f"Without persistence, {KEYS:,} keys of each type, medians of {ROUNDS} rounds, of {3 * ROUNDS} at pipeline 1")
+    report.line(f"Without persistence, {KEYS:,} keys of each type, medians of {ROUNDS} rounds, at pipeline 1 of "
+                + ("as many" if QUICK else f"{SHORT_SAMPLES * ROUNDS} samples"))
     speed_table(report, cells)
     return cells
 
@@ -398,7 +429,7 @@ def shared(report):
     for row in cells.rows():
         alone, both = (cells.median(row, kind) for kind in ("cairn", "shared"))
         report.line(f"{row[0]:<12}{row[1]:>4} |{alone[0]:>11,.0f}{both[0]:>11,.0f}|{alone[1] * 1e6:>13.3f}{both[1] * 1e6:>14.3f}|"
-                    f"{both[0] / alone[0]:>11.2f}")
+                    f"{cells.throughput_ratio(row, 'shared', 'cairn'):>11.2f}")
     report.line()
 
 
