@@ -14,7 +14,7 @@ build() {
 }
 
 build responder -levent
-build stall
+build stall -pthread
 case "${1:-}" in
     stalls) exec python3 "$here/stall.py" "${@:2}" ;;
     cost) exec python3 "$here/cost.py" "${@:2}" ;;

@@ -5,6 +5,7 @@
   SIZES=1000,10000,100000,1000000    keys of the namespace
   CHANGES=10,100,1000,10000          random keys set anew before each sync
   SECONDS_PER_CELL=2
+  SYNCS_PER_SECOND=50                at the most; 0: one right after the other
   LONG=1000000:100                   the cell that goes on for LONG_SYNCS and at least one whole fold
   LONG_SYNCS=1000
   MODES=alone,shared                 shared: a second server on the same store follows each sync
@@ -14,10 +15,14 @@
 Each cell sets its keys and says CAIRN SYNC, over and over; there are no other syncs. Bytes and requests are the
 server's own counts of what went to and came from the store, folds and all: the mean over the cell, and the median
 sync. Processor time is that of the threads that sync and fold; lock time is how long a sync held the namespace, that
-is, kept commands waiting, with the longest of the cell. The slowest reply is that of a steady client that
-GETs from the same namespace: first while the keys of the cell are only read, without syncs, then with them; and at the
-same time that of a second such client, which asks the bare responder: what it waits for is the machine's doing, not
-cairn's. Behind it, how many replies in a million took more than 5 ms. Whoever changes the keys has a lower priority than all of these, as if it were elsewhere. Prints Markdown.
+is, kept commands waiting, with the longest of the cell.
+
+The second table is of a steady client that GETs from the same namespace: first while the keys of the cell are only
+read, without syncs, then with them; and at the same time of a second such client, which asks the bare responder: what
+it waits for is the machine's doing, not cairn's. Whoever changes the keys has a lower priority than all of these, as
+if it were elsewhere. Each pair is the slowest reply in ms and how many in a million took more than 5 ms, first of
+all replies, then of those that were not under way while a processor of the machine stood still (see stall.c).
+Prints Markdown.
 """
 import os
 import random
@@ -36,7 +41,8 @@ CHANGES = [int(n) for n in os.environ.get("CHANGES", "100" if bench.QUICK else "
 SECONDS = int(os.environ.get("SECONDS_PER_CELL", "1" if bench.QUICK else "2"))
 LONG = tuple(int(n) for n in os.environ.get("LONG", "1000000:100").split(":"))
 LONG_SYNCS = int(os.environ.get("LONG_SYNCS", "1000"))
-LONG_LIMIT = 60
+LONG_LIMIT = 90
+SYNC_SECONDS = 1 / float(os.environ.get("SYNCS_PER_SECOND", "50")) if os.environ.get("SYNCS_PER_SECOND") != "0" else 0
 WRITER_NICE = 10
 SHARED_KEEPS = 80   # more commits than a shared tail keeps: only then is the filling folded
 MODES = os.environ.get("MODES", "alone,shared").split(",")
@@ -115,6 +121,24 @@ def settle(client):
         last = now
 
 
+class Replies:
+    """What a steady client saw: the slowest reply in ms, how many took more than 5 ms; `own`: while no processor stood."""
+
+    def __init__(self, said=None):
+        self.slowest, self.slow, self.count = (int(said[4]) / 1000, int(said[6]), int(said[5])) if said else (0, 0, 0)
+        self.own_slowest, self.own_slow = (int(said[7]) / 1000, int(said[8])) if said else (0, 0)
+        self.stood = int(said[9]) / 1000 if said else 0
+
+    def add(self, other):
+        self.slowest, self.own_slowest = max(self.slowest, other.slowest), max(self.own_slowest, other.own_slowest)
+        self.slow, self.own_slow = self.slow + other.slow, self.own_slow + other.own_slow
+        self.count, self.stood = self.count + other.count, self.stood + other.stood
+
+    def text(self):
+        return (f"{self.slowest:.1f}, {self.slow / self.count * 1e6:.0f} | "
+                f"{self.own_slowest:.1f}, {self.own_slow / self.count * 1e6:.0f}")
+
+
 class Steady:
     """Two steady clients at the same time: of a server, and of the bare responder."""
 
@@ -133,13 +157,13 @@ class Steady:
         return any(process.poll() is None for process in self.running)
 
     def replies(self):
-        """Of the server and of the responder: the slowest reply in ms, how many took more than 5 ms, all."""
+        """Of the server and of the responder."""
         found = []
         for process in self.running:
             said = process.communicate(timeout=120)[0].decode().split()
             if process.returncode:
                 sys.exit(" ".join(said))
-            found.append((int(said[4]) / 1000, int(said[6]), int(said[5])))
+            found.append(Replies(said))
         return found
 
 
@@ -158,7 +182,7 @@ class Cell:
         self.size, self.changes = size, changes
         self.long = (size, changes) == LONG
         self.deltas, self.reads = [], []
-        self.replies, self.syncs = [(0, 0, 0), (0, 0, 0)], 0
+        self.replies, self.syncs = [Replies(), Replies()], 0
 
     def sync(self):
         value = f"{random.getrandbits(64):016x}"
@@ -187,9 +211,11 @@ class Cell:
         while not self.syncs or not self.enough(begin):
             with Steady(self.server, self.responder, self.size, SECONDS) as steady:
                 while steady.under_way():
+                    due = time.monotonic() + SYNC_SECONDS
                     self.sync()
-            self.replies = [(max(slowest, a), slow + b, count + c)
-                            for (slowest, slow, count), (a, b, c) in zip(self.replies, steady.replies())]
+                    time.sleep(max(0, due - time.monotonic()))
+            for all_of_cell, these in zip(self.replies, steady.replies()):
+                all_of_cell.add(these)
         settle(self.server.client)
         self.used = (self.server.background_seconds() - background) / self.syncs
         self.follower_used = (self.follower.processor_seconds() - follower_used) / self.syncs if self.follower else 0
@@ -206,17 +232,28 @@ class Cell:
         cells = [f"{self.size:,}", f"{self.changes:,}", f"{self.syncs:,}", str(self.last[3] - self.first[3]),
                  kib(self.per_sync(self.first, self.last, self.deltas, 0)), kib(self.per_sync(self.first, self.last, self.deltas, 1)),
                  f"{(counts[1][2] - counts[0][2]) / self.syncs:.2f}", f"{self.used * 1000:.2f}",
-                 f"{(counts[1][4] - counts[0][4]) / self.syncs:.3f}", f"{counts[1][5]:.2f}",
-                 *(f"{slowest:.1f}, {slow / count * 1e6:.0f}" for slowest, slow, count in self.noise + self.replies)]
+                 f"{(counts[1][4] - counts[0][4]) / self.syncs:.3f}", f"{counts[1][5]:.2f}"]
         if self.follower:
             last = self.reads[-1]
             cells += [kib(self.per_sync(self.follower_first, last, self.reads, 1)),
                       f"{(last[2] - self.follower_first[2]) / self.syncs:.2f}", f"{self.follower_used * 1000:.2f}"]
-        return "| " + " | ".join(cells) + " |"
+        return table_row(cells)
+
+    def replies_row(self):
+        stood = [f"{seen[0].stood / seen[0].count * RATE:.1f}" for seen in (self.noise, self.replies)]
+        return table_row([f"{self.size:,}", f"{self.changes:,}", *(seen.text() for seen in self.noise), stood[0],
+                          *(seen.text() for seen in self.replies), stood[1]])
+
+
+def table_row(cells):
+    return "| " + " | ".join(cells) + " |"
 
 
 HEAD = ["keys", "changed", "syncs", "folds", "KiB written, mean", "median", "KiB read, mean", "median", "requests",
-        "processor ms", "lock ms", "longest", "slowest reply ms, ppm > 5 ms, no syncs", "responder", "with syncs", "responder"]
+        "processor ms", "lock ms", "longest"]
+REPLIES = ["keys", "changed"] + [f"{when}{who}{whose}" for when in ("", "with syncs: ")
+                                 for who, whose in (("cairn", ", all"), ("cairn", ", own"), ("responder", ", all"), ("responder", ", own"),
+                                                    ("machine stood, ms a second", ""))]
 FOLLOWER = ["follower: KiB read, mean", "median", "requests", "processor ms"]
 
 
@@ -248,15 +285,23 @@ def measure(report, responder, mode, size, directory):
     if follower:
         follower.client.ask(("DBSIZE",), ("CAIRN", "SYNC"))
         settle(follower.client)
+    cells = []
     for changes in CHANGES:
         cell = Cell(server, follower, responder, size, changes)
         cell.run()
         report.line(cell.row())
+        cells.append(cell)
     for process in (server, follower):
         if process:
             process.stop()
     if not ENDPOINT:
         shutil.rmtree(store)
+    return cells
+
+
+def table_head(report, names):
+    report.line(table_row(names))
+    report.line("|" + "---:|" * len(names))
 
 
 def main():
@@ -270,15 +315,18 @@ def main():
     responder = bench.Server("responder")
     directory = tempfile.mkdtemp(prefix="cairn-cost-", dir=os.path.join(bench.BUILD, "bench"))
     for mode in MODES:
-        head = HEAD + (FOLLOWER if mode == "shared" else [])
         report.line(f"One server, `--shared {'yes' if mode == 'shared' else 'no'}`"
                     + (", and one that follows" if mode == "shared" else "")
                     + f", a store in {'a bucket' if ENDPOINT else 'a directory'}, a sync:")
         report.line()
-        report.line("| " + " | ".join(head) + " |")
-        report.line("|" + "---:|" * len(head))
-        for size in SIZES:
-            measure(report, responder, mode, size, directory)
+        table_head(report, HEAD + (FOLLOWER if mode == "shared" else []))
+        cells = [cell for size in SIZES for cell in measure(report, responder, mode, size, directory)]
+        report.line()
+        report.line("The slowest reply of a steady client, ms, and how many in a million took more than 5 ms:")
+        report.line()
+        table_head(report, REPLIES)
+        for cell in cells:
+            report.line(cell.replies_row())
         report.line()
     responder.stop()
     shutil.rmtree(directory)

@@ -6,12 +6,23 @@
  *
  * Sends GET and SET in turn to random keys "bench:s:<12 digits>" at a fixed rate on one connection,
  * and takes each latency from the moment the request was due, not from when it could be sent: a
- * stall counts for all the requests it held up. With "get" it only GETs. Prints "p50 p99 p99.9
- * p99.99 max count", times in microseconds, and how many took more than 5 ms. Knows nothing but the
+ * stall counts for all the requests it held up. With "get" it only GETs. Knows nothing but the
  * wire.
+ *
+ * A virtual machine stands still at times, with all that runs on it. So that this can be told from
+ * what a server does, a thread on each processor wakes every millisecond; where it may, it and the
+ * client run before all others (SCHED_FIFO). If one wakes over a millisecond late, the machine
+ * stood from when it was due until then; requests that were on their way in that time, or in as
+ * long after it, while what piled up is served, are its own.
+ *
+ * Prints "p50 p99 p99.9 p99.99 max count slow own-max own-slow stood": times in microseconds, how
+ * many requests took more than 5 ms, the same two of those that were not on their way while the
+ * machine stood, and for how long it stood.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,7 +32,31 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NS = 1000000000, SLOW = 5000000, REPLY_SIZE = 65536 };
+enum {
+    NS = 1000000000,
+    TICK = 1000000,
+    LATE = 1000000,
+    SLOW = 5000000,
+    REPLY_SIZE = 65536,
+    CPUS_MAX = 64
+};
+
+/* A time in which a processor stood: until `end` and, for requests, as long again. */
+struct stand {
+    int64_t begin, end;
+};
+
+struct ticker {
+    pthread_t thread;
+    int cpu;
+    int64_t until;
+    struct stand *list; /* in order, owned */
+    size_t count, cap;
+};
+
+struct request {
+    int64_t due, took;
+};
 
 static int64_t now_ns(void)
 {
@@ -97,34 +132,118 @@ static void ask(int fd, bool write_it, long key)
     } while (!is_whole(reply, have));
 }
 
+/* Of the calling thread; without the right to it, it stays as it is. */
+static void run_before_others(int priority)
+{
+    struct sched_param param = {.sched_priority = priority};
+
+    (void)pthread_setschedparam(pthread_self(), SCHED_FIFO, &param);
+}
+
+static void note_stand(struct ticker *ticker, int64_t begin, int64_t end)
+{
+    if (ticker->count == ticker->cap) {
+        ticker->cap = ticker->cap ? 2 * ticker->cap : 64;
+        ticker->list = realloc(ticker->list, ticker->cap * sizeof(*ticker->list));
+        if (!ticker->list)
+            abort();
+    }
+    ticker->list[ticker->count++] = (struct stand){begin, end};
+}
+
+static void *tick(void *arg)
+{
+    struct ticker *ticker = arg;
+    cpu_set_t cpu;
+
+    CPU_ZERO(&cpu);
+    CPU_SET(ticker->cpu, &cpu);
+    pthread_setaffinity_np(pthread_self(), sizeof(cpu), &cpu);
+    run_before_others(2);
+    for (int64_t due = now_ns(); due < ticker->until; due += TICK) {
+        wait_until(due);
+        int64_t woke = now_ns();
+        if (woke - due > LATE) {
+            note_stand(ticker, due, woke);
+            due = woke;
+        }
+    }
+    return NULL;
+}
+
+/* How many there are. */
+static int start_tickers(struct ticker *tickers, int64_t until)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+    for (int i = 0; i < count && i < CPUS_MAX; i++) {
+        tickers[i] = (struct ticker){.cpu = i, .until = until};
+        if (pthread_create(&tickers[i].thread, NULL, tick, &tickers[i]))
+            abort();
+    }
+    return count < CPUS_MAX ? (int)count : CPUS_MAX;
+}
+
+static bool stood(const struct ticker *tickers, int count, const struct request *request)
+{
+    for (int i = 0; i < count; i++) {
+        for (size_t k = 0; k < tickers[i].count; k++) {
+            const struct stand *stand = &tickers[i].list[k];
+            int64_t over = stand->end + (stand->end - stand->begin);
+            if (request->due < over && request->due + request->took > stand->begin)
+                return true;
+        }
+    }
+    return false;
+}
+
+static int64_t stood_ns(const struct ticker *tickers, int count)
+{
+    int64_t sum = 0;
+
+    for (int i = 0; i < count; i++)
+        for (size_t k = 0; k < tickers[i].count; k++)
+            sum += tickers[i].list[k].end - tickers[i].list[k].begin;
+    return sum;
+}
+
+/* By time taken. */
 static int compare(const void *a, const void *b)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    int64_t x = ((const struct request *)a)->took, y = ((const struct request *)b)->took;
 
     return (x > y) - (x < y);
 }
 
-static double at(const int64_t *sorted, long count, double share)
+static double at(const struct request *sorted, long count, double share)
 {
     long index = (long)(share * (double)count);
 
-    return (double)sorted[index < count ? index : count - 1] / 1000;
+    return (double)sorted[index < count ? index : count - 1].took / 1000;
 }
 
-static long slower_than(const int64_t *sorted, long count, int64_t limit)
+static void print(const struct request *sorted, long count, const struct ticker *tickers,
+                  int processors)
 {
-    long slower = 0;
+    long slow = 0, own_slow = 0, own = count;
 
-    while (slower < count && sorted[count - 1 - slower] > limit)
-        slower++;
-    return slower;
+    while (slow < count && sorted[count - 1 - slow].took > SLOW)
+        own_slow += !stood(tickers, processors, &sorted[count - 1 - slow++]);
+    while (own > 1 && stood(tickers, processors, &sorted[own - 1]))
+        own--;
+    printf("%.0f %.0f %.0f %.0f %.0f %ld %ld %.0f %ld %.0f\n", at(sorted, count, 0.5),
+           at(sorted, count, 0.99), at(sorted, count, 0.999), at(sorted, count, 0.9999),
+           at(sorted, count, 1), count, slow, (double)sorted[own - 1].took / 1000, own_slow,
+           (double)stood_ns(tickers, processors) / 1000);
 }
 
 int main(int argc, char **argv)
 {
+    static struct ticker tickers[CPUS_MAX];
     long seconds, rate, keys, count;
-    int64_t *took, start;
-    int fd;
+    struct request *requests;
+    int64_t start;
+    int fd, processors;
 
     if (argc != 5 && argc != 6) {
         fprintf(stderr, "usage: stall PORT SECONDS RATE KEYS [get]\n");
@@ -134,23 +253,26 @@ int main(int argc, char **argv)
     rate = atol(argv[3]);
     keys = atol(argv[4]);
     count = seconds * rate;
-    took = count > 0 && keys > 0 ? calloc((size_t)count, sizeof(*took)) : NULL;
-    if (!took)
+    requests = count > 0 && keys > 0 ? calloc((size_t)count, sizeof(*requests)) : NULL;
+    if (!requests)
         return 2;
     fd = connect_to(atoi(argv[1]));
     start = now_ns() + NS / 100;
+    processors = start_tickers(tickers, start + seconds * NS);
+    run_before_others(1);
     for (long i = 0; i < count; i++) {
-        int64_t due = start + i * NS / rate;
-
-        wait_until(due);
+        requests[i].due = start + i * NS / rate;
+        wait_until(requests[i].due);
         ask(fd, argc == 5 && i % 2, random() % keys);
-        took[i] = now_ns() - due;
+        requests[i].took = now_ns() - requests[i].due;
     }
-    qsort(took, (size_t)count, sizeof(*took), compare);
-    printf("%.0f %.0f %.0f %.0f %.0f %ld %ld\n", at(took, count, 0.5), at(took, count, 0.99),
-           at(took, count, 0.999), at(took, count, 0.9999), at(took, count, 1), count,
-           slower_than(took, count, SLOW));
-    free(took);
+    for (int i = 0; i < processors; i++)
+        pthread_join(tickers[i].thread, NULL);
+    qsort(requests, (size_t)count, sizeof(*requests), compare);
+    print(requests, count, tickers, processors);
+    for (int i = 0; i < processors; i++)
+        free(tickers[i].list);
+    free(requests);
     close(fd);
     return 0;
 }
