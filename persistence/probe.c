@@ -48,9 +48,9 @@ static bool give_up(struct probe *probe, const struct store_request *request)
 }
 
 /* Best effort: what stays all the same does no harm. */
-static void remove_object(struct probe *probe)
+static void remove_object(struct probe *probe, bool with_folder)
 {
-    struct store_request request = {.verb = STORE_REMOVE};
+    struct store_request request = {.verb = STORE_REMOVE, .with_folder = with_folder};
     if (!probe->made)
         return;
     memcpy(request.key, probe->key, sizeof(request.key));
@@ -63,7 +63,7 @@ static void remove_object(struct probe *probe)
 static void new_key(struct probe *probe)
 {
     char uuid[UUID_TEXT_SIZE];
-    remove_object(probe);
+    remove_object(probe, false);
     uuid7_make((int64_t)time(NULL) * 1000, uuid);
     snprintf(probe->key, sizeof(probe->key), FOLDER "%s", uuid);
 }
@@ -248,7 +248,7 @@ static bool check_match_of_missing(struct probe *probe)
     if (fine && done)
         fine = refuse(&other, "ignores If-Match and makes an object that was not there");
     other.made = !fine;
-    remove_object(&other);
+    remove_object(&other, false);
     probe->result = other.result;
     return fine;
 }
@@ -350,7 +350,7 @@ enum probe_result probe_run(struct store *store, struct text *sentence)
     new_key(&probe);
     if (must_be_absent(&probe) && conditions_hold(&probe))
         assert(probe.result == PROBE_OK);
-    remove_object(&probe);
+    remove_object(&probe, true);
     return probe.result;
 }
 
@@ -385,7 +385,7 @@ static bool check_plain(struct probe *probe)
         return false;
     if (!first[0] || strcmp(first, probe->etag) == 0)
         return refuse(probe, "gives no ETag that tells one content from another");
-    remove_object(probe);
+    remove_object(probe, false);
     return must_be_absent(probe);
 }
 
@@ -398,6 +398,6 @@ enum probe_result probe_run_for_lock(struct store *store, struct text *sentence)
         new_key(&probe);
         conditions_hold(&probe);
     }
-    remove_object(&probe);
+    remove_object(&probe, true);
     return plain && probe.result == PROBE_REFUSED ? PROBE_OK : probe.result;
 }

@@ -68,6 +68,7 @@ struct store_request {
     bool delimiter;            /* LIST: '/' ends a key */
     char after[STORE_KEY_MAX]; /* LIST: only keys behind this one */
     size_t limit;              /* LIST: at most so many; 0: the store's own limit */
+    bool with_folder;          /* REMOVE: also the folder, if that was all in it (a directory) */
     /* PUT, REMOVE: sent once at most, and given up after so long; 0: as the store sees fit. An open
      * outcome is UNKNOWN. Only S3 can be late. */
     int64_t within_ms;

@@ -28,6 +28,7 @@
 #define OWN_DIRECTORY ".cairn"
 #define SWAP_FILE     OWN_DIRECTORY "/swap"
 #define TEMPORARIES   OWN_DIRECTORY "/tmp"
+#define PUT_ATTEMPTS  100 /* as long as others take the folder away */
 
 struct store_directory {
     struct store store;
@@ -92,6 +93,21 @@ static void parent_of(const char *key, char out[STORE_KEY_MAX])
     out[len] = '\0';
 }
 
+/* Brings what is in a folder to disk; or, when it was taken away since, as empty as it then was,
+ * the one above, which says so. */
+static int sync_folder(struct store_directory *store, const char *folder)
+{
+    char path[STORE_KEY_MAX], above[STORE_KEY_MAX];
+    snprintf(path, sizeof(path), "%s", folder);
+    int error = file_sync_directory(store->directory, path);
+    while (error == ENOENT && strcmp(path, ".") != 0) {
+        parent_of(path, above);
+        memcpy(path, above, sizeof(path));
+        error = file_sync_directory(store->directory, path);
+    }
+    return error;
+}
+
 /* Makes the directories above `key`, each brought to disk in the one above it. */
 static int make_parents(struct store_directory *store, const char *key)
 {
@@ -145,29 +161,44 @@ static void temporary_name(char *out, size_t size)
              (unsigned long long)random[1]);
 }
 
-static void directory_put(struct store_directory *store, struct store_request *request)
+/*
+ * Writes the object. Between the making of its folder and the rename another server may have taken
+ * the folder away, with the last object in it: then once more.
+ */
+static int replace(struct store_directory *store, struct store_request *request, bool *ret_landed)
 {
     char temporary[64], parent[STORE_KEY_MAX];
-    bool swaps = request->condition != STORE_ALWAYS, landed = false;
-    int error = make_parents(store, request->key);
-    if (error) {
-        answer_errno(request, error == ENOENT || error == ENOTDIR ? EIO : error);
-        return;
+    int error = ENOENT;
+    parent_of(request->key, parent);
+    *ret_landed = false;
+    for (int i = 0; i < PUT_ATTEMPTS && error == ENOENT && !*ret_landed; i++) {
+        error = make_parents(store, request->key);
+        if (error)
+            continue;
+        temporary_name(temporary, sizeof(temporary));
+        error = file_replace(store->directory, temporary, request->key, parent, request->body,
+                             ret_landed);
+        if (*ret_landed && error == ENOENT)
+            error = sync_folder(store, parent);
     }
+    if (*ret_landed && error)
+        memcpy(store->unsynced, parent, sizeof(store->unsynced));
+    return error;
+}
+
+static void directory_put(struct store_directory *store, struct store_request *request)
+{
+    bool swaps = request->condition != STORE_ALWAYS, landed = false;
+    int error = 0;
     if (swaps && flock(store->swap, LOCK_EX) < 0) {
         answer_errno(request, errno);
         return;
     }
     enum store_result result = check_condition(store, request);
     if (result == STORE_OK) {
-        temporary_name(temporary, sizeof(temporary));
-        parent_of(request->key, parent);
-        error =
-            file_replace(store->directory, temporary, request->key, parent, request->body, &landed);
+        error = replace(store, request, &landed);
         if (error)
             result = landed ? STORE_UNKNOWN : result_of(error);
-        if (error && landed)
-            memcpy(store->unsynced, parent, sizeof(store->unsynced));
         if (result == STORE_NOT_FOUND) /* our own directory was taken away: no answer to a PUT */
             result = STORE_TRANSIENT;
     }
@@ -187,15 +218,19 @@ static void directory_remove(struct store_directory *store, struct store_request
 {
     char parent[STORE_KEY_MAX];
     int error = unlinkat(store->directory, request->key, 0) < 0 ? errno : 0;
+    parent_of(request->key, parent);
     if (!error) {
-        parent_of(request->key, parent);
-        error = file_sync_directory(store->directory, parent);
+        error = sync_folder(store, parent);
         if (error) {
             memcpy(store->unsynced, parent, sizeof(store->unsynced));
             store_answer(request, STORE_UNKNOWN, "%.160s: %s", request->key, strerror(error));
             return;
         }
     }
+    /* Fails if anything is in it. Not brought to disk: an empty folder that is back does no harm.
+     */
+    if (request->with_folder && strcmp(parent, ".") != 0)
+        unlinkat(store->directory, parent, AT_REMOVEDIR);
     answer_errno(request, error == EISDIR ? ENOENT : error);
 }
 
@@ -256,7 +291,7 @@ static void directory_submit(struct store *handle, struct store_request *request
 {
     struct store_directory *store = (struct store_directory *)handle;
     if (store->unsynced[0]) {
-        int error = file_sync_directory(store->directory, store->unsynced);
+        int error = sync_folder(store, store->unsynced);
         if (error) {
             store_answer(request, STORE_TRANSIENT, "%.160s: %s", store->unsynced, strerror(error));
             return;

@@ -406,6 +406,123 @@ static void no_temporary_stays_after_a_put(void **state)
     assert_int_equal(count_files(subject->directory, ".cairn/tmp", ""), 2); /* . and .. */
 }
 
+static void drop_with_folder(struct store *store, const char *key, enum store_result expected)
+{
+    struct store_request request = {.verb = STORE_REMOVE, .with_folder = true};
+    snprintf(request.key, sizeof(request.key), "%s", key);
+    assert_int_equal(store_wait(store, &request), expected);
+    store_request_release(&request);
+}
+
+static bool is_there(const struct subject *subject, const char *name)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s/%s", subject->directory, name);
+    return access(path, F_OK) == 0;
+}
+
+static void a_folder_goes_with_its_last_object_if_asked_for(void **state)
+{
+    struct subject *subject = subject_of(state);
+    struct store *store = subject->store;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(put(store, "n/x", "1", STORE_ALWAYS, "", NULL), STORE_OK);
+        assert_int_equal(put(store, "n/y", "1", STORE_IF_ABSENT, "", NULL), STORE_OK);
+        drop_with_folder(store, "n/x", STORE_OK);
+        assert_true(is_there(subject, "n/y"));
+        assert_int_equal(drop(store, "n/y"), STORE_OK);
+        assert_true(is_there(subject, "n"));
+        drop_with_folder(store, "n/y", STORE_NOT_FOUND);
+        assert_false(is_there(subject, "n"));
+    }
+    assert_int_equal(put(store, "n/m/x", "1", STORE_ALWAYS, "", NULL), STORE_OK);
+    drop_with_folder(store, "n/x", STORE_NOT_FOUND);
+    assert_true(is_there(subject, "n/m/x"));
+    assert_int_equal(put(store, "top", "1", STORE_ALWAYS, "", NULL), STORE_OK);
+    drop_with_folder(store, "top", STORE_OK);
+    assert_true(is_there(subject, "n/m/x"));
+}
+
+static void a_refused_put_makes_no_folder(void **state)
+{
+    struct subject *subject = subject_of(state);
+    assert_int_equal(put(subject->store, "n/x", "1", STORE_IF_MATCH, "etag", NULL),
+                     STORE_PRECONDITION);
+    assert_false(is_there(subject, "n"));
+}
+
+static void *folder_thread(void *arg)
+{
+    struct racer *racer = arg;
+    struct store *store = store_clone(racer->race->store);
+    char key[32];
+    snprintf(key, sizeof(key), "n/%d", racer->number);
+    pthread_barrier_wait(&racer->race->barrier);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct store_request remove = {.verb = STORE_REMOVE, .with_folder = true};
+        struct text body = {0};
+        memcpy(remove.key, key, sizeof(key));
+        if (put(store, key, "1", round % 2 ? STORE_ALWAYS : STORE_IF_ABSENT, "", NULL) !=
+                STORE_OK ||
+            get(store, key, "", &body, NULL) != STORE_OK || store_wait(store, &remove) != STORE_OK)
+            racer->race->others++;
+        store_request_release(&remove);
+        text_release(&body);
+    }
+    store_close(store);
+    return NULL;
+}
+
+static void puts_land_while_others_take_the_folder_away(void **state)
+{
+    struct subject *subject = subject_of(state);
+    pthread_t threads[3];
+    struct racer racers[3];
+    struct race race = {.store = subject->store};
+    pthread_barrier_init(&race.barrier, NULL, 3);
+    for (int i = 0; i < 3; i++) {
+        racers[i] = (struct racer){&race, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, folder_thread, &racers[i]), 0);
+    }
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&race.barrier);
+    assert_int_equal(race.others, 0);
+    assert_false(is_there(subject, "n"));
+}
+
+static void *probe_thread(void *arg)
+{
+    struct racer *racer = arg;
+    struct store *store = store_clone(racer->race->store);
+    for (int i = 0; i < 5; i++) {
+        struct text sentence = {0};
+        enum probe_result result =
+            i % 2 ? probe_run_for_lock(store, &sentence) : probe_run(store, &sentence);
+        if (result != PROBE_OK || sentence.len)
+            racer->race->others++;
+        text_release(&sentence);
+    }
+    store_close(store);
+    return NULL;
+}
+
+static void probes_at_once_hold_and_leave_nothing(void **state)
+{
+    struct subject *subject = subject_of(state);
+    pthread_t threads[3];
+    struct racer racers[3];
+    struct race race = {.store = subject->store};
+    for (int i = 0; i < 3; i++) {
+        racers[i] = (struct racer){&race, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, probe_thread, &racers[i]), 0);
+    }
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(race.others, 0);
+    assert_int_equal(count_files(subject->directory, ".", ""), 3); /* . and .. and .cairn */
+}
+
 static void a_store_in_a_missing_place_is_refused(void **state)
 {
     struct store *store;
@@ -501,6 +618,10 @@ int main(void)
         ALONE(lock),
         ON(directory, leftover_temporaries_are_cleaned),
         ON(directory, no_temporary_stays_after_a_put),
+        ON(directory, a_folder_goes_with_its_last_object_if_asked_for),
+        ON(directory, a_refused_put_makes_no_folder),
+        ON(directory, puts_land_while_others_take_the_folder_away),
+        ON(directory, probes_at_once_hold_and_leave_nothing),
         ON(directory, a_store_in_a_missing_place_is_refused),
         ON(directory, a_store_behind_a_file_is_refused),
         ON(quiet, each_fault_strikes_and_says_so),
