@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # A round of every command family and of every mode of redis-cli: redis_cli.sh PORT [cairn]
-# Then redis-benchmark with all its tests that need no command of a later issue, and a look at what they left.
+# Then redis-benchmark with all its tests whose commands are there, and a look at what they left.
 set -uo pipefail
 
 port=$1
