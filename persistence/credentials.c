@@ -223,6 +223,7 @@ static void wait_a_while(struct credentials_provider *provider)
 static void *provider_thread(void *ctx)
 {
     struct credentials_provider *provider = ctx;
+    pthread_setname_np(pthread_self(), "credentials");
     pthread_mutex_lock(&provider->mutex);
     while (!atomic_load(&provider->stopping)) {
         if (is_due(provider))

@@ -605,6 +605,7 @@ static void *journal_thread(void *arg)
 {
     struct journal *journal = arg;
     int64_t next = monotonic_ms() + 1000;
+    pthread_setname_np(pthread_self(), "journal");
     pthread_mutex_lock(&journal->mutex);
     while (!journal->stopping || journal->waiters) {
         sleep_until(journal, next);

@@ -282,6 +282,7 @@ static void *helper_thread(void *arg)
     struct crew *crew = arg;
     struct store *store = store_clone(crew->options->store);
     struct loader_objects objects;
+    pthread_setname_np(pthread_self(), "loader");
     loader_objects_init(&objects, store, crew->options->namespace);
     pthread_mutex_lock(&crew->mutex);
     while (!crew->failed && crew->next < crew->base->chunk_count) {

@@ -653,6 +653,7 @@ static void *syncer_thread(void *arg)
 {
     struct syncer *syncer = arg;
     struct timeval beat = {.tv_sec = SLOW_BEAT_MS / 1000, .tv_usec = SLOW_BEAT_MS % 1000 * 1000};
+    pthread_setname_np(pthread_self(), "syncer");
     event_add(syncer->wake, NULL);
     event_add(syncer->slow, &beat);
     arm_tick(syncer);

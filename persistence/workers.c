@@ -37,6 +37,7 @@ static void *worker_thread(void *arg)
 {
     struct worker *worker = arg;
     struct workers *all = worker->all;
+    pthread_setname_np(pthread_self(), "worker");
     /* Folding yields to serving where processors are scarce. Linux has this per thread. */
     setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
     pthread_mutex_lock(&all->mutex);

@@ -41,6 +41,7 @@ static void *run(void *arg)
 {
     (void)arg;
     struct job *job;
+    pthread_setname_np(pthread_self(), "lazyfree");
     while ((job = next_job())) {
         if (job->contents)
             inverse_destroy(job->contents);

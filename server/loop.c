@@ -8,6 +8,8 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -227,10 +229,20 @@ static void close_all(struct loop *loop)
     }
 }
 
+/* The first runs on the main thread, whose name is the program's. */
+static void name_thread(int index)
+{
+    char name[16]; /* the most that Linux keeps */
+    snprintf(name, sizeof(name), "loop-%d", index);
+    if (index > 0)
+        pthread_setname_np(pthread_self(), name);
+}
+
 static void *loop_main(void *arg)
 {
     struct loop *loop = arg;
     current = loop;
+    name_thread(loop->index);
     prctl(PR_SET_TIMERSLACK, 1UL); /* of this thread: else a pause is 50 µs longer than it says */
     while (!loop->stopping)
         turn(loop);

@@ -41,6 +41,7 @@ static void pause_sampling(void)
 static void *run(void *arg)
 {
     (void)arg;
+    pthread_setname_np(pthread_self(), "memory-watch");
     pthread_mutex_lock(&mutex);
     while (!stopping) {
         pthread_mutex_unlock(&mutex);

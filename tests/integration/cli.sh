@@ -114,7 +114,7 @@ check_state() {
     check "$1" 0 "$2" bash -o pipefail -c '"$@" 2>/dev/null | jq -c .state' - "${reader[@]}" --export "$3" 0
 }
 
-"$SERVER" --store "$live" --port 0 --unixsocket "$work/socket" --sync-interval 0 --journal-fsync always >"$work/log" 2>&1 </dev/null &
+"$SERVER" --store "$live" --port 0 --unixsocket "$work/socket" --sync-interval 0 --journal-fsync always --threads 2 >"$work/log" 2>&1 </dev/null &
 pid=$!
 for ((i = 0; i < 200; i++)); do
     redis-cli -s "$work/socket" set committed 1 2>/dev/null | grep -q OK && break
@@ -127,6 +127,8 @@ check_state "… and gives that" '^\{"committed":1\}$' "$live"
 check "it is verified" 0 '^1 namespace, 1 sound' "${reader[@]}" --verify "$live"
 check "a second server is told how to share" 1 "$live is in use by another server \(process [0-9]+\); servers may share a store, with --shared yes" \
     "$SERVER" --port 29999 --store "$live"
+check "its threads have names" 0 '^syncer worker journal lazyfree memory-watch loop-1 $' \
+    bash -c "for name in syncer worker journal lazyfree memory-watch loop-1; do ps -T -o comm= -p $pid | grep -xm1 \$name; done | tr '\n' ' '"
 kill -9 "$pid"
 wait "$pid" 2>/dev/null # it was killed
 pid=
