@@ -291,3 +291,32 @@ void command_docs_write(struct resp_writer *out, const struct command *command)
     for (size_t i = 0; i < subs; i++)
         command_docs_write(out, &command->subcommands[i]);
 }
+
+void command_upper_name(const struct command *command, char *out, size_t cap)
+{
+    snprintf(out, cap, "%s", command->name);
+    for (char *c = out; *c; c++)
+        *c = (char)toupper((unsigned char)*c);
+}
+
+void command_help_write(struct resp_writer *out, const struct command *container)
+{
+    char name[40], line[512];
+    command_upper_name(container, name, sizeof(name));
+    size_t begun = resp_defer_begin(out), lines = 1;
+    snprintf(line, sizeof(line),
+             "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
+    resp_write_simple(out, line);
+    for (const struct command *row = container->subcommands; row->name; row++) {
+        command_upper_name(row, name, sizeof(name));
+        snprintf(line, sizeof(line), "%s%s%s", name, row->syntax && row->syntax[0] ? " " : "",
+                 row->syntax ? row->syntax : "");
+        resp_write_simple(out, line);
+        snprintf(line, sizeof(line), "    %s", row->summary ? row->summary : "");
+        resp_write_simple(out, line);
+        lines += 2;
+    }
+    resp_write_simple(out, "HELP");
+    resp_write_simple(out, "    Print this help.");
+    resp_defer_array(out, begun, lines + 2);
+}

@@ -8,6 +8,10 @@
 
 void command_info_write(struct resp_writer *out, const struct command *command);
 void command_docs_write(struct resp_writer *out, const struct command *command);
+/* The command's own name in capitals, terminated. */
+void command_upper_name(const struct command *command, char *out, size_t cap);
+/* HELP of a container, made from its rows. */
+void command_help_write(struct resp_writer *out, const struct command *container);
 /* How the command uses its key argv[index]: the words of a key spec's flags. */
 void command_key_flags_write(struct resp_writer *out, const struct command *command,
                              const struct slice *argv, int argc, int index);

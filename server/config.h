@@ -66,14 +66,14 @@ extern struct config config;
 enum log_level { LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING };
 enum debug_command { DEBUG_COMMAND_NO, DEBUG_COMMAND_YES, DEBUG_COMMAND_LOCAL };
 enum eviction_policy {
-    EVICT_NONE,
     EVICT_VOLATILE_LRU,
     EVICT_VOLATILE_LFU,
     EVICT_VOLATILE_RANDOM,
     EVICT_VOLATILE_TTL,
     EVICT_ALLKEYS_LRU,
     EVICT_ALLKEYS_LFU,
-    EVICT_ALLKEYS_RANDOM
+    EVICT_ALLKEYS_RANDOM,
+    EVICT_NONE,
 };
 
 /* notify_keyspace_events is a set of these bits, one a letter of the directive. */

@@ -14,9 +14,9 @@ static const char *const debug_words[] = {"no", "yes", "local", NULL};
 static const char *const fsync_words[] = {"always", "everysec", "no", NULL};
 static const char *const orphans_words[] = {"refuse", "replay", "drop", NULL};
 static const char *const durability_words[] = {"applied", "written", "durable", NULL};
-static const char *const policy_words[] = {"noeviction",      "volatile-lru",   "volatile-lfu",
-                                           "volatile-random", "volatile-ttl",   "allkeys-lru",
-                                           "allkeys-lfu",     "allkeys-random", NULL};
+static const char *const policy_words[] = {"volatile-lru",   "volatile-lfu", "volatile-random",
+                                           "volatile-ttl",   "allkeys-lru",  "allkeys-lfu",
+                                           "allkeys-random", "noeviction",   NULL};
 static const char *const mode_words[] = {"cas", "lock", NULL};
 static const char *const style_words[] = {"auto", "yes", "no", NULL}; /* as enum s3_style */
 static const char *const clients_words[] = {"no", "yes", "clients", NULL};

@@ -8,6 +8,8 @@
 
 #include "ops/mem.h"
 #include "server/command.h"
+#include "server/command_docs.h"
+#include "server/config_apply.h"
 #include "server/digest.h"
 #include "server/effects.h"
 #include "server/exec.h"
@@ -47,8 +49,22 @@ static void debug_set_active_expire_command(struct exec *x)
     resp_write_ok(x->out);
 }
 
+/* Redis's options say what is kept of memory and what is written out: here both are one. */
+static bool takes_reload_options(struct exec *x)
+{
+    for (int i = 2; i < x->argc; i++) {
+        if (!exec_is(x, i, "merge") && !exec_is(x, i, "noflush") && !exec_is(x, i, "nosave")) {
+            exec_error(x, "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
+            return false;
+        }
+    }
+    return true;
+}
+
 static void debug_reload_command(struct exec *x)
 {
+    if (!takes_reload_options(x))
+        return;
     struct namespace **all;
     struct text error = {0};
     enum persistence_status status = PERSISTENCE_OK;
@@ -118,10 +134,18 @@ static void debug_populate_command(struct exec *x)
     int64_t count, size = 0;
     struct slice prefix = x->argc > 3 ? x->argv[3] : slice_of("key");
     struct outcome outcome;
-    if (!exec_int_range(x, 2, 0, INT64_MAX, "ERR value is out of range, must be positive",
-                        &count) ||
-        (x->argc > 4 && !exec_int_range(x, 4, 0, 1 << 20, "ERR value is out of range", &size)))
+    static const char positive[] = "ERR value is out of range, must be positive";
+    if (x->argc > 5) {
+        exec_wrong_subcommand(x);
         return;
+    }
+    if (!exec_int_range(x, 2, 0, INT64_MAX, positive, &count) ||
+        (x->argc > 4 && !exec_int_range(x, 4, 0, INT64_MAX, positive, &size)))
+        return;
+    if (size > 1 << 20) {
+        exec_error(x, "ERR value is out of range");
+        return;
+    }
     char *key = mem_alloc(prefix.len + 32), *value = mem_calloc(1, (size_t)size + 32);
     for (int64_t i = 0; i < count; i++) {
         int len =
@@ -143,7 +167,7 @@ static void debug_replybuffer_command(struct exec *x)
 {
     int64_t ms = -1;
     if (!exec_is(x, 2, "peak-reset-time")) {
-        exec_syntax_error(x);
+        exec_wrong_subcommand(x);
         return;
     }
     if (exec_is(x, 3, "reset"))
@@ -268,7 +292,7 @@ static void debug_protocol_command(struct exec *x)
         }
     exec_error(x,
                "ERR Wrong protocol type name. Please use one of the following: "
-               "string|integer|double|null|array|set|map|attrib|push|verbatim|true|false|bignum");
+               "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false");
 }
 
 static void debug_error_command(struct exec *x)
@@ -276,8 +300,27 @@ static void debug_error_command(struct exec *x)
     exec_error_format(x, "%.*s", (int)x->argv[2].len, x->argv[2].data);
 }
 
-/* Redis's lists have nodes whose limit this sets; here it is taken and changes nothing. DEBUG LOG
- * writes a line to Redis's log, which its test suite does before each test. */
+/* Redis's lists have nodes whose limit this sets; here it is taken and changes nothing. */
+static void debug_packed_threshold_command(struct exec *x)
+{
+    int64_t bytes;
+    if (config_parse_memory(x->argv[2], &bytes) && bytes >= 0 &&
+        bytes <= (INT64_C(1) << 32) - (1 << 20))
+        resp_write_ok(x->out);
+    else
+        exec_error(x, "ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+}
+
+/* What no subcommand's row fits. */
+static void debug_other_command(struct exec *x)
+{
+    if (x->argc == 2 && exec_is(x, 1, "help"))
+        command_help_write(x->out, x->command);
+    else
+        exec_wrong_subcommand(x);
+}
+
+/* DEBUG LOG writes a line to Redis's log, which its test suite does before each test. */
 static void debug_accepted_command(struct exec *x)
 {
     resp_write_ok(x->out);
@@ -297,7 +340,7 @@ static const struct command debug_subcommands[] = {
     DEBUG("object", 3, 0, debug_object_command, "key", "Returns how a value is kept."),
     DEBUG("populate", -3, CMD_WRITE, debug_populate_command, "count [prefix] [size]", "Sets keys that are not there, for tests."),
     DEBUG("protocol", 3, CMD_NO_LOCK, debug_protocol_command, "type", "Answers with a reply of that type."),
-    DEBUG("quicklist-packed-threshold", 3, CMD_NO_LOCK, debug_accepted_command, "size", "Accepted; changes nothing."),
+    DEBUG("quicklist-packed-threshold", 3, CMD_NO_LOCK, debug_packed_threshold_command, "size", "Accepted; changes nothing."),
     DEBUG("reload", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, debug_reload_command, "[option ...]", "Writes everything out and reads it back."),
     DEBUG("replybuffer", 4, CMD_NO_LOCK, debug_replybuffer_command, "PEAK-RESET-TIME <milliseconds | NEVER | RESET>", "Sets how soon reply buffers shrink."),
     DEBUG("set-active-expire", 3, CMD_NO_LOCK, debug_set_active_expire_command, "<0 | 1>", "Turns the removal of expired keys in the background off or on."),
@@ -306,7 +349,7 @@ static const struct command debug_subcommands[] = {
 };
 
 const struct command debug_commands[] = {
-    {.name = "debug", .arity = -2, .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_PROTECTED, .group = GROUP_SERVER, .subcommands = debug_subcommands, .since = "1.0.0", .complexity = "Depends on subcommand.", .summary = "A container for commands for debugging."},
+    {.name = "debug", .arity = -2, .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_PROTECTED | CMD_NO_LOCK, .group = GROUP_SERVER, .handler = debug_other_command, .subcommands = debug_subcommands, .since = "1.0.0", .complexity = "Depends on subcommand.", .summary = "A container for commands for debugging."},
     {0},
 };
 /* clang-format on */

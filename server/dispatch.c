@@ -4,10 +4,10 @@
  * connection outside MULTI, nothing in the server out of the ordinary) goes from batch.c straight
  * to dispatch_run; everything else comes through dispatch_slow.
  */
-#include <ctype.h>
 #include <stdio.h>
 
 #include "server/clock.h"
+#include "server/command_docs.h"
 #include "server/config.h"
 #include "server/effects.h"
 #include "server/evict.h"
@@ -20,13 +20,26 @@
 
 #define OOM_ERROR "OOM command not allowed when used memory > 'maxmemory'."
 
+static bool arity_fits(const struct command *command, int argc)
+{
+    if (!command->handler)
+        return false;
+    return command->arity > 0 ? argc == command->arity : argc >= -command->arity;
+}
+
+/* DEBUG is one command to Redis: what is no subcommand is checked, and queued, as any of them. */
+static bool takes_misfits(const struct command *container)
+{
+    return container->flags & CMD_PROTECTED;
+}
+
 void dispatch_prepare(struct loop *loop, struct request *request)
 {
     (void)loop;
     const struct command *command = command_find(request->argv[0]);
     if (command && command->subcommands && request->argc > 1) {
         const struct command *sub = command_find_sub(command, request->argv[1]);
-        if (sub)
+        if (sub && (arity_fits(sub, request->argc) || !takes_misfits(command)))
             command = sub;
     }
     request->command = command;
@@ -143,66 +156,28 @@ static bool closed_on_http(struct exec *x)
     return true;
 }
 
-static void upper_case(char *out, size_t cap, const char *name)
-{
-    snprintf(out, cap, "%s", name);
-    for (char *c = out; *c; c++)
-        *c = (char)toupper((unsigned char)*c);
-}
-
-/* HELP of any container command, made from its rows. */
-static void reply_help(struct exec *x)
-{
-    const struct command *container = x->command;
-    char name[40], line[512];
-    upper_case(name, sizeof(name), container->name);
-    size_t begun = resp_defer_begin(x->out), lines = 1;
-    snprintf(line, sizeof(line),
-             "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
-    resp_write_simple(x->out, line);
-    for (const struct command *row = container->subcommands; row->name; row++) {
-        upper_case(name, sizeof(name), row->name);
-        snprintf(line, sizeof(line), "%s%s%s", name, row->syntax && row->syntax[0] ? " " : "",
-                 row->syntax ? row->syntax : "");
-        resp_write_simple(x->out, line);
-        snprintf(line, sizeof(line), "    %s", row->summary ? row->summary : "");
-        resp_write_simple(x->out, line);
-        lines += 2;
-    }
-    resp_write_simple(x->out, "HELP");
-    resp_write_simple(x->out, "    Print this help.");
-    resp_defer_array(x->out, begun, lines + 2);
-}
-
 /* A container's own row is left over when no subcommand fits. True: answered. */
 static bool answered_container(struct exec *x)
 {
     const struct command *command = x->command;
-    if (!command->subcommands || x->argc < 2)
+    if (!command->subcommands || x->argc < 2 || takes_misfits(command))
         return false;
     char name[40], text[256];
     if (exec_is(x, 1, "help")) {
         snprintf(text, sizeof(text), "ERR wrong number of arguments for '%s|help' command",
                  command->name);
         if (x->argc == 2)
-            reply_help(x);
+            command_help_write(x->out, command);
         else
             reject(x, text);
         return true;
     }
-    upper_case(name, sizeof(name), command->name);
+    command_upper_name(command, name, sizeof(name));
     size_t len = x->argv[1].len < 128 ? x->argv[1].len : 128;
     snprintf(text, sizeof(text), "ERR unknown subcommand '%.*s'. Try %s HELP.", (int)len,
              x->argv[1].data, name);
     reject(x, text);
     return true;
-}
-
-static bool arity_fits(const struct command *command, int argc)
-{
-    if (!command->handler)
-        return false;
-    return command->arity > 0 ? argc == command->arity : argc >= -command->arity;
 }
 
 static bool is_local(const struct client *client)

@@ -6,7 +6,6 @@
 #include "server/exec.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -17,6 +16,7 @@
 #include "ops/mem.h"
 #include "ops/value_integer.h"
 #include "server/client-internal.h"
+#include "server/command_docs.h"
 #include "server/config.h"
 #include "server/effects.h"
 #include "server/lazyfree.h"
@@ -59,9 +59,8 @@ void exec_wrong_arity(struct exec *x)
 void exec_wrong_subcommand(struct exec *x)
 {
     char name[40];
-    snprintf(name, sizeof(name), "%s", x->command->parent->name);
-    for (char *c = name; *c; c++)
-        *c = (char)toupper((unsigned char)*c);
+    const struct command *parent = x->command->parent;
+    command_upper_name(parent ? parent : x->command, name, sizeof(name));
     struct slice word = x->argv[1];
     exec_error_format(
         x, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",

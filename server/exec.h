@@ -48,7 +48,7 @@ void exec_error_format(struct exec *x, const char *format, ...)
 void exec_wrong_type(struct exec *x);
 void exec_syntax_error(struct exec *x); /* ERR syntax error */
 void exec_wrong_arity(struct exec *x);  /* of x->command */
-/* The same for a subcommand that Redis counts the arguments of in its handler. */
+/* The same for a subcommand, or no subcommand, that Redis tells in its handler. */
 void exec_wrong_subcommand(struct exec *x);
 
 /* Arguments. Each writes Redis's error and returns false when the argument does not fit. */

@@ -5,10 +5,7 @@
  */
 #include "server/scan.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <strings.h>
 
 #include "server/glob.h"
@@ -21,17 +18,20 @@
 
 bool scan_parse_cursor(struct slice text, uint64_t *cursor)
 {
-    char copy[32], *end;
-    if (text.len >= sizeof(copy))
+    size_t len = text.len ? strnlen(text.data, text.len) : 0, at = 0;
+    bool negative = len && text.data[0] == '-';
+    uint64_t sum = 0;
+    at += len && (negative || text.data[0] == '+');
+    if (at && at == len)
         return false;
-    if (text.len)
-        memcpy(copy, text.data, text.len);
-    copy[text.len] = 0;
-    if (isspace((unsigned char)copy[0]))
-        return false;
-    errno = 0;
-    *cursor = strtoull(copy, &end, 10);
-    return end == copy + text.len && !errno;
+    for (; at < len; at++) {
+        unsigned digit = (unsigned)(unsigned char)text.data[at] - '0';
+        if (digit > 9 || __builtin_mul_overflow(sum, 10, &sum) ||
+            __builtin_add_overflow(sum, digit, &sum))
+            return false;
+    }
+    *cursor = negative ? 0 - sum : sum;
+    return true;
 }
 
 static bool parse_option(struct exec *x, int index, bool with_type, struct scan_options *options)

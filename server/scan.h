@@ -16,7 +16,7 @@ struct scan_options {
     struct slice type; /* SCAN only; data NULL: any */
 };
 
-/* strtoull's idea of a number that fills the whole text. */
+/* strtoull's idea of a number that fills the whole text, or all before a zero byte. */
 bool scan_parse_cursor(struct slice text, uint64_t *cursor);
 /* Options from argv[index]; `with_type`: TYPE is one. false: an error was written. */
 bool scan_parse_options(struct exec *x, int index, bool with_type, struct scan_options *options);

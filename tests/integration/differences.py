@@ -63,6 +63,13 @@ class Holds:
         return f"Holds({self.text!r})"
 
 
+class ErrorWith(Holds):
+    """An error reply in whose text this is found."""
+
+    def __eq__(self, other):
+        return isinstance(other, resp.Error) and self.text in str(other)
+
+
 class Without(Like):
     def __eq__(self, other):
         return isinstance(other, bytes) and not Like.__eq__(self, other)
@@ -89,6 +96,8 @@ LAST_ANSWERS = [
     ("header-ends-with-crlf", r"RAW *1\r\n$4\rPING\r\n", WAITS, Error("ERR Protocol error: invalid bulk length")),
     ("wrong-byte-at-once", r"RAW *2\r\nX", WAITS, Error("ERR Protocol error: expected '$', got 'X'")),
     ("argument-count-is-bounded", r"RAW *1048577\r\n", WAITS, Error("ERR Protocol error: invalid multibulk length")),
+    ("quit-closes-unheard", r"RAW *3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n*1\r\n$4\r\nQUIT\r\n", WAITS, CLOSED),
+    ("quit-closes-unheard", r"RAW *3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n*1\r\n$4\r\nQUIT\r\n", WAITS, CLOSED),
     ("select-takes-names", "SELECT orders", NOT_INTEGER, OK),
     ("select-takes-names", "SELECT 1.5", NOT_INTEGER, OK),
     ("select-takes-names", "SELECT a/b", NOT_INTEGER, Error("ERR invalid namespace name")),
@@ -103,6 +112,9 @@ LAST_ANSWERS = [
     ("nothing-changed-nothing-touched", "SET a 1 ;; WATCH a ;; APPEND a '' ;; MULTI ;; EXEC", None, []),
     ("append-of-nothing-keeps-encoding", "SET a 1 ;; APPEND a '' ;; OBJECT ENCODING a", b"raw", b"int"),
     ("whole-floats-are-int", "SET a 1 ;; INCRBYFLOAT a 2 ;; OBJECT ENCODING a", b"embstr", b"int"),
+    ("ranks-do-not-overflow", "RPUSH l a b a ;; LPOS l a RANK -9223372036854775808", 2, None),
+    ("ranks-do-not-overflow", "RPUSH l a b a ;; LPOS l a RANK -9223372036854775807", None, None),
+    ("cursors-are-the-table's", "SADD s a b c ;; SSCAN s -1", Holds("b'0'"), Holds("b'c'")),
     ("no-access-frequency", "CONFIG SET maxmemory-policy allkeys-lfu ;; SET a 1 ;; OBJECT FREQ a", 0,
      Error("ERR An LFU maxmemory policy is not selected")),
     ("debug-object-has-no-clock", "SET a b ;; DEBUG OBJECT a", Without(" lru:0 "), Like(" lru:0 lru_seconds_idle:0")),
@@ -138,6 +150,8 @@ LAST_ANSWERS = [
      [Error("ERR MONITOR isn't allowed in a transaction")]),
     ("other-texts", "MONITOR ;; MONITOR", WAITS, OK),
     ("other-texts", "DEBUG SLEEP abc", OK, Error("ERR value is not a valid float")),
+    ("other-texts", "DEBUG SET-ACTIVE-EXPIRE x", OK, NOT_INTEGER),
+    ("other-texts", "CONFIG SET appendfsync x", ErrorWith("following: everysec, always, no"), ErrorWith("following: always, everysec, no")),
     ("other-texts", "BGREWRITEAOF", Like("^Background append only file rewriting"), b"Background append only file rewriting started"),
     ("memory-is-counted-otherwise", "SET a b ;; MEMORY USAGE a", 64, 16),
     ("memory-is-counted-otherwise", "MEMORY MALLOC-STATS", Like("jemalloc"), UNKNOWN_SUBCOMMAND),
@@ -297,6 +311,13 @@ def events(pair):
 # Answers that do not differ, of cases that no suite asks: the last one of each line.
 ALIKE = """
     CLIENT HELP x | DEBUG PROTOCOL push | SLOWLOG GET 1 2 | CONFIG HELP a b | SUBSCRIBE c ;; DEBUG PROTOCOL map | SUBSCRIBE c ;; CLIENT ID | BLMPOP -1 1 l left count | BLMPOP abc 0 l left | BLMPOP -1 1 l left | PUBSUB CHANNELS a b | PUBSUB SHARDCHANNELS a b | CONFIG GET TIMEOUT |
+    SET a 1 ;; SCAN ' 0' | SET a 1 ;; SCAN '0 ' | SCAN 18446744073709551616 | SCAN -18446744073709551616 | SCAN - | SCAN '' | SCAN 0x0 | SCAN -1 |
+    SCAN 00000000000000000000000000000000000000000000000000000000000000000000 | HSET h f v ;; HSCAN h -1 | HSET h f v ;; HSCAN h ' 0' | HSCAN h 0x0 |
+    SADD s 1 2 ;; SSCAN s -1 | SADD s 1 2 ;; SSCAN s 99999999999999999999 | SET a 1 ;; SSCAN a -1 | SET a 1 ;; SSCAN a x |
+    CONFIG SET maxmemory-policy nonsense | DEBUG | DEBUG SLEEP | DEBUG SLEEP 0 0 | DEBUG FOO | DEBUG '' | DEBUG HELP x | DEBUG OBJECT a b | DEBUG DIGEST x |
+    DEBUG ERROR | DEBUG LOG a b | DEBUG POPULATE | DEBUG POPULATE x | DEBUG POPULATE -1 | DEBUG POPULATE 1 a b | DEBUG POPULATE 1 a 2 c | DEBUG PROTOCOL x |
+    DEBUG PROTOCOL a b | DEBUG QUICKLIST-PACKED-THRESHOLD | DEBUG QUICKLIST-PACKED-THRESHOLD x | DEBUG QUICKLIST-PACKED-THRESHOLD 4gb | DEBUG RELOAD x |
+    DEBUG RELOAD NOSAVE x | DEBUG REPLYBUFFER x y | DEBUG REPLYBUFFER PEAK-RESET-TIME x | DEBUG SET-ACTIVE-EXPIRE | SUBSCRIBE c ;; DEBUG FOO |
     MONITOR ;; GET a | MONITOR ;; DEL a | MONITOR ;; PUBLISH a b | MONITOR ;; PING | HSET h f v ;; LCS h no | HSET h f v ;; LCS no h LEN IDX
     """
 

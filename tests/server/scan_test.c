@@ -25,6 +25,11 @@ static void cursors_are_what_strtoull_reads(void **state)
     expect_cursor("+3", 3);
     expect_cursor("-1", UINT64_MAX);
     expect_cursor("18446744073709551615", UINT64_MAX);
+    expect_cursor("-18446744073709551615", 1);
+    expect_cursor("0000000000000000000000000000000000000000000000000000000000000000017", 17);
+    uint64_t cursor;
+    assert_true(scan_parse_cursor(slice_make("7\0x", 3), &cursor));
+    assert_true(cursor == 7);
 }
 
 static void other_texts_are_no_cursors(void **state)
@@ -37,10 +42,13 @@ static void other_texts_are_no_cursors(void **state)
                                  "1x",
                                  "18446744073709551616",
                                  "1.5",
-                                 "0000000000000000000000000000000000000001"};
+                                 "-",
+                                 "+",
+                                 "-18446744073709551616",
+                                 "99999999999999999999"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         assert_false(scan_parse_cursor(slice_of(texts[i]), &cursor));
-    assert_false(scan_parse_cursor(slice_make("1\0", 2), &cursor));
+    assert_false(scan_parse_cursor(slice_make("x\0", 2), &cursor));
 }
 
 static void without_a_pattern_all_matches(void **state)
