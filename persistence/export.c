@@ -15,6 +15,7 @@
 #include "persistence/document.h"
 #include "persistence/file.h"
 #include "persistence/overtaken.h"
+#include "persistence/place_file.h"
 #include "persistence/verify.h"
 
 /* --- where it goes --- */
@@ -94,6 +95,20 @@ static int open_own(const char *where, int *ret_own)
     return code;
 }
 
+/* A directory may be both a store and the place of a server's own whose store is another one. */
+static bool drop_foreign(int own, const char *where, struct recovery *recovery, struct text *error)
+{
+    struct text place = {0};
+    bool ok = place_file_read(own, &place, error);
+    if (place.len && !slice_equal(text_slice(&place), slice_of(PLACE_OWN)) && recovery->count) {
+        fprintf(stderr, "cairn-server: %s: the journal there is for %s: it is left out\n", where,
+                text_terminated(&place));
+        recovery_release(recovery);
+    }
+    text_release(&place);
+    return ok;
+}
+
 /* The journal beside the store, unless a server holds it. Changes nothing there. */
 static bool read_journal(const char *where, struct recovery *recovery, struct text *error)
 {
@@ -116,7 +131,8 @@ static bool read_journal(const char *where, struct recovery *recovery, struct te
             fprintf(stderr, "cairn-server: %s\n", scan.cut);
         if (ok)
             journal_scan_release(&scan);
-        else
+        ok = ok && drop_foreign(own, where, recovery, &reason);
+        if (!ok)
             text_append_format(error, "%s: %s", where, text_terminated(&reason));
         text_release(&reason);
     }

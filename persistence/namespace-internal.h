@@ -139,6 +139,9 @@ struct persistence {
     char replica[COMMIT_REPLICA_SIZE], incarnation[COMMIT_REPLICA_SIZE];
     struct store *store; /* for cloning, and for the thread that opens and closes */
     int own;             /* the .cairn directory of `dir` */
+    bool own_store;      /* the store is `dir` */
+    struct text place;   /* what tells the store from others, whatever way it is named by */
+    bool place_noted;    /* in `own` */
     struct identity identity;
     struct namespaces_file noted; /* whose the agents' `noted` is */
     bool noting_failed;
@@ -211,6 +214,16 @@ enum loader_result persistence_check_heads(struct persistence *p, struct store *
                                            struct text *error);
 /* Brings to disk what was noted. */
 void persistence_flush_heads(struct persistence *p);
+
+/* persistence_place.c: the opening's. */
+/* Sets p->place; a bucket's is open, a directory's need not be there yet. */
+void persistence_find_place(struct persistence *p);
+/* Refuses the start, with a sentence, when the journal has ops, so many, for another store. */
+enum persistence_status persistence_check_place(struct persistence *p, uint64_t ops,
+                                                struct text *error);
+/* From now on the journal is for this store. Before it gets any op; once the store has been looked
+ * at: one that was named by mistake shall not be noted. */
+bool persistence_note_place(struct persistence *p, struct text *error);
 
 /* persistence_reading.c: carries out what is queued. On the syncer's thread, on the way down. */
 void persistence_end_reading(struct persistence *p);

@@ -59,18 +59,6 @@ static bool split_line(struct slice line, struct slice *ret_name, struct slice *
     return namespace_name_valid(*ret_name);
 }
 
-/* One word of printable characters: a path may have spaces and line feeds in it. */
-static void append_word(struct text *out, struct slice bytes)
-{
-    for (size_t i = 0; i < bytes.len; i++) {
-        unsigned char c = (unsigned char)bytes.data[i];
-        if (c <= ' ' || c == '%' || c >= 0x7f)
-            text_append_format(out, "%%%02x", c);
-        else
-            text_append_char(out, (char)c);
-    }
-}
-
 /* --- reading --- */
 
 struct reading {
@@ -155,7 +143,7 @@ bool namespaces_file_open(struct namespaces_file *file, int directory, struct sl
     struct text bytes = {0};
     int code = file_read(directory, FILE_NAME, &bytes);
     struct reading reading = {.file = file, .left = text_slice(&bytes), .visit = visit, .ctx = ctx};
-    append_word(&file->store, store);
+    text_append_word(&file->store, store);
     if (code == ENOENT)
         code = 0;
     bool sound = code || take_lines(&reading, error);

@@ -95,8 +95,8 @@ static enum persistence_status load_all(struct persistence *p, struct store *sto
     return fail_load(result, ret_state);
 }
 
-/* Leaves of the journal's ops what is not committed. Only once all is loaded: it cannot be undone.
- */
+/* Leaves of the journal's ops what is not committed, and notes whose they are. Only once all is
+ * loaded: it cannot be undone. */
 static enum persistence_status settle_all(struct persistence *p, struct recovery *recovery,
                                           struct loaded *loaded, struct text *error)
 {
@@ -108,7 +108,10 @@ static enum persistence_status settle_all(struct persistence *p, struct recovery
             return PERSISTENCE_CORRUPT;
         }
     }
-    return PERSISTENCE_OK;
+    if (persistence_note_place(p, error))
+        return PERSISTENCE_OK;
+    release_loaded(loaded, recovery->count);
+    return PERSISTENCE_UNWRITABLE;
 }
 
 /* Puts what was pending on top of what the store has, with inverses. */
@@ -426,11 +429,7 @@ const char *opening_reason(const struct persistence *p)
 bool opening_owes(const struct persistence *p, int64_t *ret_ops)
 {
     const struct recovery *recovery = p->opening ? &p->opening->recovery : NULL;
-    *ret_ops = 0;
-    for (size_t i = 0; recovery && i < recovery->count; i++)
-        for (const struct sync_batch *batch = recovery->items[i].batches; batch;
-             batch = batch->next)
-            *ret_ops += (int64_t)batch->count;
+    *ret_ops = recovery ? (int64_t)recovery_ops(recovery) : 0;
     return recovery && recovery->count > 0;
 }
 

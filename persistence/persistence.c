@@ -440,20 +440,25 @@ static bool same_directory(const char *a, const char *b)
            left.st_ino == right.st_ino;
 }
 
-static enum persistence_status lock_all(struct persistence *p, struct text *error)
+static enum persistence_status lock_own(struct persistence *p, struct text *error)
+{
+    enum persistence_status status = lock_directory(p->dir, true, &p->own, &p->lock, error);
+    p->own_store =
+        status == PERSISTENCE_OK && !is_remote(p->where) && same_directory(p->dir, p->where);
+    if (!p->own_store || !p->options.shared)
+        return status;
+    text_append_format(error, "%s is shared: every server needs a directory of its own (--dir)",
+                       p->where);
+    return PERSISTENCE_LOCKED;
+}
+
+static enum persistence_status lock_store(struct persistence *p, struct text *error)
 {
     int store_own = -1;
-    enum persistence_status status = lock_directory(p->dir, true, &p->own, &p->lock, error);
-    if (status != PERSISTENCE_OK || is_remote(p->where))
-        return status;
-    if (p->options.shared && same_directory(p->dir, p->where)) {
-        text_append_format(error, "%s is shared: every server needs a directory of its own (--dir)",
-                           p->where);
-        return PERSISTENCE_LOCKED;
-    }
-    if (same_directory(p->dir, p->where))
-        return status;
-    status = lock_directory(p->where, !p->options.shared, &store_own, &p->store_lock, error);
+    if (is_remote(p->where) || p->own_store)
+        return PERSISTENCE_OK;
+    enum persistence_status status =
+        lock_directory(p->where, !p->options.shared, &store_own, &p->store_lock, error);
     if (store_own >= 0)
         close(store_own);
     return status;
@@ -559,11 +564,21 @@ static enum persistence_status start_threads(struct persistence *p, struct text 
     return PERSISTENCE_OK;
 }
 
-static enum persistence_status open_store(struct persistence *p, struct text *error)
+/* Before anything of it is read or written it must be the one that the journal's ops are for. */
+static enum persistence_status open_store(struct persistence *p, uint64_t ops, struct text *error)
 {
-    if (!is_remote(p->where))
+    bool remote = is_remote(p->where);
+    if (remote && store_open(p->where, &p->store, error) != STORE_OK) /* nothing is sent yet */
+        return PERSISTENCE_UNWRITABLE;
+    persistence_find_place(p);
+    enum persistence_status status = persistence_check_place(p, ops, error);
+    if (status == PERSISTENCE_OK)
+        status = lock_store(p, error);
+    if (status != PERSISTENCE_OK)
+        return status;
+    if (!remote)
         store_directory_clean(p->where, p->options.shared ? TEMPORARY_AGE_S : 0);
-    if (store_open(p->where, &p->store, error) != STORE_OK)
+    if (!remote && store_open(p->where, &p->store, error) != STORE_OK)
         return PERSISTENCE_UNWRITABLE;
     struct store_lock_options lock = {.ttl_ms = p->options.lock_ttl_ms, .holder = p->incarnation};
     if (p->options.commit_mode == COMMIT_MODE_LOCK)
@@ -607,18 +622,18 @@ static enum persistence_status open_directory(struct persistence *p, struct text
     struct journal_scan scan = {0};
     struct recovery recovery = {0};
     struct text reason = {0};
-    enum persistence_status status = lock_all(p, error);
+    enum persistence_status status = lock_own(p, error);
     if (status != PERSISTENCE_OK)
         return status;
     if (!identity_open(p->own, &p->identity, &reason))
         return refuse_own(p, &reason, error);
     memcpy(p->replica, p->identity.replica, sizeof(p->replica));
     identity_incarnation(p->replica, p->incarnation);
-    status = open_store(p, error);
+    status = read_journal(p, &recovery, &scan, error);
+    if (status == PERSISTENCE_OK)
+        status = open_store(p, recovery_ops(&recovery), error);
     if (status == PERSISTENCE_OK && !persistence_open_heads(p, &reason))
         status = refuse_own(p, &reason, error);
-    if (status == PERSISTENCE_OK)
-        status = read_journal(p, &recovery, &scan, error);
     if (status == PERSISTENCE_OK)
         status = open_threads(p, &recovery, &scan, error);
     if (status == PERSISTENCE_OK)
@@ -753,6 +768,7 @@ enum persistence_status persistence_close(struct persistence *p)
     close_fd(p->own);
     identity_close(&p->identity);
     namespaces_file_close(&p->noted);
+    text_release(&p->place);
     close_fd(p->lock);
     close_fd(p->store_lock);
     pthread_mutex_destroy(&p->registry);

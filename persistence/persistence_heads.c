@@ -10,26 +10,7 @@
  */
 #include "persistence/namespace-internal.h"
 
-#include <stdlib.h>
-
 #include "ops/mem.h"
-#include "persistence/store_s3.h"
-
-/* What tells one store from another, whatever way it is named by; a store that has the file in its
- * own .cairn may move. */
-static void append_place(const struct persistence *p, struct text *out)
-{
-    char *path;
-    if (store_s3_url(p->store, out))
-        return;
-    if (p->store_lock < 0) {
-        text_append_char(out, '.');
-        return;
-    }
-    path = realpath(p->where, NULL);
-    text_append_string(out, path ? path : p->where);
-    free(path);
-}
 
 static void on_noted(void *ctx, struct slice name)
 {
@@ -38,10 +19,7 @@ static void on_noted(void *ctx, struct slice name)
 
 bool persistence_open_heads(struct persistence *p, struct text *error)
 {
-    struct text place = {0};
-    append_place(p, &place);
-    bool ok = namespaces_file_open(&p->noted, p->own, text_slice(&place), on_noted, p, error);
-    text_release(&place);
+    bool ok = namespaces_file_open(&p->noted, p->own, text_slice(&p->place), on_noted, p, error);
     if (ok && p->noted.cut)
         persistence_log(p, PERSISTENCE_LOG_WARNING,
                         "%s/" NAMESPACES_FILE

@@ -26,6 +26,16 @@ void recovery_release(struct recovery *recovery)
     *recovery = (struct recovery){0};
 }
 
+uint64_t recovery_ops(const struct recovery *recovery)
+{
+    uint64_t ops = 0;
+    for (size_t i = 0; i < recovery->count; i++)
+        for (const struct sync_batch *batch = recovery->items[i].batches; batch;
+             batch = batch->next)
+            ops += batch->count;
+    return ops;
+}
+
 static struct recovered *find(struct recovery *recovery, struct slice name)
 {
     for (size_t i = 0; i < recovery->count; i++)

@@ -30,6 +30,7 @@ struct recovery {
 };
 
 void recovery_release(struct recovery *recovery);
+uint64_t recovery_ops(const struct recovery *recovery); /* how many */
 
 /* For journal_read; `ctx` is a struct recovery. */
 journal_visit recovery_collect;

@@ -37,6 +37,17 @@ void text_append_string(struct text *text, const char *string)
     text_append(text, string, strlen(string));
 }
 
+void text_append_word(struct text *text, struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char c = (unsigned char)bytes.data[i];
+        if (c <= ' ' || c == '%' || c >= 0x7f)
+            text_append_format(text, "%%%02x", c);
+        else
+            text_append_char(text, (char)c);
+    }
+}
+
 void text_append_int64(struct text *text, int64_t number)
 {
     text->len += text_format_int64(number, text_reserve(text, TEXT_INT64_MAX));

@@ -59,6 +59,8 @@ static inline void text_append_char(struct text *text, char c)
 }
 
 void text_append_string(struct text *text, const char *string);
+/* As one word of printable ASCII: what is none of that, a space and % are % and two hex digits. */
+void text_append_word(struct text *text, struct slice bytes);
 void text_append_int64(struct text *text, int64_t number);
 void text_append_format(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

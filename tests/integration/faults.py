@@ -735,6 +735,49 @@ def noted_head(faults):
     faults.check(connection.call("DBSIZE") == 0, "removed on purpose, and its line too: it is empty")
 
 
+def tree_of(top):
+    """Every file and directory below, with its bytes and when it was changed."""
+    return {path: (os.stat(path).st_mtime_ns, None if os.path.isdir(path) else bytes_of(path))
+            for folder, folders, files in os.walk(top) for path in [folder] + [os.path.join(folder, name) for name in folders + files]}
+
+
+def other_store(faults):
+    """A journal's ops go into no store but theirs: a start with another one is refused and leaves that one alone."""
+    place = faults.directory()
+    own, right, wrong, absent, moved = (os.path.join(place, name) for name in ("own", "store", "wrong", "absent", "moved"))
+    flags = ("--dir", own, "--journal-fsync", "always", "--sync-interval", "0")
+    faults.start("--dir", os.path.join(place, "another"), store=wrong).call("SET", "k", "theirs")
+    faults.check(faults.running.terminate() == 0, "there is another store")
+    connection = faults.start(*flags)
+    connection.call("SELECT", "fresh")
+    connection.call_many([("INCR", "n")] * 5)
+    faults.kill()
+    before = tree_of(wrong)
+    for store in (wrong, absent):
+        said = faults.refused_start(*flags, store=store)
+        for words in (f"{own}: its journal has 5 ops for {right},", f"this start is with {store}.", "SHUTDOWN", "another --dir", f"remove {own}/.cairn/store"):
+            faults.check(words in said, f"the refusal has: {words}", said)
+    faults.check(tree_of(wrong) == before and not os.path.exists(absent), "nothing is written there", tree_of(wrong).keys())
+    faults.check(faults.launch("--dir", own, store="memory"), "a store in memory has nothing to do with it")
+    faults.kill()
+    connection = faults.start(*flags)
+    connection.call("SELECT", "fresh")
+    faults.check(connection.call("GET", "n") == b"5", "with the right one all is there")
+    connection.call("INCR", "n")
+    faults.kill()
+    os.rename(right, moved)
+    faults.refused_start(*flags, store=moved)
+    os.unlink(os.path.join(own, ".cairn", "store"))
+    connection = faults.start(*flags, store=moved)
+    connection.call("SELECT", "fresh")
+    faults.check(connection.call("GET", "n") == b"6", "a store that was moved is taken when the operator says so")
+    faults.check(faults.running.terminate() == 0, "it ends with all in the store")
+    connection = faults.start(*flags, store=wrong)
+    faults.check(connection.call("GET", "k") == b"theirs", "then another one may be used")
+    connection.call("SELECT", "fresh")
+    faults.check(connection.call("DBSIZE") == 0, "and has nothing of the first")
+
+
 def clock_goes_back(faults):
     """By an hour, while the server runs: its time stands still until the clock has caught up."""
     flag = os.path.join(faults.directory(), "clock-is-behind")
@@ -902,7 +945,7 @@ def shutdown_nosave(faults):
 FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, read_only_reading, fsync_error_always, fsync_error_everysec,
           blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, in_doubt_behind_a_part, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
-          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, noted_head, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, terminated,
+          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, noted_head, other_store, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, terminated,
           disk_full_at_exit, fsync_error_at_exit, journal_stays_at_exit, shutdown_nosave]
 
 

@@ -200,6 +200,29 @@ def noted_head(o):
     o.check(connection.call("GET", "k") == b"v", "put back, all is there")
 
 
+def other_bucket(o):
+    """A journal with ops goes with its bucket alone: any other is refused before it is asked anything, and so is this one under another name until that is said."""
+    own = os.path.join(o.root, o.case, "own")
+    url = o.bucket.endpoint() + "/bucket/fleet/"
+    journal_ops(o)
+    o.bucket.mode = ""
+    o.bucket.taken()
+    before = dict(o.bucket.objects)
+    renamed = f"http://localhost:{o.bucket.port}"
+    for flags, endpoint, present in ((("--store", "s3://bucket/another"), None, o.bucket.endpoint() + "/bucket/another/"),
+                                     ((), renamed, renamed + "/bucket/fleet/")):
+        started = o.launch(*flags, endpoint=endpoint)
+        o.check(not started.wait_ready(20) and started.process.poll() == 1, "the start is refused", started.process.poll())
+        o.check(says(started, rf"{own}: its journal has \d+ ops for {url}, .* this start is with {present}\. ") == 1, "it names directory and stores", started.last_log_lines(3))
+    o.check(not o.bucket.taken() and o.bucket.objects == before, "nothing was asked or written")
+    os.unlink(os.path.join(own, ".cairn", "store"))
+    started, connection = o.start(endpoint=renamed)
+    o.check(connection.call("GET", "n") == b"11", "the note removed, the other name is taken")
+    o.check(started.terminate() == 0, "all is committed")
+    started, connection = o.start()
+    o.check(connection.call("GET", "n") == b"11", "then the name may change as it likes")
+
+
 def unblock(o, connection, started):
     """Who waits for the store for ever counts as blocked, and CLIENT UNBLOCK ends that."""
     for command, how, wanted in ((("WAIT", "1", "0"), "TIMEOUT", 0), (("WAITAOF", "0", "1", "0"), "ERROR", "UNBLOCKED client unblocked via CLIENT UNBLOCK")):
@@ -424,7 +447,7 @@ def blocked_and_watched(o):
     o.check(said[2] is None, "a watched key is seen to change", said)
 
 
-CASES = [served_on, away_at_start, terminated, polls, blocked_and_watched, silent_at_start, refused_at_start, refused_once_in_reach, noted_head, in_doubt, limit]
+CASES = [served_on, away_at_start, terminated, polls, blocked_and_watched, silent_at_start, refused_at_start, refused_once_in_reach, noted_head, other_bucket, in_doubt, limit]
 
 
 def run_one(case):

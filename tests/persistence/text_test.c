@@ -87,6 +87,15 @@ static void check_integer(int64_t number)
     assert_true(back == number);
 }
 
+static void a_word_has_nothing_but_printable_characters(void **state)
+{
+    (void)state;
+    struct text text = {0};
+    text_append_word(&text, slice_make(" a%\n~\x7f\x00\xffz", 9));
+    assert_string_equal(text_terminated(&text), "%20a%25%0a~%7f%00%ffz");
+    text_release(&text);
+}
+
 static void integers_come_back_from_their_digits(void **state)
 {
     (void)state;
@@ -218,6 +227,7 @@ int main(void)
         cmocka_unit_test(reserved_room_is_not_moved_by_filling_it),
         cmocka_unit_test(clear_keeps_memory_and_take_gives_it_away),
         cmocka_unit_test(formats_longer_than_the_room_come_whole),
+        cmocka_unit_test(a_word_has_nothing_but_printable_characters),
         cmocka_unit_test(integers_come_back_from_their_digits),
         cmocka_unit_test(only_canonical_integers_are_integers),
         cmocka_unit_test(every_code_point_but_surrogates_is_utf8),
