@@ -108,6 +108,22 @@ static bool swap_in(struct namespace *ns, struct loaded *loaded)
     return same;
 }
 
+/* The store has lost what this server had `seen` in it: what is in memory stays. */
+static bool is_behind(struct namespace *ns, const struct loaded *loaded, uint64_t seen,
+                      struct text *error)
+{
+    if (namespace_lost_head(ns, loaded, error))
+        return true;
+    if (loaded->head.position >= seen)
+        return false;
+    text_append_format(error,
+                       "%s.json is at position %llu, though this server has seen %llu: put the "
+                       "newer one back",
+                       ns->name, (unsigned long long)loaded->head.position,
+                       (unsigned long long)seen);
+    return true;
+}
+
 enum persistence_status persistence_reload(struct persistence *p, struct namespace *ns,
                                            struct text *error)
 {
@@ -126,12 +142,16 @@ enum persistence_status persistence_reload(struct persistence *p, struct namespa
             text_append_string(error, why);
             break;
         }
+        uint64_t seen = namespace_position(ns);
         enum loader_result result = loader_run(&options, &loaded, error);
         if (result != LOADER_OK) {
             status = result == LOADER_CORRUPT ? PERSISTENCE_CORRUPT : PERSISTENCE_UNWRITABLE;
             break;
         }
-        done = swap_in(ns, &loaded);
+        if (is_behind(ns, &loaded, seen, error))
+            status = PERSISTENCE_CORRUPT;
+        else
+            done = swap_in(ns, &loaded);
         loaded_release(&loaded);
     }
     store_close(store);

@@ -582,7 +582,8 @@ static void answer_read(struct sync_core *core, int64_t now, enum store_result r
         head_init(&head, slice_of(core->namespace));
         take_head(core, now, &head, "");
     } else if (result == STORE_NOT_FOUND) {
-        sync_core_be_stuck(core, result, "it is gone from the store");
+        sync_core_be_stuck(core, result,
+                           "it is gone from the store; put it back, and restart this server");
     } else if (result != STORE_OK) {
         sync_core_fail(core, now, result, error);
     } else if (head_decode(body, slice_of(core->namespace), &head, &reason)) {

@@ -166,6 +166,50 @@ static void a_head_that_goes_before_its_load_fails_the_namespace(void **state)
     bench_close(&bench);
 }
 
+static void reload_fails(struct bench *bench, const char *words)
+{
+    struct text error = {0};
+    struct namespace *ns = load(bench, "one");
+    assert_int_equal(persistence_reload(bench->p, ns, &error), PERSISTENCE_CORRUPT);
+    if (!strstr(text_terminated(&error), words))
+        fail_msg("%s", text_terminated(&error));
+    text_release(&error);
+    assert_key(bench, "one", "k", "w");
+}
+
+static void a_head_that_goes_or_goes_back_under_a_server_is_told_by_a_reload(void **state)
+{
+    struct bench bench = bench_open(*state);
+    struct text error = {0}, old = {0};
+    char path[400];
+    path_in(*state, "one.json", path);
+    set_key(&bench, "one", "k", "v");
+    assert_int_equal(sync_now(&bench, "one", NULL), PERSISTENCE_OK);
+    assert_int_equal(file_read(AT_FDCWD, path, &old), 0);
+    set_key(&bench, "one", "k", "w");
+    assert_int_equal(sync_now(&bench, "one", NULL), PERSISTENCE_OK);
+    rename_in(*state, "one.json", "away");
+    reload_fails(&bench, "one.json is missing");
+    assert_int_equal(file_create(AT_FDCWD, path, text_slice(&old)), 0);
+    reload_fails(&bench, "one.json is at position 1, though this server has seen 2");
+    rename_in(*state, "away", "one.json");
+    assert_int_equal(persistence_reload(bench.p, load(&bench, "one"), &error), PERSISTENCE_OK);
+    assert_key(&bench, "one", "k", "w");
+    rename_in(*state, "one.json", "away");
+    set_key(&bench, "one", "k", "x");
+    assert_int_not_equal(sync_now(&bench, "one", NULL), PERSISTENCE_OK);
+    char why[300];
+    persistence_trouble(bench.p, why, sizeof(why));
+    assert_non_null(strstr(why, "put it back, and restart this server"));
+    assert_int_not_equal(persistence_close(bench.p), PERSISTENCE_OK);
+    refused(&bench.options, "one.json is missing");
+    rename_in(*state, "away", "one.json");
+    bench_start(&bench);
+    assert_key(&bench, "one", "k", "x");
+    bench_close(&bench);
+    text_release(&old);
+}
+
 static void a_server_of_before_notes_what_it_loads(void **state)
 {
     struct bench bench = bench_open(*state);
@@ -334,6 +378,7 @@ int main(void)
         T(a_namespace_has_one_line_and_only_once_it_has_a_head),
         T(what_is_looked_at_and_not_there_is_not_noted),
         T(a_head_that_goes_before_its_load_fails_the_namespace),
+        T(a_head_that_goes_or_goes_back_under_a_server_is_told_by_a_reload),
         T(a_server_of_before_notes_what_it_loads),
         T(what_only_looks_like_a_head_may_go),
         T(another_store_is_missing_nothing),
