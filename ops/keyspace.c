@@ -169,6 +169,13 @@ struct entry *keyspace_remove(struct keyspace *ks, uint64_t hash, struct entry *
     return table_remove(&ks->keys, hash, (void **)slot);
 }
 
+struct entry *keyspace_take(struct keyspace *ks, struct slice key, uint64_t hash, int64_t time)
+{
+    hash = hash_of(key, hash);
+    struct entry **slot = keyspace_slot(ks, key, hash, time);
+    return slot ? keyspace_remove(ks, hash, slot) : NULL;
+}
+
 struct entry *keyspace_replace(struct keyspace *ks, uint64_t hash, struct entry **slot,
                                struct entry *entry)
 {

@@ -98,5 +98,7 @@ struct keyspace *keyspace_detach(struct keyspace *ks);
 
 /* Puts a loaded value in: the key is absent. Takes `entry` (made by value.h's builders). */
 void keyspace_insert(struct keyspace *ks, struct entry *entry);
+/* Takes the entry that keyspace_find would give out again; it is the caller's (entry_destroy). */
+struct entry *keyspace_take(struct keyspace *ks, struct slice key, uint64_t hash, int64_t time);
 
 #endif

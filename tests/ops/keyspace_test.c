@@ -130,7 +130,14 @@ static void change(unsigned id)
         m->expires = some_deadline();
         keyspace_set_expires(ks, hash, slot, m->expires);
         break;
-    default: entry_destroy(keyspace_remove(ks, hash, slot)); m->present = false;
+    default:
+        if (random_below(&rng, 2))
+            assert_ptr_equal(keyspace_take(ks, key_of(id), hash, now), before);
+        else
+            assert_ptr_equal(keyspace_remove(ks, hash, slot), before);
+        entry_destroy(before);
+        m->present = false;
+        assert_null(keyspace_take(ks, key_of(id), hash, now));
     }
 }
 
