@@ -93,7 +93,7 @@ static bool open_line(struct chunk_reader *reader, struct slice *ret_key, struct
     reader->at = newline ? newline + 1 : end;
     if (!newline || len < 2 || ret_line->data[0] != '{' || ret_line->data[len - 1] != '}')
         json_reader_fail(&reader->json, "not a whole line");
-    if (!json_expect_object(&reader->json) || !json_next_name(&reader->json, ret_key)) {
+    if (!json_expect_member(&reader->json, ret_key)) {
         json_reader_fail(&reader->json, "a line without a key");
         return fail_json(reader);
     }
@@ -165,7 +165,7 @@ struct entry *chunk_member_decode(struct slice member, struct text *error)
     memcpy(to + 1, member.data, member.len);
     to[member.len + 1] = '}';
     json_reader_init(&reader, slice_make(to, member.len + 2), &unescaped);
-    if (json_expect_object(&reader) && json_next_name(&reader, &key))
+    if (json_expect_member(&reader, &key))
         entry = value_json_read(&reader, key);
     if (entry && (json_next_name(&reader, &more) || !json_expect_end(&reader))) {
         json_reader_fail(&reader, "more than one key");

@@ -12,6 +12,8 @@
 #define TAG     "base64:"
 #define TAG_LEN (sizeof(TAG) - 1)
 
+#define SURE_DIGITS 18 /* of an integer that fits 64 bits whatever they are */
+
 enum step { STEP_FAILED, STEP_ITEM, STEP_CLOSED };
 
 void json_reader_init(struct json_reader *reader, struct slice input, struct text *scratch)
@@ -212,15 +214,12 @@ static const char *read_escape(const char *at, const char *end, char out[4], siz
     return NULL;
 }
 
-/*
- * From `at` to the next quote or backslash, everything between checked. NULL, with the error set,
- * when the string cannot go on.
- */
-static inline const char *scan_run(struct json_reader *reader, const char *at)
+/* As scan_run, for what is more than plain bytes and a quote: `at` is its first byte that is
+ * special. */
+static const char *scan_special(struct json_reader *reader, const char *at)
 {
     const char *end = reader->end;
-    for (;;) {
-        at = text_find_special(at, end);
+    for (;; at = text_find_special(at, end)) {
         if (at == end) {
             fail_at(reader, reader->token, "string without end");
             return NULL;
@@ -240,6 +239,16 @@ static inline const char *scan_run(struct json_reader *reader, const char *at)
             at += step;
         } while (at < end && (unsigned char)*at >= 0x80);
     }
+}
+
+/*
+ * From `at` to the next quote or backslash, everything between checked. NULL, with the error set,
+ * when the string cannot go on.
+ */
+static inline const char *scan_run(struct json_reader *reader, const char *at)
+{
+    at = text_find_special(at, reader->end);
+    return at < reader->end && *at == '"' ? at : scan_special(reader, at);
 }
 
 /*
@@ -315,6 +324,35 @@ static const char *pass_digits(const char *at, const char *end)
     while (is_digit_at(at, end))
         at++;
     return at;
+}
+
+/*
+ * Most numbers are integers of few digits: true when one stands at the cursor and something else
+ * than a number goes on behind it, false when that takes a closer look.
+ */
+static inline bool take_integer(struct json_reader *reader, struct slice *ret_text,
+                                int64_t *ret_number)
+{
+    const char *at = reader->cursor, *end = reader->end;
+    bool negative = at < end && *at == '-';
+    int64_t number = 0;
+    at += negative;
+    const char *digits = at;
+    for (; is_digit_at(at, end); at++) {
+        if (at - digits == SURE_DIGITS)
+            return false;
+        number = number * 10 + (*at - '0');
+    }
+    bool zero = at > digits && *digits == '0';
+    if (at == end || at == digits || *at == '.' || (*at | 0x20) == 'e' ||
+        (zero && at - reader->cursor > 1))
+        return false;
+    *ret_text = slice_make(reader->cursor, (size_t)(at - reader->cursor));
+    *ret_number = negative ? -number : number;
+    reader->token = reader->cursor;
+    reader->cursor = at;
+    after_value(reader);
+    return true;
 }
 
 /* The cursor is on a minus or a digit. */
@@ -504,14 +542,15 @@ enum json_kind json_peek(struct json_reader *reader)
     return kind;
 }
 
-/* Undoes the base64: tag of json_write_bytes; the text may lie in the scratch already. */
-static inline bool untag(struct json_reader *reader, struct slice string, struct slice *ret_bytes)
+static inline bool is_tagged(struct slice string)
 {
-    if (string.len < TAG_LEN || string.data[0] != TAG[0] ||
-        memcmp(string.data, TAG, TAG_LEN) != 0) {
-        *ret_bytes = string;
-        return true;
-    }
+    return string.len >= TAG_LEN && string.data[0] == TAG[0] &&
+           memcmp(string.data, TAG, TAG_LEN) == 0;
+}
+
+/* Undoes the base64: tag of json_write_bytes; the text may lie in the scratch already. */
+static bool decode_tagged(struct json_reader *reader, struct slice string, struct slice *ret_bytes)
+{
     struct slice digits = slice_make(string.data + TAG_LEN, string.len - TAG_LEN);
     bool borrowed = string.data >= reader->start && string.data < reader->end;
     char *to = borrowed ? text_reserve(reader->scratch, (size_t)(reader->end - string.data))
@@ -522,6 +561,14 @@ static inline bool untag(struct json_reader *reader, struct slice string, struct
     if (borrowed)
         reader->scratch->len += len;
     *ret_bytes = slice_make(to, len);
+    return true;
+}
+
+static inline bool untag(struct json_reader *reader, struct slice string, struct slice *ret_bytes)
+{
+    if (is_tagged(string))
+        return decode_tagged(reader, string, ret_bytes);
+    *ret_bytes = string;
     return true;
 }
 
@@ -565,11 +612,47 @@ static inline bool at_value(struct json_reader *reader, char first)
     return true;
 }
 
+/* An integer, `ret_text` its digits. */
+static bool expect_integer(struct json_reader *reader, const char *what, struct slice *ret_text,
+                           int64_t *ret_number)
+{
+    struct json_event event;
+    if (!reader->failed && take_integer(reader, ret_text, ret_number))
+        return true;
+    if (!expect(reader, JSON_KIND_NUMBER, what, &event))
+        return false;
+    if (!event.is_integer)
+        return json_reader_fail(reader, "number not an integer of 64 bits");
+    *ret_text = event.text;
+    *ret_number = event.integer;
+    return true;
+}
+
 bool json_expect_object(struct json_reader *reader)
 {
     struct json_event event;
     return at_value(reader, '{') ? open_level(reader, true)
                                  : expect(reader, JSON_KIND_OBJECT_BEGIN, "an object", &event);
+}
+
+/* Takes both at once where no space stands between them and the name is plain. */
+bool json_expect_member(struct json_reader *reader, struct slice *ret_name)
+{
+    const char *at = reader->cursor, *end = reader->end;
+    if (at_value(reader, '{') && reader->depth < JSON_DEPTH_MAX && end - at > 1 &&
+        memcmp(at, "{\"", 2) == 0) {
+        const char *quote = text_find_special(at + 2, end);
+        struct slice name = slice_make(at + 2, (size_t)(quote - at - 2));
+        if (end - quote > 1 && memcmp(quote, "\":", 2) == 0 && !is_tagged(name)) {
+            reader->cursor = quote + 2;
+            reader->token = at + 1;
+            reader->objects = reader->objects << 1 | 1;
+            reader->depth++;
+            *ret_name = name;
+            return true;
+        }
+    }
+    return json_expect_object(reader) && json_next_name(reader, ret_name);
 }
 
 bool json_expect_array(struct json_reader *reader)
@@ -597,20 +680,11 @@ bool json_expect_string(struct json_reader *reader, struct slice *ret_string)
 
 bool json_expect_int64(struct json_reader *reader, int64_t *ret_number)
 {
-    struct json_event event;
     struct slice string;
-    if (at_value(reader, '"')) {
-        if (!take_string(reader, &string))
-            return false;
-        return text_parse_int64(string, ret_number) ||
-               json_reader_fail(reader, "expected an integer");
-    }
-    if (!expect(reader, JSON_KIND_NUMBER, "an integer", &event))
-        return false;
-    if (!event.is_integer)
-        return json_reader_fail(reader, "number not an integer of 64 bits");
-    *ret_number = event.integer;
-    return true;
+    if (!at_value(reader, '"'))
+        return expect_integer(reader, "an integer", &string, ret_number);
+    return take_string(reader, &string) && (text_parse_int64(string, ret_number) ||
+                                            json_reader_fail(reader, "expected an integer"));
 }
 
 bool json_expect_bool(struct json_reader *reader, bool *ret_value)
@@ -645,16 +719,11 @@ bool json_read_bytes(struct json_reader *reader, struct slice *ret_bytes)
 
 bool json_read_scalar(struct json_reader *reader, struct slice *ret_bytes)
 {
-    struct json_event event;
     struct slice string;
+    int64_t number;
     if (at_value(reader, '"'))
         return take_string(reader, &string) && untag(reader, string, ret_bytes);
-    if (!expect(reader, JSON_KIND_NUMBER, "a string or an integer", &event))
-        return false;
-    if (!event.is_integer)
-        return json_reader_fail(reader, "number not an integer of 64 bits");
-    *ret_bytes = event.text;
-    return true;
+    return expect_integer(reader, "a string or an integer", ret_bytes, &number);
 }
 
 const char *json_value_begin(struct json_reader *reader)

@@ -142,11 +142,28 @@ static inline bool json_take_first_name(struct json_reader *reader, const char *
     return json_take_text(reader, JSON_AT_FIRST_NAME, text + 1, len - 1);
 }
 
+/*
+ * Before an object, perhaps at the end of a line, that begins with these bytes, a brace and whole
+ * members up to the value of the last name: takes them. False: it does not.
+ */
+static inline bool json_take_beginning(struct json_reader *reader, const char *text, size_t len)
+{
+    if (reader->cursor < reader->end && *reader->cursor == '\n' && !reader->failed)
+        reader->cursor++;
+    if (reader->depth == JSON_DEPTH_MAX || !json_take_text(reader, JSON_AT_VALUE, text, len))
+        return false;
+    reader->objects = reader->objects << 1 | 1;
+    reader->depth++;
+    return true;
+}
+
 /* Inside an array: true when an element follows. False at its end (taken) or on error. */
 bool json_next_element(struct json_reader *reader);
 
 /* Each takes one value of that kind, or sets the error and returns false. */
 bool json_expect_object(struct json_reader *reader);
+/* An object and its first name, as json_expect_object and json_next_name give them. */
+bool json_expect_member(struct json_reader *reader, struct slice *ret_name);
 bool json_expect_array(struct json_reader *reader);
 /* Unescaped, the base64: rule not applied. */
 bool json_expect_string(struct json_reader *reader, struct slice *ret_string);

@@ -134,6 +134,14 @@ static void append_escaped(struct text *out, struct slice bytes, const char *fro
     text_append_char(out, '"');
 }
 
+#ifdef __SSE2__
+static inline bool copy_plain16(char *to, const char *from)
+{
+    memcpy(to, from, 16);
+    return !text_special_bits(from);
+}
+#endif
+
 static inline bool copy_plain8(char *to, const char *from)
 {
     memcpy(to, from, 8);
@@ -151,10 +159,18 @@ static inline bool copy_plain(char *to, struct slice bytes)
             to[at] = from[at];
         return at == bytes.len;
     }
-    for (; bytes.len - at >= 8; at += 8)
+    /* The last sixteen, or eight, are those of which some may have been copied. */
+#ifdef __SSE2__
+    if (bytes.len >= 16) {
+        for (; bytes.len - at > 16; at += 16)
+            if (!copy_plain16(to + at, from + at))
+                return false;
+        return copy_plain16(to + bytes.len - 16, from + bytes.len - 16);
+    }
+#endif
+    for (; bytes.len - at > 8; at += 8)
         if (!copy_plain8(to + at, from + at))
             return false;
-    /* The last eight, of which some have been copied. */
     return copy_plain8(to + bytes.len - 8, from + bytes.len - 8);
 }
 

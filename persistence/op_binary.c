@@ -296,11 +296,16 @@ static inline bool take_number(struct input *in, uint64_t *ret_number)
         *ret_number = first;
         return true;
     }
-    size_t len = first - INLINE_MAX;
-    if ((size_t)(in->end - in->at) < len)
+    size_t len = first - INLINE_MAX, left = (size_t)(in->end - in->at);
+    if (left < len)
         return false;
-    memcpy(&number, in->at, len);
-    number = le64toh(number);
+    if (left >= sizeof(number)) {
+        memcpy(&number, in->at, sizeof(number));
+        number = le64toh(number) & UINT64_MAX >> (64 - 8 * len);
+    } else {
+        memcpy(&number, in->at, len);
+        number = le64toh(number);
+    }
     in->at += len;
     *ret_number = number;
     return number > INLINE_MAX && number >> (len - 1) * 8;
@@ -447,14 +452,12 @@ static bool take_op(struct input *in, struct op *op)
 size_t op_binary_decode(struct slice bytes, struct op_scratch *scratch, struct op *op)
 {
     struct input in = {bytes.data, bytes.data + bytes.len, scratch};
-    struct op taken;
     if (bytes.len == 0)
         return 0;
-    if (!take_op(&in, &taken) || !op_valid(&taken)) {
-        op_release(&taken);
+    if (!take_op(&in, op) || !op_valid(op)) {
+        op_release(op);
         return 0;
     }
-    *op = taken;
     return (size_t)(in.at - bytes.data);
 }
 

@@ -16,6 +16,7 @@
 struct op_scratch {
     struct slice *items;
     size_t cap;
+    enum op_kind kind; /* of the last op that op_json_read took: the next is often one too */
 };
 
 void op_scratch_release(struct op_scratch *scratch);

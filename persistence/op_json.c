@@ -47,7 +47,7 @@ static void write_fields(struct json_writer *writer, const struct op *op)
 
 /* What stands before the key. */
 static const struct slice beginnings[OP_COUNT] = {
-#define BEGINNING(json)        "\"op\":\"" json "\",\"key\":"
+#define BEGINNING(json)        "{\"op\":\"" json "\",\"key\":"
 #define OP(NAME, member, json) [OP_##NAME] = {BEGINNING(json), sizeof(BEGINNING(json)) - 1},
     OP_LIST(OP)
 #undef OP
@@ -57,7 +57,7 @@ void op_json_write(struct json_writer *writer, const struct op *op, int64_t *tim
 {
     json_begin_object(writer);
     if (op->kind != OP_NAMESPACE_CLEAR) {
-        json_write_verbatim(writer, beginnings[op->kind].data, beginnings[op->kind].len);
+        json_write_verbatim(writer, beginnings[op->kind].data + 1, beginnings[op->kind].len - 1);
         json_write_bytes(writer, op->key);
     } else {
         json_write_field(writer, "op");
@@ -76,7 +76,7 @@ void op_json_write(struct json_writer *writer, const struct op *op, int64_t *tim
 struct reading {
     struct json_reader *json;
     struct op_scratch *scratch;
-    struct op op;
+    struct op *op;
     unsigned seen;
 };
 
@@ -141,7 +141,7 @@ static void read_value(struct reading *r, struct entry **value)
 static bool read_field(struct reading *r, struct slice name)
 {
     unsigned bit = SEEN_FIELDS;
-    switch (r->op.kind) {
+    switch (r->op->kind) {
 #define READ(KIND, field)                                                                          \
     if (slice_equal(name, slice_make(#field, sizeof(#field) - 1))) {                               \
         if (once(r, bit))                                                                          \
@@ -151,7 +151,7 @@ static bool read_field(struct reading *r, struct slice name)
     bit <<= 1;
 #define OP(NAME, member, json)                                                                     \
     case OP_##NAME: {                                                                              \
-        struct op_##member *f = &r->op.member;                                                     \
+        struct op_##member *f = &r->op->member;                                                    \
         (void)f;                                                                                   \
         OP_FIELDS_##NAME(READ) break;                                                              \
     }
@@ -166,11 +166,11 @@ static bool read_field(struct reading *r, struct slice name)
 static void take_fields(struct reading *r)
 {
     unsigned bit = SEEN_FIELDS;
-    if (json_take_name(r->json, JSON_NEXT("key"))) {
+    if (r->seen & SEEN_KEY || json_take_name(r->json, JSON_NEXT("key"))) {
         r->seen |= SEEN_KEY;
-        json_read_bytes(r->json, &r->op.key);
+        json_read_bytes(r->json, &r->op->key);
     }
-    switch (r->op.kind) {
+    switch (r->op->kind) {
 #define TAKE(KIND, field)                                                                          \
     if (json_take_name(r->json, JSON_NEXT(#field))) {                                              \
         r->seen |= bit;                                                                            \
@@ -179,7 +179,7 @@ static void take_fields(struct reading *r)
     bit <<= 1;
 #define OP(NAME, member, json)                                                                     \
     case OP_##NAME: {                                                                              \
-        struct op_##member *f = &r->op.member;                                                     \
+        struct op_##member *f = &r->op->member;                                                    \
         (void)f;                                                                                   \
         OP_FIELDS_##NAME(TAKE) break;                                                              \
     }
@@ -215,12 +215,12 @@ static void read_member(struct reading *r, struct slice name)
 {
     if (slice_equal(name, slice_of("key"))) {
         if (once(r, SEEN_KEY))
-            json_read_bytes(r->json, &r->op.key);
+            json_read_bytes(r->json, &r->op->key);
     } else if (slice_equal(name, slice_of("at"))) {
         if (once(r, SEEN_AT))
-            json_expect_int64(r->json, &r->op.time);
+            json_expect_int64(r->json, &r->op->time);
     } else if (!read_field(r, name)) {
-        json_reader_fail(r->json, "unknown field in a %s", op_kind_name(r->op.kind));
+        json_reader_fail(r->json, "unknown field in a %s", op_kind_name(r->op->kind));
     }
 }
 
@@ -228,40 +228,46 @@ static void read_member(struct reading *r, struct slice name)
 static bool read_kind(struct json_reader *reader, enum op_kind *kind)
 {
     struct slice name;
-    if (!json_expect_object(reader))
-        return false;
-    if (!json_take_first_name(reader, JSON_NEXT("op")) &&
-        (!json_next_name(reader, &name) || !slice_equal(name, slice_of("op"))))
+    if (!json_expect_member(reader, &name) || !slice_equal(name, slice_of("op")))
         return json_reader_fail(reader, "an op must begin with \"op\"");
     if (!json_expect_string(reader, &name))
         return false;
     return op_kind_parse(name, kind) || json_reader_fail(reader, "unknown op");
 }
 
+/* The kind, and where writers of ours made it the name "key", which has been seen then. */
+static bool read_beginning(struct reading *r)
+{
+    enum op_kind *kind = &r->scratch->kind;
+    if (json_take_beginning(r->json, beginnings[*kind].data, beginnings[*kind].len)) {
+        r->seen = SEEN_KEY;
+        return true;
+    }
+    return read_kind(r->json, kind);
+}
+
 bool op_json_read(struct json_reader *reader, struct op_scratch *scratch, int64_t *time,
                   struct op *op)
 {
-    struct reading r = {.json = reader, .scratch = scratch};
+    struct reading r = {.json = reader, .scratch = scratch, .op = op};
     struct slice name;
-    enum op_kind kind;
-    if (!read_kind(reader, &kind))
+    if (!read_beginning(&r))
         return false;
-    memset(&r.op, 0, sizeof(r.op));
-    r.op.kind = kind;
-    r.op.key = slice_make("", 0);
-    r.op.time = *time;
+    memset(op, 0, sizeof(*op));
+    op->kind = scratch->kind;
+    op->key = slice_make("", 0);
+    op->time = *time;
     take_fields(&r);
     while (json_next_name(reader, &name))
         read_member(&r, name);
-    if (required_fields(kind) & ~r.seen)
-        json_reader_fail(reader, "a field is missing in a %s", op_kind_name(kind));
-    else if (!json_reader_failed(reader) && !op_valid(&r.op))
-        json_reader_fail(reader, "not a valid %s", op_kind_name(kind));
+    if (required_fields(op->kind) & ~r.seen)
+        json_reader_fail(reader, "a field is missing in a %s", op_kind_name(op->kind));
+    else if (!json_reader_failed(reader) && !op_valid(op))
+        json_reader_fail(reader, "not a valid %s", op_kind_name(op->kind));
     if (json_reader_failed(reader)) {
-        op_release(&r.op);
+        op_release(op);
         return false;
     }
-    *time = r.op.time;
-    *op = r.op;
+    *time = op->time;
     return true;
 }

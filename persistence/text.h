@@ -11,6 +11,9 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* All zero is a valid empty text. `data` is NULL until the first byte; not terminated. */
 struct text {
@@ -148,9 +151,33 @@ static inline bool text_is_special(char c)
     return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
 }
 
+#ifdef __SSE2__
+/* A bit for each of sixteen bytes that is special. As signed numbers, those from 0x80 are below
+ * 0x20 too. */
+static inline unsigned text_special_bits(const char *data)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)data);
+    __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    __m128i outside = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), outside));
+}
+#endif
+
 /* The first special byte of data … end, or `end`. */
 static inline const char *text_find_special(const char *data, const char *end)
 {
+#ifdef __SSE2__
+    if (end - data >= 16) {
+        unsigned bits;
+        for (; end - data >= 16; data += 16)
+            if ((bits = text_special_bits(data)))
+                return data + __builtin_ctz(bits);
+        /* The last sixteen, of which some have been looked at. */
+        bits = text_special_bits(end - 16) >> (16 - (end - data));
+        return bits ? data + __builtin_ctz(bits) : end;
+    }
+#endif
     while (end - data >= 8) {
         uint64_t marks = text_special_marks(text_load8(data));
         if (marks)

@@ -263,9 +263,7 @@ static struct entry *read_object(struct json_reader *reader, struct slice key)
     struct entry *entry = NULL;
     struct slice name;
     int64_t expires = 0;
-    if (!json_expect_object(reader))
-        return NULL;
-    while (json_next_name(reader, &name))
+    for (bool more = json_expect_member(reader, &name); more; more = json_next_name(reader, &name))
         read_member(reader, name, key, &expires, &entry);
     if (!entry) {
         json_reader_fail(reader, "a key without a value");

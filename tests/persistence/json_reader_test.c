@@ -287,6 +287,39 @@ static void numbers_are_integers_only_when_canonical(void **state)
     text_release(&scratch);
 }
 
+/* Not the end of the text is behind them: most are taken by a shorter way. */
+static void numbers_end_where_something_else_begins(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *input, *text; /* NULL: no integer */
+    } rows[] = {{"0,", "0"},
+                {"7]", "7"},
+                {"-42 ,", "-42"},
+                {"123456789012345678,", "123456789012345678"},
+                {"-9223372036854775808,", "-9223372036854775808"},
+                {"9223372036854775808,", NULL},
+                {"-0,", NULL},
+                {"1.0,", NULL},
+                {"1E2,", NULL},
+                {"01,", "0"},
+                {"-,", NULL}};
+    struct text scratch = {0};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct json_reader reader;
+        struct slice text = {0};
+        int64_t number = 77, expected = 77;
+        bool integer = rows[i].text && text_parse_int64(slice_of(rows[i].text), &expected);
+        json_reader_init(&reader, slice_of(rows[i].input), &scratch);
+        assert_int_equal(json_expect_int64(&reader, &number), integer);
+        assert_true(number == expected);
+        json_reader_init(&reader, slice_of(rows[i].input), &scratch);
+        assert_int_equal(json_read_scalar(&reader, &text), integer);
+        assert_true(!integer || slice_equal(text, slice_of(rows[i].text)));
+    }
+    text_release(&scratch);
+}
+
 enum wanted { OBJECT, ARRAY, STRING, BYTES, SCALAR, INT64, BOOL, NOTHING };
 
 static bool take(struct json_reader *reader, enum wanted wanted)
@@ -453,6 +486,77 @@ static void a_name_is_taken_only_where_it_stands_just_so(void **state)
     text_release(&scratch);
 }
 
+/* With all that may stand there: as by one call after the other, errors and their places too. */
+static void an_object_and_its_first_name_are_taken_together(void **state)
+{
+    (void)state;
+    static const char *const inputs[] = {"{\"a\":1}",
+                                         " {\"a\":1}",
+                                         "{ \"a\":1}",
+                                         "{\"a\" :1}",
+                                         "{\"a\\n\":1}",
+                                         "{\"\":1}",
+                                         "{\"base64:YQ==\":1}",
+                                         "{\"base64:Y\":1}",
+                                         "{\"a name of more than 16 bytes\":1}",
+                                         "{\"\xc3\xa9\":1}",
+                                         "{\"\xc3\":1}",
+                                         "{}",
+                                         "{",
+                                         "{\"a",
+                                         "{\"a\"",
+                                         "{\"a\":",
+                                         "[]",
+                                         "\"{\"",
+                                         "",
+                                         "{\"a\n\":1}",
+                                         "{\"a\",1}"};
+    struct text scratch[2] = {{0}, {0}};
+    for (size_t i = 0; i < sizeof(inputs) / sizeof(*inputs); i++) {
+        struct json_reader one, two;
+        struct slice name[2] = {{0}, {0}};
+        json_reader_init(&one, slice_of(inputs[i]), &scratch[0]);
+        json_reader_init(&two, slice_of(inputs[i]), &scratch[1]);
+        bool taken = json_expect_object(&one) && json_next_name(&one, &name[0]);
+        assert_int_equal(json_expect_member(&two, &name[1]), taken);
+        assert_true(slice_equal(name[0], name[1]));
+        assert_string_equal(json_reader_error(&one), json_reader_error(&two));
+        assert_int_equal(json_reader_offset(&one), json_reader_offset(&two));
+        assert_int_equal(one.depth, two.depth);
+        assert_int_equal(one.state, two.state);
+        assert_true(one.cursor == two.cursor && one.objects == two.objects);
+    }
+    text_release(&scratch[0]);
+    text_release(&scratch[1]);
+}
+
+static void a_beginning_is_taken_only_where_it_stands_just_so(void **state)
+{
+    (void)state;
+    static const struct slice beginning = {"{\"a\":1,\"b\":", 11};
+    static const char *const others[] = {"{\"a\":1,\"c\":2}", "{\"a\":1", "  {\"a\":1,\"b\":2}",
+                                         "[{\"a\":1,\"b\":2}]", ""};
+    struct text scratch = {0};
+    struct json_reader reader;
+    struct slice name;
+    int64_t number;
+    json_reader_init(&reader, slice_of("[\n{\"a\":1,\"b\":2,\"c\":3}]"), &scratch);
+    assert_true(json_expect_array(&reader) && json_next_element(&reader));
+    assert_true(json_take_beginning(&reader, beginning.data, beginning.len));
+    assert_true(json_expect_int64(&reader, &number));
+    assert_int_equal(number, 2);
+    assert_true(json_take_name(&reader, JSON_NEXT("c")) && json_expect_int64(&reader, &number));
+    assert_false(json_next_name(&reader, &name) || json_next_element(&reader));
+    assert_true(json_expect_end(&reader));
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        json_reader_init(&reader, slice_of(others[i]), &scratch);
+        assert_false(json_take_beginning(&reader, beginning.data, beginning.len));
+        assert_ptr_equal(reader.cursor, others[i]);
+        assert_false(json_reader_failed(&reader));
+    }
+    text_release(&scratch);
+}
+
 static void a_mark_is_a_place_to_come_back_to(void **state)
 {
     (void)state;
@@ -518,12 +622,15 @@ int main(void)
         cmocka_unit_test(errors_say_what_and_where),
         cmocka_unit_test(nesting_has_an_end),
         cmocka_unit_test(numbers_are_integers_only_when_canonical),
+        cmocka_unit_test(numbers_end_where_something_else_begins),
         cmocka_unit_test(values_of_another_kind_are_refused),
         cmocka_unit_test(strings_without_escapes_are_borrowed),
         cmocka_unit_test(a_tag_counts_after_its_escapes_are_gone),
         cmocka_unit_test(every_code_point_may_be_escaped),
         cmocka_unit_test(skipped_values_are_given_raw),
         cmocka_unit_test(a_name_is_taken_only_where_it_stands_just_so),
+        cmocka_unit_test(an_object_and_its_first_name_are_taken_together),
+        cmocka_unit_test(a_beginning_is_taken_only_where_it_stands_just_so),
         cmocka_unit_test(a_mark_is_a_place_to_come_back_to),
         cmocka_unit_test(a_decoder_may_refuse_what_it_read),
     };
