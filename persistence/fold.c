@@ -15,33 +15,13 @@
 #include "persistence/op_sort.h"
 #include "persistence/run.h"
 
-/* Ops lie in blocks, which never move. An op begins below this in its block. */
-#define BLOCK_SIZE ((size_t)1 << 20)
+#define RESERVE_MAX ((size_t)1 << 28) /* whatever a head says */
 
 struct gathered {
-    struct text *blocks;
-    size_t block_count;
-    struct text encoded;
-    struct op_ref *refs; /* sorted in the end; `at` is op_place */
-    size_t count, cap;
+    struct op_list list; /* sorted in the end; marked: is_founder */
     bool cleared;  /* a NamespaceClear came: the base is of no account, nor what came before */
     int64_t clock; /* newest time */
 };
-
-static void drop_ops(struct gathered *ops)
-{
-    for (size_t i = 0; i < ops->block_count; i++)
-        text_release(&ops->blocks[i]);
-    ops->block_count = ops->count = 0;
-}
-
-static void gathered_release(struct gathered *ops)
-{
-    drop_ops(ops);
-    mem_free(ops->blocks);
-    text_release(&ops->encoded);
-    mem_free(ops->refs);
-}
 
 /* True when the key will be the same whatever it was before the op. */
 static bool is_founder(const struct op *op)
@@ -56,53 +36,6 @@ static bool is_founder(const struct op *op)
     return op->kind == OP_KEY_DELETE;
 }
 
-/* What a ref keeps of an op: which block, where in it, and is_founder. */
-static size_t op_place(size_t block, size_t offset, bool founder)
-{
-    return (block * BLOCK_SIZE + offset) * 2 + founder;
-}
-
-static bool ref_is_founder(const struct op_ref *ref)
-{
-    return ref->at & 1;
-}
-
-static struct slice ref_bytes(const struct gathered *ops, const struct op_ref *ref)
-{
-    size_t at = ref->at / 2;
-    const struct text *block = &ops->blocks[at / BLOCK_SIZE];
-    at %= BLOCK_SIZE;
-    return slice_make(block->data + at, block->len - at);
-}
-
-/* The last block, with room for `len` bytes. */
-static struct text *block_for(struct gathered *ops, size_t len)
-{
-    struct text *last = ops->block_count ? &ops->blocks[ops->block_count - 1] : NULL;
-    if (last && last->len < BLOCK_SIZE && last->cap - last->len >= len)
-        return last;
-    ops->blocks = mem_realloc(ops->blocks, (ops->block_count + 1) * sizeof(*ops->blocks));
-    last = &ops->blocks[ops->block_count++];
-    text_init(last);
-    text_reserve(last, len > BLOCK_SIZE ? len : BLOCK_SIZE);
-    return last;
-}
-
-static void gather_op(struct gathered *ops, const struct op *op)
-{
-    text_clear(&ops->encoded);
-    op_binary_encode(&ops->encoded, op);
-    struct text *block = block_for(ops, ops->encoded.len);
-    if (ops->count == ops->cap) {
-        ops->cap = ops->cap ? ops->cap * 2 : 64;
-        ops->refs = mem_realloc(ops->refs, ops->cap * sizeof(*ops->refs));
-    }
-    struct op_ref *ref = &ops->refs[ops->count++];
-    ref->at = op_place(ops->block_count - 1, block->len, is_founder(op));
-    text_append_slice(block, text_slice(&ops->encoded));
-    ref->key = op_binary_key(ref_bytes(ops, ref));
-}
-
 static bool gather_commit(void *ctx, const struct commit *commit, struct commit_reader *reader,
                           struct text *error)
 {
@@ -115,10 +48,10 @@ static bool gather_commit(void *ctx, const struct commit *commit, struct commit_
         ops->clock = op.time;
         if (op.kind == OP_NAMESPACE_CLEAR) {
             ops->cleared = true;
-            drop_ops(ops);
+            op_list_clear(&ops->list);
             continue;
         }
-        gather_op(ops, &op);
+        op_list_add(&ops->list, &op, is_founder(&op));
         op_release(&op);
     }
     const char *failure = commit_reader_error(reader);
@@ -128,13 +61,25 @@ static bool gather_commit(void *ctx, const struct commit *commit, struct commit_
     return !failure;
 }
 
+/* The JSON of ops takes more than their compact form: so they need not move as they grow. */
+static void reserve(const struct head *head, uint64_t position, struct op_list *list)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < head->run_count; i++)
+        bytes += head->runs[i].bytes + head->runs[i].segment_bytes;
+    for (size_t i = 0; i < head->tail_count && head->tail[i].position <= position; i++)
+        bytes += head->tail[i].text.len + head->tail[i].bytes;
+    op_list_reserve(list, bytes < RESERVE_MAX ? bytes : RESERVE_MAX);
+}
+
 static bool gather(const struct head *head, uint64_t position, const struct fold_store *store,
                    struct gathered *ops, struct text *error)
 {
     ops->clock = head->base.time;
+    reserve(head, position, &ops->list);
     bool fine = run_walk(head, position, store, gather_commit, ops, error);
     if (fine)
-        op_refs_sort(ops->refs, ops->count);
+        op_list_sort(&ops->list);
     return fine;
 }
 
@@ -150,8 +95,12 @@ struct sink {
 #define AHEAD 12
 
 struct merge {
-    const struct gathered *ops;
-    size_t next; /* the first op not yet applied */
+    const struct op_list *ops;
+    int64_t clock; /* newest time */
+    /* Of the next key: its first op, the last one that does not look at what was there (or the
+     * end), and the end. Behind the last key all three are the number of ops. */
+    size_t next, founder, end;
+    struct slice key;
     struct keyspace *scratch;
     struct op_scratch lists;
     struct text member;
@@ -160,42 +109,31 @@ struct merge {
     struct text *error;
 };
 
-static void fetch_ahead(const struct merge *m)
+static void fetch_ahead(const struct op_list *ops, size_t index)
 {
-    if (m->ops->count - m->next <= AHEAD)
+    if (ops->count - index <= AHEAD)
         return;
-    const struct op_ref *ref = &m->ops->refs[m->next + AHEAD];
-    __builtin_prefetch(ref_bytes(m->ops, ref).data);
-    __builtin_prefetch(ref->key.data + ref->key.len);
+    const char *op = op_list_bytes(ops, index + AHEAD).data;
+    __builtin_prefetch(op);
+    __builtin_prefetch(op + 63);
 }
 
-/* Passes over ops that are of no account. */
-static void pass_over(struct merge *m, size_t end)
+/* On to the key whose first op is that at `end`. */
+static void next_key(struct merge *m)
 {
-    for (; m->next < end; m->next++)
-        fetch_ahead(m);
-}
-
-static void decode_op(struct merge *m, size_t index, struct op *op)
-{
-    size_t len = op_binary_decode(ref_bytes(m->ops, &m->ops->refs[index]), &m->lists, op);
-    assert(len);
-    (void)len;
-}
-
-/* Behind the last op of the next key; `ret_founder`: its last op that does not look at what was
- * there, or the end. */
-static size_t find_ops(const struct merge *m, size_t *ret_founder)
-{
-    const struct op_ref *refs = m->ops->refs;
-    size_t end = m->next, founder = SIZE_MAX;
-    do {
-        if (ref_is_founder(&refs[end]))
-            founder = end;
-        end++;
-    } while (end < m->ops->count && slice_equal(refs[end].key, refs[m->next].key));
-    *ret_founder = founder < end ? founder : end;
-    return end;
+    const struct op_list *ops = m->ops;
+    m->next = m->end;
+    m->founder = SIZE_MAX;
+    if (m->end < ops->count)
+        m->key = op_list_key(ops, m->end);
+    while (m->end < ops->count && slice_equal(op_list_key(ops, m->end), m->key)) {
+        fetch_ahead(ops, m->end);
+        if (ops->refs[m->end].mark)
+            m->founder = m->end;
+        m->end++;
+    }
+    if (m->founder > m->end)
+        m->founder = m->end;
 }
 
 static bool put_member(struct merge *m, struct slice key)
@@ -203,47 +141,44 @@ static bool put_member(struct merge *m, struct slice key)
     return m->sink->put(m->sink->ctx, key, text_slice(&m->member), m->error);
 }
 
-/* Applies the ops up to `end`, which are of one key, to what the scratch has of it. */
-static void apply_to_key(struct merge *m, uint64_t hash, size_t end)
+static void decode_op(struct merge *m, size_t index, struct op *op)
+{
+    size_t len = op_binary_decode(op_list_bytes(m->ops, index), &m->lists, op);
+    assert(len);
+    (void)len;
+}
+
+/* Applies the ops of the key from `first` on to what the scratch has of it. */
+static void apply_to_key(struct merge *m, uint64_t hash, size_t first)
 {
     struct outcome outcome;
     struct op op;
-    for (; m->next < end; m->next++) {
-        fetch_ahead(m);
-        decode_op(m, m->next, &op);
+    for (size_t i = first; i < m->end; i++) {
+        decode_op(m, i, &op);
         op.hash = hash;
         apply(m->scratch, &op, &outcome, NULL);
         op_release(&op);
     }
-}
-
-static void empty_scratch(struct merge *m, struct slice key, uint64_t hash)
-{
-    struct op op = {.kind = OP_KEY_DELETE, .key = key, .hash = hash, .time = m->ops->clock};
-    struct outcome outcome;
-    apply(m->scratch, &op, &outcome, NULL);
     struct garbage *garbage = keyspace_take_garbage(m->scratch);
     if (garbage)
         garbage_free(garbage);
 }
 
-/* Applies ops to `entry` (NULL: there is none), and puts what is left. A deadline that has passed
- * by the newest op is carried out now that the line is written anyway. */
-static bool merge_value(struct merge *m, struct slice key, size_t end, struct entry *entry)
+/* Applies the ops from `first` on to `entry` (NULL: there is none), and puts what is left. A
+ * deadline that has passed by the newest op is carried out now that the line is written anyway. */
+static bool merge_value(struct merge *m, size_t first, struct entry *entry)
 {
-    uint64_t hash = key_hash(key);
-    bool fine = true;
+    uint64_t hash = key_hash(m->key);
     if (entry)
         keyspace_insert(m->scratch, entry);
-    apply_to_key(m, hash, end);
-    const struct entry *result = keyspace_find(m->scratch, key, hash, m->ops->clock);
-    if (result) {
-        text_clear(&m->member);
-        chunk_member_encode(&m->member, key, result);
-        fine = put_member(m, key);
-    }
-    empty_scratch(m, key, hash);
-    return fine;
+    apply_to_key(m, hash, first);
+    entry = keyspace_take(m->scratch, m->key, hash, m->clock);
+    if (!entry)
+        return true;
+    text_clear(&m->member);
+    chunk_member_encode(&m->member, m->key, entry);
+    entry_destroy(entry);
+    return put_member(m, m->key);
 }
 
 /* A key of which only the last op counts, if that is a plain set: needs no entry. Else false. */
@@ -256,31 +191,39 @@ static bool is_plain_set(struct merge *m, size_t last, struct op *op)
     return false;
 }
 
+static bool merge_ops(struct merge *m, struct chunk_reader *base, struct slice member)
+{
+    struct entry *entry = NULL;
+    struct op op;
+    if (m->founder + 1 == m->end && is_plain_set(m, m->founder, &op)) {
+        text_clear(&m->member);
+        chunk_member_encode_string(&m->member, m->key, op.scalar_set.value);
+        return put_member(m, m->key);
+    }
+    if (m->founder < m->end)
+        return merge_value(m, m->founder, NULL);
+    if (base && !(entry = chunk_reader_decode(base, member, m->error)))
+        return false;
+    return merge_value(m, m->next, entry);
+}
+
 /* Applies the ops of the next key to the member that `base` has just given (NULL: it has none). */
 static bool merge_key(struct merge *m, struct chunk_reader *base, struct slice member)
 {
-    struct slice key = m->ops->refs[m->next].key;
-    struct entry *entry = NULL;
-    struct op op;
-    size_t founder, end = find_ops(m, &founder);
-    if (founder + 1 == end && is_plain_set(m, founder, &op)) {
-        text_clear(&m->member);
-        chunk_member_encode_string(&m->member, key, op.scalar_set.value);
-        pass_over(m, end);
-        return put_member(m, key);
-    }
-    if (founder < end)
-        pass_over(m, founder);
-    else if (base && !(entry = chunk_reader_decode(base, member, m->error)))
-        return false;
-    return merge_value(m, key, end, entry);
+    bool fine = merge_ops(m, base, member);
+    next_key(m);
+    return fine;
+}
+
+static bool has_ops(const struct merge *m)
+{
+    return m->next < m->ops->count;
 }
 
 /* Keys that only ops have, below `limit` (NULL: all that are left). */
 static bool merge_new_keys(struct merge *m, const struct slice *limit)
 {
-    while (m->next < m->ops->count &&
-           (!limit || slice_compare(m->ops->refs[m->next].key, *limit) < 0))
+    while (has_ops(m) && (!limit || slice_compare(m->key, *limit) < 0))
         if (!merge_key(m, NULL, slice_make(NULL, 0)))
             return false;
     return true;
@@ -290,7 +233,7 @@ static bool merge_member(struct merge *m, struct chunk_reader *reader, struct sl
                          struct slice member)
 {
     for (;;) {
-        int order = m->next < m->ops->count ? slice_compare(m->ops->refs[m->next].key, key) : 1;
+        int order = has_ops(m) ? slice_compare(m->key, key) : 1;
         if (order > 0)
             return m->sink->put(m->sink->ctx, key, member, m->error);
         bool merged = merge_key(m, order ? NULL : reader, member);
@@ -331,8 +274,7 @@ static bool merge_chunks(struct merge *m, const struct head_base *base,
         const struct chunk_ref *ref = &base->chunks[i];
         bool last = i + 1 == base->chunk_count;
         struct slice limit = last ? slice_make(NULL, 0) : text_slice(&ref[1].first);
-        bool touched = m->next < m->ops->count &&
-                       (last || slice_compare(m->ops->refs[m->next].key, limit) < 0);
+        bool touched = has_ops(m) && (last || slice_compare(m->key, limit) < 0);
         if (!touched && !all) {
             if (!m->sink->keep(m->sink->ctx, ref, m->error))
                 return false;
@@ -356,9 +298,10 @@ static bool merge_all(const struct head_base *base, const struct gathered *ops,
                       const struct fold_store *store, const struct sink *sink, bool all,
                       struct text *error)
 {
-    struct merge m = {.ops = ops, .sink = sink, .error = error};
+    struct merge m = {.ops = &ops->list, .clock = ops->clock, .sink = sink, .error = error};
     bool fine;
     m.scratch = keyspace_create(NULL);
+    next_key(&m);
     if (ops->cleared)
         fine = merge_new_keys(&m, NULL);
     else if (base->chunk_count)
@@ -413,7 +356,7 @@ bool fold_run(const struct head *head, uint64_t position, const struct fold_stor
         ret_base->time = ops.clock;
         memcpy(ret_base->hash, hash, sizeof(ret_base->hash));
     }
-    gathered_release(&ops);
+    op_list_release(&ops.list);
     return fine;
 }
 
@@ -424,7 +367,7 @@ bool fold_visit_state(const struct head *head, const struct fold_store *store, f
     struct sink sink = {ctx, visit, NULL};
     bool fine = gather(head, head->position, store, &ops, error) &&
                 merge_all(&head->base, &ops, store, &sink, true, error);
-    gathered_release(&ops);
+    op_list_release(&ops.list);
     return fine;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Radix sort, the first byte that differs first. The keys of a large tail lie all over memory, and
+ * Radix sort, the first bits that differ first. The keys of a large tail lie all over memory, and
  * comparing them there is what a sort by comparison spends its time with; here each is read once
- * per eight bytes, and refs are dealt out by one byte of the words beside them. Every step keeps
- * the order in which refs of one key came.
+ * per eight bytes, and refs are dealt out by the words beside them, by as many bits at once as make
+ * heaps that are worth it. Every step keeps the order in which refs of one key came.
  */
 #include "persistence/op_sort.h"
 
@@ -16,7 +16,30 @@ enum {
     WORD = sizeof(uint64_t),
     FEW = 24,        /* below, insertion is quicker */
     LEVELS_MAX = 64, /* past this somebody chose the keys: qsort's bounds hold for any */
+    DIGIT_BITS = 11,
+    RUNS_MAX = 4,
+    JSON_SHORT = 40, /* bytes of a short op */
 };
+
+/* Some of the bits of a word, the highest first, drawn together: digits of text share others. */
+struct digit {
+    unsigned runs, bits;
+    struct {
+        unsigned shift, bits;
+        uint64_t mask;
+    } run[RUNS_MAX];
+};
+
+struct sort {
+    const struct op_list *list;
+    struct op_ref *spare;
+    size_t ends[1 << DIGIT_BITS];
+};
+
+static struct slice key_of(const struct sort *sort, const struct op_ref *ref)
+{
+    return op_ref_key(sort->list, ref);
+}
 
 static uint64_t word_at(struct slice key, size_t depth)
 {
@@ -28,92 +51,132 @@ static uint64_t word_at(struct slice key, size_t depth)
     return be64toh(word);
 }
 
-static void load_words(struct op_ref *refs, size_t count, size_t depth)
+static void load_words(const struct sort *sort, struct op_ref *refs, size_t count, size_t depth)
 {
     for (size_t i = 0; i < count; i++)
-        refs[i].word = word_at(refs[i].key, depth);
+        refs[i].word = word_at(key_of(sort, &refs[i]), depth);
 }
 
-static int compare_refs(const void *a, const void *b)
+static int compare_refs(const void *a, const void *b, void *ctx)
 {
     const struct op_ref *x = a, *y = b;
-    int order = slice_compare(x->key, y->key);
+    int order = slice_compare(key_of(ctx, x), key_of(ctx, y));
     return order ? order : (x->at > y->at) - (x->at < y->at);
 }
 
-static bool precedes(const struct op_ref *x, const struct op_ref *y)
+static bool precedes(struct sort *sort, const struct op_ref *x, const struct op_ref *y)
 {
-    return x->word != y->word ? x->word < y->word : compare_refs(x, y) < 0;
+    return x->word != y->word ? x->word < y->word : compare_refs(x, y, sort) < 0;
 }
 
-static void insertion_sort(struct op_ref *refs, size_t count)
+static void insertion_sort(struct sort *sort, struct op_ref *refs, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
         struct op_ref ref = refs[i];
         size_t to = i;
-        for (; to > 0 && precedes(&ref, &refs[to - 1]); to--)
+        for (; to > 0 && precedes(sort, &ref, &refs[to - 1]); to--)
             refs[to] = refs[to - 1];
         refs[to] = ref;
     }
 }
 
-/* Where in the eight bytes before `depth` the key ends; behind all of these when it goes on. */
-static size_t end_of(const struct op_ref *ref, size_t depth)
+/* Where in the eight bytes before `depth` a key ends; behind all of these when it goes on. */
+static size_t end_of(struct slice key, size_t depth)
 {
-    return ref->key.len <= depth ? ref->key.len + WORD - depth : WORD + 1;
+    return key.len <= depth ? key.len + WORD - depth : WORD + 1;
 }
 
 /*
  * Of keys that are the same up to `depth` or end in the eight bytes before it: those that end go
  * first, the shorter before the longer. Their number.
  */
-static size_t take_ended(struct op_ref *refs, struct op_ref *spare, size_t count, size_t depth)
+static size_t take_ended(const struct sort *sort, struct op_ref *refs, size_t count, size_t depth)
 {
-    size_t starts[WORD + 2] = {0}, ended = 0;
+    size_t starts[WORD + 3] = {0};
     for (size_t i = 0; i < count; i++)
-        ended += refs[i].key.len <= depth;
+        starts[end_of(key_of(sort, &refs[i]), depth) + 1]++;
+    size_t ended = count - starts[WORD + 2];
     if (ended == 0)
         return 0;
-    for (size_t i = 0; i < count; i++)
-        if (refs[i].key.len <= depth)
-            starts[end_of(&refs[i], depth) + 1]++;
     for (size_t i = 1; i < WORD + 2; i++)
         starts[i] += starts[i - 1];
     for (size_t i = 0; i < count; i++)
-        spare[starts[end_of(&refs[i], depth)]++] = refs[i];
-    memcpy(refs, spare, count * sizeof(*refs));
+        sort->spare[starts[end_of(key_of(sort, &refs[i]), depth)]++] = refs[i];
+    memcpy(refs, sort->spare, count * sizeof(*refs));
     return ended;
 }
 
-static void sort_from(struct op_ref *refs, struct op_ref *spare, size_t count, size_t depth,
-                      unsigned level);
-
-/* Deals the refs out by the first byte in which their words differ, and sorts each heap. */
-static void split(struct op_ref *refs, struct op_ref *spare, size_t count, size_t depth,
-                  unsigned level, uint64_t differences)
+/* The highest of the bits that differ, no more than give a heap for each of `count` refs. */
+static struct digit plan_digit(uint64_t differences, size_t count)
 {
-    unsigned shift = (63 - (unsigned)__builtin_clzll(differences)) & ~7u;
-    size_t ends[256] = {0}, begin = 0;
+    struct digit digit = {0};
+    unsigned most = 63 - (unsigned)__builtin_clzll(count);
+    if (most > DIGIT_BITS)
+        most = DIGIT_BITS;
+    while (differences && digit.runs < RUNS_MAX && digit.bits < most) {
+        unsigned above = (unsigned)__builtin_clzll(differences), left = most - digit.bits;
+        uint64_t rest = ~(differences << above);
+        unsigned bits = rest ? (unsigned)__builtin_clzll(rest) : 64;
+        if (bits > left)
+            bits = left;
+        unsigned shift = 64 - above - bits;
+        uint64_t mask = (UINT64_C(1) << bits) - 1;
+        digit.run[digit.runs].shift = shift;
+        digit.run[digit.runs].bits = bits;
+        digit.run[digit.runs++].mask = mask;
+        digit.bits += bits;
+        differences &= ~(mask << shift);
+    }
+    return digit;
+}
+
+static inline size_t digit_of(const struct digit *digit, const struct op_ref *ref)
+{
+    size_t value = 0;
+    for (unsigned i = 0; i < digit->runs; i++)
+        value =
+            value << digit->run[i].bits | (ref->word >> digit->run[i].shift & digit->run[i].mask);
+    return value;
+}
+
+static void deal_out(struct sort *sort, struct op_ref *refs, size_t count,
+                     const struct digit *digit)
+{
+    size_t heaps = (size_t)1 << digit->bits, begin = 0;
+    memset(sort->ends, 0, heaps * sizeof(*sort->ends));
     for (size_t i = 0; i < count; i++)
-        ends[refs[i].word >> shift & 255]++;
-    for (size_t i = 0; i < 256; i++) {
-        size_t heap = ends[i];
-        ends[i] = begin;
+        sort->ends[digit_of(digit, &refs[i])]++;
+    for (size_t i = 0; i < heaps; i++) {
+        size_t heap = sort->ends[i];
+        sort->ends[i] = begin;
         begin += heap;
     }
     for (size_t i = 0; i < count; i++)
-        spare[ends[refs[i].word >> shift & 255]++] = refs[i];
-    memcpy(refs, spare, count * sizeof(*refs));
-    begin = 0;
-    for (size_t i = 0; i < 256; i++) {
-        if (ends[i] - begin > 1)
-            sort_from(refs + begin, spare, ends[i] - begin, depth, level + 1);
-        begin = ends[i];
+        sort->spare[sort->ends[digit_of(digit, &refs[i])]++] = refs[i];
+    memcpy(refs, sort->spare, count * sizeof(*refs));
+}
+
+static void sort_from(struct sort *sort, struct op_ref *refs, size_t count, size_t depth,
+                      unsigned level);
+
+/* Deals the refs out by the first bits in which their words differ, and sorts each heap. */
+static void split(struct sort *sort, struct op_ref *refs, size_t count, size_t depth,
+                  unsigned level, uint64_t differences)
+{
+    struct digit digit = plan_digit(differences, count);
+    size_t begin = 0;
+    deal_out(sort, refs, count, &digit);
+    while (begin < count) {
+        size_t end = begin + 1, value = digit_of(&digit, &refs[begin]);
+        while (end < count && digit_of(&digit, &refs[end]) == value)
+            end++;
+        sort_from(sort, refs + begin, end - begin, depth, level + 1);
+        begin = end;
     }
 }
 
 /* The keys are the same up to `depth`; the words are those from there. */
-static void sort_from(struct op_ref *refs, struct op_ref *spare, size_t count, size_t depth,
+static void sort_from(struct sort *sort, struct op_ref *refs, size_t count, size_t depth,
                       unsigned level)
 {
     while (count > FEW) {
@@ -121,26 +184,70 @@ static void sort_from(struct op_ref *refs, struct op_ref *spare, size_t count, s
         for (size_t i = 1; i < count; i++)
             differences |= refs[i].word ^ refs[0].word;
         if (differences && level == LEVELS_MAX) {
-            qsort(refs, count, sizeof(*refs), compare_refs);
+            qsort_r(refs, count, sizeof(*refs), compare_refs, sort);
             return;
         }
         if (differences) {
-            split(refs, spare, count, depth, level, differences);
+            split(sort, refs, count, depth, level, differences);
             return;
         }
         depth += WORD;
-        size_t ended = take_ended(refs, spare, count, depth);
+        size_t ended = take_ended(sort, refs, count, depth);
         refs += ended;
         count -= ended;
-        load_words(refs, count, depth);
+        load_words(sort, refs, count, depth);
     }
-    insertion_sort(refs, count);
+    insertion_sort(sort, refs, count);
 }
 
-void op_refs_sort(struct op_ref *refs, size_t count)
+void op_list_sort(struct op_list *list)
 {
-    struct op_ref *spare = mem_alloc((count ? count : 1) * sizeof(*spare));
-    load_words(refs, count, 0);
-    sort_from(refs, spare, count, 0, 0);
-    mem_free(spare);
+    struct sort *sort = mem_alloc(sizeof(*sort));
+    sort->list = list;
+    sort->spare = mem_alloc(list->count * sizeof(*list->refs));
+    load_words(sort, list->refs, list->count, 0);
+    sort_from(sort, list->refs, list->count, 0, 0);
+    mem_free(sort->spare);
+    mem_free(sort);
+}
+
+void op_list_reserve(struct op_list *list, size_t bytes)
+{
+    text_reserve(&list->bytes, bytes);
+    if (list->cap < bytes / JSON_SHORT) {
+        list->cap = bytes / JSON_SHORT;
+        list->refs = mem_realloc(list->refs, list->cap * sizeof(*list->refs));
+    }
+}
+
+void op_list_add(struct op_list *list, const struct op *op, bool mark)
+{
+    struct op_place place;
+    struct text *bytes = &list->bytes;
+    size_t at = bytes->len;
+    if (list->count == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : 64;
+        list->refs = mem_realloc(list->refs, list->cap * sizeof(*list->refs));
+    }
+    list->refs[list->count++] = (struct op_ref){.at = at, .mark = mark};
+    text_reserve(bytes, sizeof(place));
+    bytes->len += sizeof(place);
+    op_binary_encode(bytes, op);
+    struct slice encoded = op_list_bytes(list, list->count - 1), key = op_binary_key(encoded);
+    assert(key.len <= UINT32_MAX);
+    place = (struct op_place){(uint32_t)(key.data - encoded.data), (uint32_t)key.len};
+    memcpy(bytes->data + at, &place, sizeof(place));
+}
+
+void op_list_clear(struct op_list *list)
+{
+    text_clear(&list->bytes);
+    list->count = 0;
+}
+
+void op_list_release(struct op_list *list)
+{
+    text_release(&list->bytes);
+    mem_free(list->refs);
+    *list = (struct op_list){0};
 }

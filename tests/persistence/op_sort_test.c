@@ -6,38 +6,45 @@
 
 enum { COUNT = 20000, KEY_MAX = 128 };
 
+/* The keys of ops that tell their number by their time. */
 struct keys {
-    struct op_ref *refs;
     char (*bytes)[KEY_MAX];
+    struct op_list list;
 };
 
 static struct keys keys_create(void)
 {
-    return (struct keys){mem_calloc(COUNT, sizeof(struct op_ref)), mem_calloc(COUNT, KEY_MAX)};
+    return (struct keys){.bytes = mem_calloc(COUNT, KEY_MAX)};
 }
 
 static void sort_and_check(struct keys *keys)
 {
-    op_refs_sort(keys->refs, COUNT);
+    struct op_list *list = &keys->list;
+    struct op_scratch scratch = {0};
+    struct op op;
+    struct slice before = {0};
     char *seen = mem_calloc(COUNT, 1);
+    op_list_sort(list);
     for (size_t i = 0; i < COUNT; i++) {
-        const struct op_ref *ref = &keys->refs[i];
-        assert_ptr_equal(ref->key.data, keys->bytes[ref->at]);
-        assert_false(seen[ref->at]);
-        seen[ref->at] = 1;
-        if (i == 0)
-            continue;
-        int order = slice_compare(ref[-1].key, ref->key);
-        assert_true(order < 0 || (order == 0 && ref[-1].at < ref->at));
+        assert_true(op_binary_decode(op_list_bytes(list, i), &scratch, &op));
+        assert_true(slice_equal(op.key, op_list_key(list, i)));
+        assert_int_equal(list->refs[i].mark, op.time % 2);
+        assert_false(seen[op.time]);
+        seen[op.time] = 1;
+        int order = i ? slice_compare(before, op.key) : -1;
+        assert_true(order < 0 || (order == 0 && list->refs[i - 1].at < list->refs[i].at));
+        before = op.key;
     }
     mem_free(seen);
-    mem_free(keys->refs);
     mem_free(keys->bytes);
+    op_list_release(list);
 }
 
 static void set_key(struct keys *keys, size_t at, size_t len)
 {
-    keys->refs[at] = (struct op_ref){.key = slice_make(keys->bytes[at], len), .at = at};
+    struct op op = {
+        .kind = OP_KEY_DELETE, .key = slice_make(keys->bytes[at], len), .time = (int64_t)at};
+    op_list_add(&keys->list, &op, at % 2);
 }
 
 /* Few different bytes, NUL among them: many keys begin another, or end where a word does. */
@@ -96,7 +103,9 @@ static void keys_that_part_one_by_one_come_in_order(void **state)
 static void no_ops_need_no_order(void **state)
 {
     (void)state;
-    op_refs_sort(NULL, 0);
+    struct op_list list = {0};
+    op_list_sort(&list);
+    op_list_release(&list);
 }
 
 int main(void)
