@@ -17,6 +17,7 @@
 #include "persistence/file.h"
 
 #define FILE_NAME     "identity"
+#define TEMPORARY     FILE_NAME ".new"
 #define HOST_MAX      40
 #define PAGE_SIZE     ((size_t)4096)
 #define SLOTS         2
@@ -141,8 +142,8 @@ static int write_new(int directory, const char *replica)
     append_page(&file, line, (size_t)len);
     for (int slot = 0; slot < SLOTS; slot++)
         append_slot(&file, &none);
-    int code =
-        file_replace(directory, FILE_NAME ".new", FILE_NAME, ".", text_slice(&file), &landed);
+    unlinkat(directory, TEMPORARY, 0); /* a crash may have left one */
+    int code = file_replace(directory, TEMPORARY, FILE_NAME, ".", text_slice(&file), &landed);
     text_release(&file);
     return code;
 }

@@ -60,6 +60,18 @@ static void the_name_lasts_and_the_nonce_does_not(void **state)
     close(place);
 }
 
+/* Before there is an identity, or while one of version 1 is replaced. */
+static void a_crash_amid_its_making_is_in_nobodys_way(void **state)
+{
+    int place = open_place(state);
+    struct identity identity;
+    assert_int_equal(file_create(place, "identity.new", slice_of("cairn-id")), 0);
+    open_identity(place, &identity);
+    identity_close(&identity);
+    assert_int_equal(count_files(*state, ".", "identity"), 1);
+    close(place);
+}
+
 static void what_is_noted_never_goes_back(void **state)
 {
     int place = open_place(state);
@@ -172,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(the_name_lasts_and_the_nonce_does_not),
+        T(a_crash_amid_its_making_is_in_nobodys_way),
         T(what_is_noted_never_goes_back),
         T(a_torn_note_leaves_the_one_before),
         T(one_of_before_the_journal_was_noted_is_taken_over),
