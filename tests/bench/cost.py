@@ -122,21 +122,21 @@ def settle(client):
 
 
 class Replies:
-    """What a steady client saw: the slowest reply in ms, how many took more than 5 ms; `own`: while no processor stood."""
+    """What a steady client saw: the slowest reply in ms, how many took more than 5 ms; `awake`: while no processor stood."""
 
     def __init__(self, said=None):
         self.slowest, self.slow, self.count = (int(said[4]) / 1000, int(said[6]), int(said[5])) if said else (0, 0, 0)
-        self.own_slowest, self.own_slow = (int(said[7]) / 1000, int(said[8])) if said else (0, 0)
-        self.stood = int(said[9]) / 1000 if said else 0
+        self.awake_slowest, self.awake_slow = (int(said[8]) / 1000, int(said[9])) if said else (0, 0)
+        self.stood = int(said[10]) / 1000 if said else 0
 
     def add(self, other):
-        self.slowest, self.own_slowest = max(self.slowest, other.slowest), max(self.own_slowest, other.own_slowest)
-        self.slow, self.own_slow = self.slow + other.slow, self.own_slow + other.own_slow
+        self.slowest, self.awake_slowest = max(self.slowest, other.slowest), max(self.awake_slowest, other.awake_slowest)
+        self.slow, self.awake_slow = self.slow + other.slow, self.awake_slow + other.awake_slow
         self.count, self.stood = self.count + other.count, self.stood + other.stood
 
     def text(self):
         return (f"{self.slowest:.1f}, {self.slow / self.count * 1e6:.0f} | "
-                f"{self.own_slowest:.1f}, {self.own_slow / self.count * 1e6:.0f}")
+                f"{self.awake_slowest:.1f}, {self.awake_slow / self.count * 1e6:.0f}")
 
 
 class Steady:
@@ -252,7 +252,7 @@ def table_row(cells):
 HEAD = ["keys", "changed", "syncs", "folds", "KiB written, mean", "median", "KiB read, mean", "median", "requests",
         "processor ms", "lock ms", "longest"]
 REPLIES = ["keys", "changed"] + [f"{when}{who}{whose}" for when in ("", "with syncs: ")
-                                 for who, whose in (("cairn", ", all"), ("cairn", ", own"), ("responder", ", all"), ("responder", ", own"),
+                                 for who, whose in (("cairn", ", all"), ("cairn", ", awake"), ("responder", ", all"), ("responder", ", awake"),
                                                     ("machine stood, ms a second", ""))]
 FOLLOWER = ["follower: KiB read, mean", "median", "requests", "processor ms"]
 

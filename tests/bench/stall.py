@@ -9,7 +9,8 @@
 For cairn (with a directory store) and redis-server: the idle server; saving, while a tenth of the keys change;
 a key space that grows to twice its size; expiry of as many keys at once; a drop of a database of as many; for
 cairn also loading such a namespace beside the one in use. At the same time a second such client asks the bare
-responder: the last two columns are what the machine makes any server's client wait. Servers are not pinned here, since
+responder: what the machine makes any server's client wait. "awake" is of the requests that were not on their way while
+a processor of the machine stood still (see stall.c). Servers are not pinned here, since
 background threads are part of what is measured; who loads keys has a lower priority, as if it were elsewhere.
 """
 import os
@@ -55,8 +56,9 @@ class Stalls:
             timer.join()
         if any(client.returncode for client in clients) or failures:
             sys.exit(f"{server.kind}, {name}: {said} {' '.join(failures)}")
-        self.report.line(f"{server.kind:<10}{name:<38}" + "".join(f"{int(part):>9}" for part in said[0][:5])
-                         + " |" + "".join(f"{int(part):>9}" for part in said[1][3:5]))
+        self.report.line(f"{server.kind:<10}{name:<38}" + "".join(f"{int(part):>9}" for part in said[0][:5] + said[0][7:9])
+                         + " |" + "".join(f"{int(part):>9}" for part in said[1][3:5] + said[1][7:9])
+                         + f" |{int(said[0][10]) / 1000 / PHASE_SECONDS:>9.1f}")
 
 
 def in_database(number, commands):
@@ -112,7 +114,8 @@ def main():
     report = bench.Report(os.path.join(bench.BUILD, "bench", "stalls.txt"))
     bench.heading(report)
     report.line(f"A client of {RATE} requests a second over {bench.KEYS:,} keys, {PHASE_SECONDS} s a phase; microseconds")
-    report.line(f"{'':<48}{'p50':>9}{'p99':>9}{'p99.9':>9}{'p99.99':>9}{'max':>9} | responder: p99.99, max")
+    report.line(f"{'':<75}{'all':>18}{'awake':>18} |{'responder, all':>18}{'awake':>18} |")
+    report.line(f"{'':<48}{'p50':>9}{'p99':>9}{'p99.9':>9}" + f"{'p99.99':>9}{'max':>9}{'p99.99':>9}{'max':>9} |" * 2 + " machine stood, ms a second")
     stalls = Stalls(report)
     for kind in ("redis", "cairn"):
         server = bench.Server(kind, "everysec")
