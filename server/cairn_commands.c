@@ -151,6 +151,7 @@ static const struct command subcommands[] = {
     CAIRN("sync", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, sync_command, "O(N) with N being the number of changes", "[namespace]", "Brings a namespace's changes to the store now, and takes in those of other servers; answers with its position."),
     CAIRN("verify", -2, CMD_OWN_LOCKS | CMD_NO_MULTI, cairn_verify, "O(N) with N being the size of the namespace", "[namespace]", "Reads a namespace back from the store and checks all of it; an error names the first fault."),
     CAIRN("waitposition", 4, CMD_BLOCKING, waitposition_command, "O(1)", "position timeout", "Waits until this server has the connection's namespace at a position; answers with the one it has. Timeout in milliseconds, 0: for ever."),
+    COMMAND_HELP(GROUP_CAIRN, "0.1.0"),
     {0},
 };
 

@@ -406,6 +406,7 @@ static const struct command subcommands[] = {
     CLIENT("setname", 3, 0, setname_command, "2.6.9", "name", "Names this connection."),
     CLIENT("unblock", -3, CMD_ADMIN | CMD_NO_MULTI, unblock_command, "5.0.0", "id [TIMEOUT|ERROR]", "Ends the wait of a blocked connection."),
     CLIENT("unpause", 2, CMD_ADMIN, unpause_command, "6.2.0", "", "Ends CLIENT PAUSE."),
+    COMMAND_HELP(GROUP_CONNECTION, "5.0.0"),
     {0},
 };
 

@@ -76,6 +76,15 @@ struct command {
     char full_name[40]; /* "client|list" */
 };
 
+/* The HELP row of a container's subcommands. */
+#define COMMAND_HELP(group_, since_)                                                               \
+    {                                                                                              \
+        .name = "help", .arity = 2, .flags = CMD_NO_LOCK | CMD_LOADING | CMD_STALE,                \
+        .group = group_, .handler = command_help, .since = since_, .complexity = "O(1)",           \
+        .syntax = "", .summary = "Shows what there is."                                            \
+    }
+void command_help(struct exec *x);
+
 #define COMMAND_FAMILIES(X)                                                                        \
     X(connection_commands)                                                                         \
     X(server_commands)                                                                             \

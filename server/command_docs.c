@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "server/command_facts.h"
+#include "server/exec.h"
 
 static const char *const group_names[GROUP_COUNT] = {
     [GROUP_GENERIC] = "generic",
@@ -308,6 +309,8 @@ void command_help_write(struct resp_writer *out, const struct command *container
              "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
     resp_write_simple(out, line);
     for (const struct command *row = container->subcommands; row->name; row++) {
+        if (row->handler == command_help)
+            continue;
         command_upper_name(row, name, sizeof(name));
         snprintf(line, sizeof(line), "%s%s%s", name, row->syntax && row->syntax[0] ? " " : "",
                  row->syntax ? row->syntax : "");
@@ -319,4 +322,9 @@ void command_help_write(struct resp_writer *out, const struct command *container
     resp_write_simple(out, "HELP");
     resp_write_simple(out, "    Print this help.");
     resp_defer_array(out, begun, lines + 2);
+}
+
+void command_help(struct exec *x)
+{
+    command_help_write(x->out, x->command->parent);
 }

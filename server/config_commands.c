@@ -82,6 +82,7 @@ static const struct command subcommands[] = {
     CONFIG_ROW("resetstat", 2, CMD_NO_LOCK, resetstat_command, "2.0.0", "", "Starts the counters of INFO anew."),
     CONFIG_ROW("rewrite", 2, CMD_OWN_LOCKS, rewrite_command, "2.8.0", "", "Writes the present values into the configuration file."),
     CONFIG_ROW("set", -4, CMD_OWN_LOCKS, set_command, "2.0.0", "name value [name value ...]", "Sets directives, all or none."),
+    COMMAND_HELP(GROUP_SERVER, "5.0.0"),
     {0},
 };
 

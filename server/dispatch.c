@@ -163,15 +163,6 @@ static bool answered_container(struct exec *x)
     if (!command->subcommands || x->argc < 2 || takes_misfits(command))
         return false;
     char name[40], text[256];
-    if (exec_is(x, 1, "help")) {
-        snprintf(text, sizeof(text), "ERR wrong number of arguments for '%s|help' command",
-                 command->name);
-        if (x->argc == 2)
-            command_help_write(x->out, command);
-        else
-            reject(x, text);
-        return true;
-    }
     command_upper_name(command, name, sizeof(name));
     size_t len = x->argv[1].len < 128 ? x->argv[1].len : 128;
     snprintf(text, sizeof(text), "ERR unknown subcommand '%.*s'. Try %s HELP.", (int)len,

@@ -20,6 +20,7 @@ static void function_list_command(struct exec *x)
 static const struct command function_subcommands[] = {
     {.name = "flush", .arity = -2, .flags = CMD_WRITE | CMD_NOSCRIPT | CMD_NO_LOCK, .group = GROUP_SERVER, .handler = function_flush_command, .since = "7.0.0", .complexity = "O(1)", .syntax = "[ASYNC | SYNC]", .summary = "Deletes all functions; there are none."},
     {.name = "list", .arity = -2, .flags = CMD_NOSCRIPT | CMD_NO_LOCK, .group = GROUP_SERVER, .handler = function_list_command, .since = "7.0.0", .complexity = "O(1)", .syntax = "[LIBRARYNAME pattern] [WITHCODE]", .summary = "Returns the function libraries; there are none."},
+    COMMAND_HELP(GROUP_SERVER, "7.0.0"),
     {0},
 };
 

@@ -238,6 +238,7 @@ static const struct command command_subcommands[] = {
     ROW("getkeysandflags", -4, CMD_NO_LOCK, getkeysandflags_command, "7.0.0", "command [argument ...]", "The keys among the arguments of a command, and how it uses them."),
     ROW("info", -2, CMD_NO_LOCK, info_of_command, "2.8.13", "[command ...]", "Arity, flags and key positions of commands."),
     ROW("list", -2, CMD_NO_LOCK, list_command, "7.0.0", "[FILTERBY ACLCAT category|PATTERN pattern|MODULE name]", "Names of commands."),
+    COMMAND_HELP(GROUP_SERVER, "5.0.0"),
     {0},
 };
 
@@ -245,6 +246,7 @@ static const struct command slowlog_subcommands[] = {
     ROW("get", -2, CMD_ADMIN | CMD_NO_LOCK, slowlog_get_command, "2.2.12", "[count]", "The newest slow commands."),
     ROW("len", 2, CMD_ADMIN | CMD_NO_LOCK, slowlog_len_command, "2.2.12", "", "How many slow commands are kept."),
     ROW("reset", 2, CMD_ADMIN | CMD_NO_LOCK, slowlog_reset_command, "2.2.12", "", "Forgets the slow commands."),
+    COMMAND_HELP(GROUP_SERVER, "6.2.0"),
     {0},
 };
 

@@ -116,6 +116,7 @@ static const struct command object_subcommands[] = {
     ON_KEY(GROUP_GENERIC, "freq", 3, object_freq_command, "4.0.0", "key", "Returns an error: access frequency is not tracked."),
     ON_KEY(GROUP_GENERIC, "idletime", 3, object_idletime_command, "2.2.3", "key", "Returns 0: times of access are not tracked."),
     ON_KEY(GROUP_GENERIC, "refcount", 3, object_refcount_command, "2.2.3", "key", "Returns the reference count that Redis would report."),
+    COMMAND_HELP(GROUP_GENERIC, "6.2.0"),
     {0},
 };
 
@@ -124,6 +125,7 @@ static const struct command memory_subcommands[] = {
     {.name = "purge", .arity = 2, .flags = CMD_NO_LOCK, .group = GROUP_SERVER, .handler = memory_purge_command, .since = "4.0.0", .complexity = "Depends on how much memory is free", .syntax = "", .summary = "Gives free memory back to the system."},
     {.name = "stats", .arity = 2, .group = GROUP_SERVER, .handler = memory_stats_command, .since = "4.0.0", .complexity = "O(1)", .syntax = "", .summary = "Returns memory usage of the server and of this namespace."},
     ON_KEY(GROUP_SERVER, "usage", -3, memory_usage_command, "4.0.0", "key [SAMPLES count]", "Estimates the bytes that a key and its value use."),
+    COMMAND_HELP(GROUP_SERVER, "4.0.0"),
     {0},
 };
 

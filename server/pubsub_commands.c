@@ -201,6 +201,7 @@ static const struct command pubsub_subcommands[] = {
     PUBSUB("numsub", -2, INSPECTING, pubsub_numsub_command, "2.8.0", "O(N) for N channels asked for", "[channel [channel ...]]", "Returns how many listeners channels have."),
     PUBSUB("shardchannels", -2, INSPECTING, pubsub_shardchannels_command, "7.0.0", "O(N) where N is the number of shard channels", "[pattern]", "Returns the shard channels that have listeners."),
     PUBSUB("shardnumsub", -2, INSPECTING, pubsub_shardnumsub_command, "7.0.0", "O(N) for N channels asked for", "[shardchannel [shardchannel ...]]", "Returns how many listeners shard channels have."),
+    COMMAND_HELP(GROUP_SERVER, "6.2.0"),
     {0},
 };
 

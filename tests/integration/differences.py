@@ -188,7 +188,6 @@ LAST_ANSWERS = [
     ("http-is-closed", r"RAW POST / HTTP/1.1\r\nHost: x\r\n\r\nSET a 1\r\n", CLOSED, CLOSED),
     ("http-is-closed", r"RAW Host: x\r\nPING\r\n", CLOSED, CLOSED),
     ("command-docs-are-shorter", "COMMAND INFO set", Holds("'notes'"), Holds("[[b'flags', [b'RW', b'access', b'update', b'variable_flags'], b'begin_search',")),
-    ("command-docs-are-shorter", "COMMAND INFO client|help", Holds("client|help"), [None]),
     ("command-docs-are-shorter", "COMMAND INFO client|unblock", Holds("stale'], 0, 0, 0,"), Holds("'no_multi'")),
     ("command-docs-are-shorter", "COMMAND DOCS get", Holds("'key_spec_index'"), Holds("'display_text'")),
     ("other-texts", "OBJECT HELP", Holds("internal representation"), Holds("internal form")),
