@@ -109,7 +109,10 @@ struct merge {
     struct text *error;
 };
 
-static void fetch_ahead(const struct op_list *ops, size_t index)
+/* Inline in any case: gcc 12 takes a function that only fetches for one without effect, and drops
+ * the calls. */
+static inline __attribute__((always_inline)) void fetch_ahead(const struct op_list *ops,
+                                                              size_t index)
 {
     if (ops->count - index <= AHEAD)
         return;

@@ -24,6 +24,7 @@ enum {
 /* Some of the bits of a word, the highest first, drawn together: digits of text share others. */
 struct digit {
     unsigned runs, bits;
+    uint64_t mask; /* of all of them */
     struct {
         unsigned shift, bits;
         uint64_t mask;
@@ -125,7 +126,8 @@ static struct digit plan_digit(uint64_t differences, size_t count)
         digit.run[digit.runs].bits = bits;
         digit.run[digit.runs++].mask = mask;
         digit.bits += bits;
-        differences &= ~(mask << shift);
+        digit.mask |= mask << shift;
+        differences &= ~digit.mask;
     }
     return digit;
 }
@@ -167,8 +169,8 @@ static void split(struct sort *sort, struct op_ref *refs, size_t count, size_t d
     size_t begin = 0;
     deal_out(sort, refs, count, &digit);
     while (begin < count) {
-        size_t end = begin + 1, value = digit_of(&digit, &refs[begin]);
-        while (end < count && digit_of(&digit, &refs[end]) == value)
+        size_t end = begin + 1;
+        while (end < count && !((refs[end].word ^ refs[begin].word) & digit.mask))
             end++;
         sort_from(sort, refs + begin, end - begin, depth, level + 1);
         begin = end;
