@@ -24,7 +24,10 @@ struct value_limits value_limits = {
     .string_max = INT64_C(512) << 20,
 };
 
-enum { EMBSTR_MAX = 44 }; /* Redis: longer strings are raw */
+enum {
+    EMBSTR_MAX = 44, /* Redis: longer strings are raw */
+    ROOM_MAX = 64,   /* what entry_resize does not take for waste */
+};
 
 static enum entry_form form_of(const struct entry *entry)
 {
@@ -235,17 +238,21 @@ bool value_equal(const struct entry *a, const struct entry *b)
     return value_len(a) == value_len(b) && items_equal(a, b);
 }
 
+struct entry *entry_build_room(struct slice key, int64_t expires, enum value_type type, size_t room)
+{
+    assert(type < VALUE_TYPE_COUNT);
+    if (type == VALUE_STRING)
+        return entry_build_string(key, expires, slice_of(""));
+    struct entry *entry =
+        entry_create(key, expires, type, type == VALUE_SET ? FORM_INTSET : FORM_PACKED,
+                     room < ROOM_MAX ? room : ROOM_MAX);
+    entry->value_len = 0;
+    return entry;
+}
+
 struct entry *entry_build(struct slice key, int64_t expires, enum value_type type)
 {
-    switch (type) {
-    case VALUE_STRING: return entry_build_string(key, expires, slice_of(""));
-    case VALUE_LIST:
-    case VALUE_HASH: return entry_create(key, expires, type, FORM_PACKED, 0);
-    case VALUE_SET: return entry_create(key, expires, type, FORM_INTSET, 0);
-    case VALUE_TYPE_COUNT: break;
-    }
-    assert(!"value type");
-    return NULL;
+    return entry_build_room(key, expires, type, 0);
 }
 
 void entry_build_item(struct entry **entry, struct slice item)

@@ -93,6 +93,9 @@ bool value_equal(const struct entry *a, const struct entry *b);
 struct entry *entry_build_string(struct slice key, int64_t expires, struct slice bytes);
 struct entry *entry_build_integer(struct slice key, int64_t expires, int64_t number);
 struct entry *entry_build(struct slice key, int64_t expires, enum value_type type);
+/* The same, likely to take `room` bytes of items without moving, if they are few. */
+struct entry *entry_build_room(struct slice key, int64_t expires, enum value_type type,
+                               size_t room);
 void entry_build_item(struct entry **entry, struct slice item); /* list: at the tail */
 bool entry_build_member(struct entry **entry, struct slice member);
 bool entry_build_field(struct entry **entry, struct slice field, struct slice value);

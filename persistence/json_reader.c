@@ -9,25 +9,9 @@
 
 #include <stdio.h>
 
-#define TAG     "base64:"
-#define TAG_LEN (sizeof(TAG) - 1)
-
 #define SURE_DIGITS 18 /* of an integer that fits 64 bits whatever they are */
 
 enum step { STEP_FAILED, STEP_ITEM, STEP_CLOSED };
-
-void json_reader_init(struct json_reader *reader, struct slice input, struct text *scratch)
-{
-    /* Not by a whole assignment: the error buffer need not be cleared for every short line. */
-    reader->start = reader->cursor = reader->token = input.data;
-    reader->end = input.len ? input.data + input.len : input.data;
-    reader->scratch = scratch;
-    reader->objects = 0;
-    reader->depth = 0;
-    reader->state = JSON_AT_VALUE;
-    reader->failed = false;
-    reader->error[0] = '\0';
-}
 
 static bool fail_vat(struct json_reader *reader, const char *at, const char *format, va_list args)
 {
@@ -542,16 +526,10 @@ enum json_kind json_peek(struct json_reader *reader)
     return kind;
 }
 
-static inline bool is_tagged(struct slice string)
-{
-    return string.len >= TAG_LEN && string.data[0] == TAG[0] &&
-           memcmp(string.data, TAG, TAG_LEN) == 0;
-}
-
 /* Undoes the base64: tag of json_write_bytes; the text may lie in the scratch already. */
 static bool decode_tagged(struct json_reader *reader, struct slice string, struct slice *ret_bytes)
 {
-    struct slice digits = slice_make(string.data + TAG_LEN, string.len - TAG_LEN);
+    struct slice digits = slice_make(string.data + JSON_TAG_LEN, string.len - JSON_TAG_LEN);
     bool borrowed = string.data >= reader->start && string.data < reader->end;
     char *to = borrowed ? text_reserve(reader->scratch, (size_t)(reader->end - string.data))
                         : (char *)string.data;
@@ -566,7 +544,7 @@ static bool decode_tagged(struct json_reader *reader, struct slice string, struc
 
 static inline bool untag(struct json_reader *reader, struct slice string, struct slice *ret_bytes)
 {
-    if (is_tagged(string))
+    if (json_is_tagged(string))
         return decode_tagged(reader, string, ret_bytes);
     *ret_bytes = string;
     return true;
@@ -578,6 +556,11 @@ bool json_next_name(struct json_reader *reader, struct slice *ret_name)
     if (reader->failed)
         return false;
     assert(reader->objects & 1);
+    if (reader->cursor < reader->end && *reader->cursor == '}') {
+        assert(reader->state != JSON_AT_VALUE);
+        close_level(reader);
+        return false;
+    }
     return step_object(reader, true, &name) == STEP_ITEM && untag(reader, name, ret_name);
 }
 
@@ -586,6 +569,11 @@ bool json_next_element(struct json_reader *reader)
     if (reader->failed)
         return false;
     assert(reader->depth && !(reader->objects & 1));
+    if (reader->state == JSON_AT_NEXT && reader->cursor < reader->end && *reader->cursor == ',') {
+        reader->cursor++;
+        reader->state = JSON_AT_VALUE;
+        return true;
+    }
     return step_array(reader) == STEP_ITEM;
 }
 
@@ -633,26 +621,6 @@ bool json_expect_object(struct json_reader *reader)
     struct json_event event;
     return at_value(reader, '{') ? open_level(reader, true)
                                  : expect(reader, JSON_KIND_OBJECT_BEGIN, "an object", &event);
-}
-
-/* Takes both at once where no space stands between them and the name is plain. */
-bool json_expect_member(struct json_reader *reader, struct slice *ret_name)
-{
-    const char *at = reader->cursor, *end = reader->end;
-    if (at_value(reader, '{') && reader->depth < JSON_DEPTH_MAX && end - at > 1 &&
-        memcmp(at, "{\"", 2) == 0) {
-        const char *quote = text_find_special(at + 2, end);
-        struct slice name = slice_make(at + 2, (size_t)(quote - at - 2));
-        if (end - quote > 1 && memcmp(quote, "\":", 2) == 0 && !is_tagged(name)) {
-            reader->cursor = quote + 2;
-            reader->token = at + 1;
-            reader->objects = reader->objects << 1 | 1;
-            reader->depth++;
-            *ret_name = name;
-            return true;
-        }
-    }
-    return json_expect_object(reader) && json_next_name(reader, ret_name);
 }
 
 bool json_expect_array(struct json_reader *reader)

@@ -80,7 +80,28 @@ struct json_reader {
 };
 
 /* `input` and `scratch` stay the caller's and outlive the reader and its slices. */
-void json_reader_init(struct json_reader *reader, struct slice input, struct text *scratch);
+static inline void json_reader_init(struct json_reader *reader, struct slice input,
+                                    struct text *scratch)
+{
+    /* Not by a whole assignment: the error buffer need not be cleared for every short line. */
+    reader->start = reader->cursor = reader->token = input.data;
+    reader->end = input.len ? input.data + input.len : input.data;
+    reader->scratch = scratch;
+    reader->objects = 0;
+    reader->depth = 0;
+    reader->state = JSON_AT_VALUE;
+    reader->failed = false;
+    reader->error[0] = '\0';
+}
+
+/* What bytes that are no text begin with: json_writer.h. */
+#define JSON_TAG     "base64:"
+#define JSON_TAG_LEN (sizeof(JSON_TAG) - 1)
+
+static inline bool json_is_tagged(struct slice string)
+{
+    return string.len >= JSON_TAG_LEN && memcmp(string.data, JSON_TAG, JSON_TAG_LEN) == 0;
+}
 
 /* A place in the text, to come back to. */
 struct json_mark {
@@ -162,8 +183,29 @@ bool json_next_element(struct json_reader *reader);
 
 /* Each takes one value of that kind, or sets the error and returns false. */
 bool json_expect_object(struct json_reader *reader);
-/* An object and its first name, as json_expect_object and json_next_name give them. */
-bool json_expect_member(struct json_reader *reader, struct slice *ret_name);
+/*
+ * An object and its first name, as json_expect_object and json_next_name give them; both at once
+ * where no space stands between them and the name is plain.
+ */
+static inline bool json_expect_member(struct json_reader *reader, struct slice *ret_name)
+{
+    const char *at = reader->cursor, *end = reader->end;
+    assert(reader->failed || reader->state == JSON_AT_VALUE);
+    if (!reader->failed && reader->depth < JSON_DEPTH_MAX && end - at > 1 && at[0] == '{' &&
+        at[1] == '"') {
+        const char *quote = text_find_special(at + 2, end);
+        struct slice name = slice_make(at + 2, (size_t)(quote - at - 2));
+        if (end - quote > 1 && quote[0] == '"' && quote[1] == ':' && !json_is_tagged(name)) {
+            reader->cursor = quote + 2;
+            reader->token = at + 1;
+            reader->objects = reader->objects << 1 | 1;
+            reader->depth++;
+            *ret_name = name;
+            return true;
+        }
+    }
+    return json_expect_object(reader) && json_next_name(reader, ret_name);
+}
 bool json_expect_array(struct json_reader *reader);
 /* Unescaped, the base64: rule not applied. */
 bool json_expect_string(struct json_reader *reader, struct slice *ret_string);

@@ -211,6 +211,13 @@ static void read_list(struct json_reader *reader, struct entry **entry)
             entry_build_item(entry, item);
 }
 
+/* Bytes that the items up to the end of the text take, roughly: JSON has quotes, too. Of a set it
+ * tells little, since integers take less. */
+static size_t room_for(const struct json_reader *reader, enum value_type type)
+{
+    return type == VALUE_SET ? 0 : (size_t)(reader->end - reader->cursor) * 2 / 3;
+}
+
 /* The value under one of the type names. NULL on error. */
 static struct entry *read_typed(struct json_reader *reader, struct slice key, int64_t expires,
                                 enum value_type type)
@@ -221,7 +228,7 @@ static struct entry *read_typed(struct json_reader *reader, struct slice key, in
             return NULL;
         return entry_build_string(key, expires, string);
     }
-    struct entry *entry = entry_build(key, expires, type);
+    struct entry *entry = entry_build_room(key, expires, type, room_for(reader, type));
     switch (type) {
     case VALUE_LIST: read_list(reader, &entry); break;
     case VALUE_SET: read_set(reader, &entry); break;
