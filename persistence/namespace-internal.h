@@ -221,6 +221,11 @@ void persistence_find_place(struct persistence *p);
 /* Refuses the start, with a sentence, when the journal has ops, so many, for another store. */
 enum persistence_status persistence_check_place(struct persistence *p, uint64_t ops,
                                                 struct text *error);
+/* Refuses the start when the store, whose own directory is `store_own`, has a journal in itself of
+ * a server that used it alone, and ops in that: this start, with another directory, would miss
+ * them. */
+enum persistence_status persistence_check_left(struct persistence *p, int store_own,
+                                               struct text *error);
 /* From now on the journal is for this store. Before it gets any op; once the store has been looked
  * at: one that was named by mistake shall not be noted. */
 bool persistence_note_place(struct persistence *p, struct text *error);

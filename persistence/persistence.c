@@ -459,6 +459,8 @@ static enum persistence_status lock_store(struct persistence *p, struct text *er
         return PERSISTENCE_OK;
     enum persistence_status status =
         lock_directory(p->where, !p->options.shared, &store_own, &p->store_lock, error);
+    if (status == PERSISTENCE_OK)
+        status = persistence_check_left(p, store_own, error);
     if (store_own >= 0)
         close(store_own);
     return status;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "persistence/place_file.h"
+#include "persistence/recovery.h"
 #include "persistence/store_s3.h"
 
 /* Without links in it; its last part need not be there yet. */
@@ -55,9 +56,10 @@ static enum persistence_status refuse(const struct persistence *p, struct text *
                                       struct text *present, uint64_t ops, struct text *error)
 {
     text_append_format(error,
-                       "%s: its journal has %llu ops for %s, which perhaps has not got them yet, "
+                       "%s: its journal has %llu op%s for %s, which perhaps has not got them yet, "
                        "and this start is with %s. ",
-                       p->dir, (unsigned long long)ops, name_place(noted), name_place(present));
+                       p->dir, (unsigned long long)ops, ops == 1 ? "" : "s", name_place(noted),
+                       name_place(present));
     text_append_format(error,
                        "Start once with the former and end that server with SHUTDOWN, which "
                        "commits them; or choose another --dir; or, if both are the same store, "
@@ -82,6 +84,42 @@ enum persistence_status persistence_check_place(struct persistence *p, uint64_t 
     }
     text_release(&noted);
     text_release(&present);
+    text_release(&reason);
+    return status;
+}
+
+static void refuse_left(const struct persistence *p, uint64_t ops, struct text *error)
+{
+    text_append_format(error,
+                       "%s: the journal in it, in .cairn, has %llu op%s that it perhaps has not "
+                       "got yet, and this start has another --dir, %s. ",
+                       p->where, (unsigned long long)ops, ops == 1 ? "" : "s", p->dir);
+    text_append_format(error,
+                       "Start once with --shared no and --dir %s, and end that server with "
+                       "SHUTDOWN, which commits them",
+                       p->where);
+}
+
+enum persistence_status persistence_check_left(struct persistence *p, int store_own,
+                                               struct text *error)
+{
+    enum persistence_status status = PERSISTENCE_CORRUPT;
+    struct journal_scan scan = {0};
+    struct recovery recovery = {0};
+    struct text noted = {0}, reason = {0};
+    bool readable = journal_read(store_own, false, recovery_collect, &recovery, &scan, &reason) &&
+                    place_file_read(store_own, &noted, &reason);
+    uint64_t ops = recovery_ops(&recovery);
+    bool own = !noted.len || slice_equal(text_slice(&noted), slice_of(PLACE_OWN));
+    if (!readable)
+        text_append_format(error, "%s: %s", p->where, text_terminated(&reason));
+    else if (own && ops)
+        refuse_left(p, ops, error);
+    else
+        status = PERSISTENCE_OK;
+    journal_scan_release(&scan);
+    recovery_release(&recovery);
+    text_release(&noted);
     text_release(&reason);
     return status;
 }

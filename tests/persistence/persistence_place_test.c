@@ -116,7 +116,7 @@ static void another_store_is_refused_and_not_touched(void **state)
     struct site site = make_site(state);
     write_and_die(site.one, site.own);
     for (int made = 0; made < 2; made++) {
-        REFUSED(site.two, site.own, site.own, "1 ops", site.one, site.two, "SHUTDOWN", "--dir",
+        REFUSED(site.two, site.own, site.own, "1 op ", site.one, site.two, "SHUTDOWN", "--dir",
                 ".cairn/store");
         assert_int_equal(access(site.two, F_OK), made - 1);
         if (made)
@@ -163,6 +163,30 @@ static void a_store_that_was_moved_is_taken_without_the_note(void **state)
     remove_note(site.own);
     all_is_there(site.two, site.own);
     assert_note(site.own, site.two);
+}
+
+static void what_a_store_has_in_a_journal_of_its_own_is_not_passed_over(void **state)
+{
+    struct site site = make_site(state);
+    struct persistence_options shared = options_with(site.one, site.own);
+    struct persistence *p = NULL;
+    struct text error = {0};
+    write_and_die(site.one, NULL);
+    REFUSED(site.one, site.own, "1 op ", site.one, "--dir", "SHUTDOWN");
+    shared.shared = true;
+    assert_int_equal(persistence_open(&shared, &p, &error), PERSISTENCE_CORRUPT);
+    assert_non_null(strstr(text_terminated(&error), "SHUTDOWN"));
+    text_release(&error);
+    all_is_there(site.one, NULL);
+    all_is_there(site.one, site.own);
+}
+
+static void what_a_store_keeps_for_another_one_is_not_its_own(void **state)
+{
+    struct site site = make_site(state);
+    write_and_die(site.two, site.one);
+    opens_empty(site.one, site.own);
+    all_is_there(site.two, site.one);
 }
 
 static void a_store_with_the_journal_in_it_may_move(void **state)
@@ -341,6 +365,8 @@ int main(void)
         T(what_is_committed_needs_no_store_any_more),
         T(without_a_journal_an_earlier_one_still_has_its_store),
         T(a_store_that_was_moved_is_taken_without_the_note),
+        T(what_a_store_has_in_a_journal_of_its_own_is_not_passed_over),
+        T(what_a_store_keeps_for_another_one_is_not_its_own),
         T(a_store_with_the_journal_in_it_may_move),
         T(a_store_of_its_own_is_not_another_one),
         T(a_directory_of_before_takes_its_note),
