@@ -22,6 +22,14 @@ void *mem_alloc_aligned(size_t align, size_t size) __attribute__((malloc, return
 /* What the allocator really set aside for `old`, in bytes; 0 for NULL. */
 size_t mem_usable(const void *old);
 
+/* Has the line at `at`, any address, fetched ahead. GCC takes a function that does nothing else for
+ * one without an effect, and drops the calls of it: the empty asm is an effect. */
+static inline void mem_fetch(const void *at)
+{
+    __builtin_prefetch(at);
+    __asm__ volatile("");
+}
+
 /* Bytes in use by the whole process, as the allocator counts them. Takes its locks, so it may wait
  * for milliseconds while another thread gives pages back. */
 size_t mem_used(void);

@@ -156,7 +156,7 @@ static char *block_splice(struct block **slot, size_t at, size_t old, size_t new
 static inline void block_prefetch(const struct block *block)
 {
     for (unsigned line = 0; line < BLOCK_LINES && block; line++)
-        __builtin_prefetch((const char *)block + line * 64);
+        mem_fetch((const char *)block + line * 64);
 }
 
 /* The item with this key, or NULL. */

@@ -121,7 +121,7 @@ static void prefetch_items(const struct table_bucket *b)
 {
     for (; b; b = bucket_child(b))
         for (unsigned i = 0; i < SLOTS; i++)
-            __builtin_prefetch(b->items[i]);
+            mem_fetch(b->items[i]);
 }
 
 /* Moves the items of the chain that starts with the copy `from` to where they belong now. */
@@ -235,7 +235,7 @@ static void split_look_ahead(const struct table *t)
         return;
     const struct table_bucket *source = bucket_at(t, linear_next_source(&t->linear));
     if (left >= 3 * 4)
-        __builtin_prefetch(source);
+        mem_fetch(source);
     else if (left >= 4 && left < 2 * 4)
         prefetch_items(source);
 }
@@ -303,7 +303,7 @@ void *table_remove(struct table *t, uint64_t hash, void **slot)
 void table_prefetch_bucket(const struct table *t, uint64_t hash)
 {
     if (t->count)
-        __builtin_prefetch(bucket_of(t, hash));
+        mem_fetch(bucket_of(t, hash));
 }
 
 void table_prefetch_items(const struct table *t, uint64_t hash)
@@ -313,11 +313,11 @@ void table_prefetch_items(const struct table *t, uint64_t hash)
     const struct table_bucket *b = bucket_of(t, hash);
     uint64_t match = bucket_match(b, tag_of(hash));
     if (!match && b->has_child)
-        __builtin_prefetch(b->items[SLOTS - 1]);
+        mem_fetch(b->items[SLOTS - 1]);
     for (; match; match &= match - 1) {
         const char *item = b->items[match_slot(match)];
-        __builtin_prefetch(item);
-        __builtin_prefetch(item + SMALL_ITEM - 1);
+        mem_fetch(item);
+        mem_fetch(item + SMALL_ITEM - 1);
     }
 }
 
