@@ -76,9 +76,14 @@ void keyspace_prefetch_bucket(const struct keyspace *ks, uint64_t hash)
     table_prefetch_bucket(&ks->keys, hash);
 }
 
-void keyspace_prefetch_entry(const struct keyspace *ks, uint64_t hash)
+bool keyspace_prefetch_entry(const struct keyspace *ks, uint64_t hash)
 {
-    table_prefetch_items(&ks->keys, hash);
+    return table_prefetch_items(&ks->keys, hash);
+}
+
+void keyspace_prefetch_crowded(const struct keyspace *ks, uint64_t hash)
+{
+    table_prefetch_child_items(&ks->keys, hash);
 }
 
 /* Deadlines. */

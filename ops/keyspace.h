@@ -44,9 +44,14 @@ void key_hash_seed(const unsigned char seed[16]);
 /* Never 0. Keyed, so that clients cannot choose colliding keys. */
 uint64_t key_hash(struct slice key);
 
-/* The two stages of looking ahead: fetch the bucket of a hash; then the entry that may match. */
+/*
+ * The stages of looking ahead: fetch the bucket of a hash; then the entry that may match. True: the
+ * bucket is crowded, what came is the rest of it, and a third stage fetches the entry. Each is best
+ * done for several hashes at a time, whose pages' addresses are then looked up together.
+ */
 void keyspace_prefetch_bucket(const struct keyspace *ks, uint64_t hash);
-void keyspace_prefetch_entry(const struct keyspace *ks, uint64_t hash);
+bool keyspace_prefetch_entry(const struct keyspace *ks, uint64_t hash);
+void keyspace_prefetch_crowded(const struct keyspace *ks, uint64_t hash);
 
 /*
  * The live entry of `key` at `time`, or NULL. Drops the key when its deadline is at or before

@@ -306,19 +306,33 @@ void table_prefetch_bucket(const struct table *t, uint64_t hash)
         mem_fetch(bucket_of(t, hash));
 }
 
-void table_prefetch_items(const struct table *t, uint64_t hash)
+static inline void prefetch_matches(const struct table_bucket *b, uint64_t match)
 {
-    if (t->count == 0)
-        return;
-    const struct table_bucket *b = bucket_of(t, hash);
-    uint64_t match = bucket_match(b, tag_of(hash));
-    if (!match && b->has_child)
-        mem_fetch(b->items[SLOTS - 1]);
     for (; match; match &= match - 1) {
         const char *item = b->items[match_slot(match)];
         mem_fetch(item);
         mem_fetch(item + SMALL_ITEM - 1);
     }
+}
+
+bool table_prefetch_items(const struct table *t, uint64_t hash)
+{
+    if (t->count == 0)
+        return false;
+    const struct table_bucket *b = bucket_of(t, hash);
+    uint64_t match = bucket_match(b, tag_of(hash));
+    prefetch_matches(b, match);
+    if (match || !b->has_child)
+        return false;
+    mem_fetch(b->items[SLOTS - 1]);
+    return true;
+}
+
+void table_prefetch_child_items(const struct table *t, uint64_t hash)
+{
+    const struct table_bucket *child = t->count ? bucket_child(bucket_of(t, hash)) : NULL;
+    if (child)
+        prefetch_matches(child, bucket_match(child, tag_of(hash)));
 }
 
 static size_t chain_visit(const struct table_bucket *b, void (*visit)(void *ctx, void *item),

@@ -41,9 +41,11 @@ void **table_insert(struct table *t, uint64_t hash, void *item);
 /* Takes the item of `slot`, which table_find gave for this hash, out. */
 void *table_remove(struct table *t, uint64_t hash, void **slot);
 
-/* Looking ahead in two stages, each hiding one cache miss. */
+/* Looking ahead in two stages, each hiding one cache miss; true: the item, if any, is in the
+ * bucket's child, and there is a third. */
 void table_prefetch_bucket(const struct table *t, uint64_t hash);
-void table_prefetch_items(const struct table *t, uint64_t hash);
+bool table_prefetch_items(const struct table *t, uint64_t hash);
+void table_prefetch_child_items(const struct table *t, uint64_t hash);
 
 /*
  * Visits a few items and returns the next cursor, 0 at the end; start from 0. An item that is

@@ -19,35 +19,71 @@
 
 #define KEYS_AHEAD 64 /* of one command with many keys */
 
+/*
+ * Requests for which memory is fetched at a time. A fetch waits for the address of its page, which
+ * takes longer than all else that looking a key up does; fetches that follow each other wait
+ * together. More would be more lines on their way than processors keep (4 to 16 are alike here, 2
+ * costs 10 ns a request, 1 costs 30).
+ */
+#define FETCH_TOGETHER 4
+
 static inline uint64_t hash_here(const struct request *request, const struct namespace *ns)
 {
     return client_namespace(request->client) == ns ? request->hash : 0;
 }
 
-static inline void fetch_bucket(const struct loop *loop, size_t at)
+/* Hashes whose entries take the third stage. */
+struct crowded {
+    uint64_t hashes[3 * FETCH_TOGETHER];
+    size_t count;
+};
+
+static void fetch_buckets(const struct loop *loop, size_t from, size_t to)
 {
-    if (at >= loop->request_count)
-        return;
-    uint64_t hash = hash_here(&loop->requests[at], loop->locked);
-    if (hash)
-        keyspace_prefetch_bucket(loop->locked_keys, hash);
+    size_t end = to < loop->request_count ? to : loop->request_count;
+    for (size_t i = from; i < end; i++) {
+        uint64_t hash = hash_here(&loop->requests[i], loop->locked);
+        if (hash)
+            keyspace_prefetch_bucket(loop->locked_keys, hash);
+    }
 }
 
-static inline void fetch_entry(const struct loop *loop, size_t at)
+static void fetch_entries(const struct loop *loop, size_t from, size_t to, struct crowded *crowded)
 {
-    if (at >= loop->request_count)
-        return;
-    uint64_t hash = hash_here(&loop->requests[at], loop->locked);
-    if (hash)
-        keyspace_prefetch_entry(loop->locked_keys, hash);
+    size_t end = to < loop->request_count ? to : loop->request_count;
+    for (size_t i = from; i < end; i++) {
+        uint64_t hash = hash_here(&loop->requests[i], loop->locked);
+        if (hash && keyspace_prefetch_entry(loop->locked_keys, hash))
+            crowded->hashes[crowded->count++] = hash;
+    }
 }
 
-static void look_ahead_start(const struct loop *loop, size_t at)
+static void fetch_crowded(const struct loop *loop, struct crowded *crowded)
 {
-    for (size_t i = at; i < at + 2 * LOOK_AHEAD; i++)
-        fetch_bucket(loop, i);
-    for (size_t i = at; i < at + LOOK_AHEAD; i++)
-        fetch_entry(loop, i);
+    for (size_t i = 0; i < crowded->count; i++)
+        keyspace_prefetch_crowded(loop->locked_keys, crowded->hashes[i]);
+    crowded->count = 0;
+}
+
+/* Before the request at `at` runs: the next step of each stage. */
+static inline void look_ahead(const struct loop *loop, size_t at, struct crowded *crowded)
+{
+    size_t step = FETCH_TOGETHER;
+    if (at % step)
+        return;
+    fetch_crowded(loop, crowded);
+    fetch_entries(loop, at + 2 * step, at + 3 * step, crowded);
+    fetch_buckets(loop, at + 3 * step, at + 4 * step);
+}
+
+/* All that look_ahead would have fetched by now. */
+static void look_ahead_start(const struct loop *loop, size_t at, struct crowded *crowded)
+{
+    size_t step = FETCH_TOGETHER, next = at - at % step + step;
+    crowded->count = 0;
+    fetch_buckets(loop, at, next + 3 * step);
+    fetch_entries(loop, at, next + 2 * step, crowded);
+    fetch_crowded(loop, crowded);
 }
 
 /* MGET, MSET, DEL …: all keys of one command. */
@@ -63,7 +99,11 @@ static void fetch_keys(const struct loop *loop, const struct request *request)
         keyspace_prefetch_bucket(loop->locked_keys, hashes[n++]);
     }
     for (int i = 0; i < n; i++)
-        keyspace_prefetch_entry(loop->locked_keys, hashes[i]);
+        if (!keyspace_prefetch_entry(loop->locked_keys, hashes[i]))
+            hashes[i] = 0;
+    for (int i = 0; i < n; i++)
+        if (hashes[i])
+            keyspace_prefetch_crowded(loop->locked_keys, hashes[i]);
 }
 
 void batch_seal(struct loop *loop)
@@ -154,7 +194,8 @@ static inline bool is_plain(const struct loop *loop, const struct request *reque
 }
 
 /* Runs the request at `at`, whose client is in `ns` and free to go on. */
-static void run_request(struct loop *loop, struct request *request, size_t at, struct namespace *ns)
+static void run_request(struct loop *loop, struct request *request, size_t at, struct namespace *ns,
+                        struct crowded *crowded)
 {
     const struct command *command = request->command;
     struct client *client = request->client;
@@ -165,7 +206,7 @@ static void run_request(struct loop *loop, struct request *request, size_t at, s
         if (!loop->locked) {
             if (!batch_lock(loop, request, ns))
                 return;
-            look_ahead_start(loop, at);
+            look_ahead_start(loop, at, crowded);
         }
         if (command->last_key != command->first_key && command->first_key > 0)
             fetch_keys(loop, request);
@@ -196,13 +237,12 @@ static void run_pass(struct loop *loop)
     struct namespace *ns = client_namespace(requests[0].client);
     size_t n = loop->request_count, kept = 0, run = 0;
     uint64_t pass = ++loop->pass;
+    struct crowded crowded = {.count = 0};
     for (size_t i = 0; i < n; i++) {
         struct request *request = &requests[i];
         struct client *client = request->client;
-        if (loop->locked) {
-            fetch_bucket(loop, i + 2 * LOOK_AHEAD);
-            fetch_entry(loop, i + LOOK_AHEAD);
-        }
+        if (loop->locked)
+            look_ahead(loop, i, &crowded);
         if (client_is(client, CLIENT_CLOSE_NOW | CLIENT_CLOSE_REPLY))
             continue;
         if (client->pass_skipped == pass || client_namespace(client) != ns) {
@@ -214,7 +254,7 @@ static void run_pass(struct loop *loop)
             backlog_append(client, request);
             continue;
         }
-        run_request(loop, request, i, ns);
+        run_request(loop, request, i, ns, &crowded);
         if (++run % BATCH_REQUESTS_MAX == 0)
             batch_seal(loop);
     }

@@ -21,12 +21,11 @@ struct event_base;
  * Bounds of a turn, so that no connection starves the others and no namespace is held for long.
  * Their reasons: 128 commands of one connection, or 16 KiB, are a tenth of a millisecond, so that
  * who sends one request does not wait long for those who send a million (redis-cli --pipe); with
- * 64, pipelines of 128 cost a fifth more. 256 requests are about 100 µs under the lock; 8 requests
- * ahead keep as many lines of memory on their way as the processor can (6 to 28 are alike within
- * 5 %, 3 costs 8 %). After 16 connections their replies leave, so that the other side works while
- * the next are read. When 24 connections sent something within a millisecond, a pause of 50 µs
- * where nothing is ready makes larger turns and spares both sides most of the wake-ups
- * (docs/performance.md); network cards gather packets for as long.
+ * 64, pipelines of 128 cost a fifth more. 256 requests are about 100 µs under the lock. After 16
+ * connections their replies leave, so that the other side works while the next are read. When 24
+ * connections sent something within a millisecond, a pause of 50 µs where nothing is ready makes
+ * larger turns and spares both sides most of the wake-ups (docs/performance.md); network cards
+ * gather packets for as long.
  */
 #define TURN_CLIENTS_MAX   16
 #define CROWD_CLIENTS      24
@@ -34,7 +33,6 @@ struct event_base;
 #define TURN_READ_MAX      (16 * 1024)
 #define TURN_COMMANDS_MAX  128
 #define BATCH_REQUESTS_MAX 256
-#define LOOK_AHEAD         8
 /* Input kept for a connection that may not run: past this its socket is no longer read. */
 #define HELD_INPUT_MAX (1024 * 1024)
 #define LOOP_IDS       1024 /* chains of the table of ids; a power of two */

@@ -167,7 +167,8 @@ static void random_changes_match_a_model(void **state)
         for (unsigned i = 0; i < KEYS; i++) {
             unsigned id = (unsigned)random_below(&rng, KEYS);
             keyspace_prefetch_bucket(ks, key_hash(key_of(id)));
-            keyspace_prefetch_entry(ks, key_hash(key_of(id)));
+            if (keyspace_prefetch_entry(ks, key_hash(key_of(id))))
+                keyspace_prefetch_crowded(ks, key_hash(key_of(id)));
             if (random_below(&rng, 100) < share)
                 put(id);
             else
