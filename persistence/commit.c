@@ -161,7 +161,9 @@ bool commit_ops_encode(struct slice pending, int64_t time, struct text *out, uin
             break;
         struct json_writer writer;
         json_writer_init(&writer, out);
-        text_append_string(out, count++ ? ",\n" : "\n");
+        if (count++)
+            text_append_char(out, ',');
+        text_append_char(out, '\n');
         op_json_write(&writer, &op, &time);
         op_release(&op);
         pending = slice_make(pending.data + len, pending.len - len);

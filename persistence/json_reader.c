@@ -319,20 +319,17 @@ static inline bool take_integer(struct json_reader *reader, struct slice *ret_te
 {
     const char *at = reader->cursor, *end = reader->end;
     bool negative = at < end && *at == '-';
-    int64_t number = 0;
+    uint64_t number = 0;
     at += negative;
     const char *digits = at;
-    for (; is_digit_at(at, end); at++) {
-        if (at - digits == SURE_DIGITS)
-            return false;
-        number = number * 10 + (*at - '0');
-    }
-    bool zero = at > digits && *digits == '0';
-    if (at == end || at == digits || *at == '.' || (*at | 0x20) == 'e' ||
-        (zero && at - reader->cursor > 1))
+    for (; is_digit_at(at, end); at++)
+        number = number * 10 + (unsigned)(*at - '0');
+    size_t count = (size_t)(at - digits);
+    if (count == 0 || count > SURE_DIGITS || at == end || *at == '.' || (*at | 0x20) == 'e' ||
+        (*digits == '0' && count + negative > 1))
         return false;
     *ret_text = slice_make(reader->cursor, (size_t)(at - reader->cursor));
-    *ret_number = negative ? -number : number;
+    *ret_number = negative ? -(int64_t)number : (int64_t)number;
     reader->token = reader->cursor;
     reader->cursor = at;
     after_value(reader);

@@ -52,6 +52,17 @@ static inline void json_write_verbatim(struct json_writer *writer, const char *t
     writer->named = true;
 }
 
+/* Begins a document that is an object, its first members as they stand in the program: from the
+ * brace up to the value of a name. */
+static inline void json_write_beginning(struct json_writer *writer, const char *text, size_t len)
+{
+    assert(writer->depth == 0 && !writer->comma);
+    text_append(writer->out, text, len);
+    writer->objects = 1;
+    writer->depth = 1;
+    writer->named = true;
+}
+
 void json_write_bytes(struct json_writer *writer, struct slice bytes);
 void json_write_string(struct json_writer *writer, const char *string);
 

@@ -55,11 +55,11 @@ static const struct slice beginnings[OP_COUNT] = {
 
 void op_json_write(struct json_writer *writer, const struct op *op, int64_t *time)
 {
-    json_begin_object(writer);
     if (op->kind != OP_NAMESPACE_CLEAR) {
-        json_write_verbatim(writer, beginnings[op->kind].data + 1, beginnings[op->kind].len - 1);
+        json_write_beginning(writer, beginnings[op->kind].data, beginnings[op->kind].len);
         json_write_bytes(writer, op->key);
     } else {
+        json_begin_object(writer);
         json_write_field(writer, "op");
         json_write_string(writer, op_kind_name(op->kind));
     }

@@ -136,8 +136,14 @@ static void write_list(struct json_writer *writer, const struct entry *entry)
 static void write_bare(struct json_writer *writer, const struct entry *entry)
 {
     char scratch[24];
+    int64_t number;
     switch (entry_type(entry)) {
-    case VALUE_STRING: json_write_scalar(writer, string_bytes(entry, scratch)); break;
+    case VALUE_STRING:
+        if (string_integer(entry, &number))
+            json_write_int64(writer, number);
+        else
+            json_write_scalar(writer, string_bytes(entry, scratch));
+        break;
     case VALUE_LIST: write_list(writer, entry); break;
     case VALUE_SET:
     case VALUE_HASH: write_sorted(writer, entry); break;
