@@ -192,8 +192,10 @@ bool exec_query(struct exec *x, const struct read_op *op, struct answer *answer)
 
 struct entry *exec_find(struct exec *x, struct slice key)
 {
-    bool first = x->command->first_key > 0 && x->command->first_key < x->argc &&
-                 x->argv[x->command->first_key].data == key.data;
+    int at = x->command->first_key;
+    /* What MULTI queues lies end to end: an empty argument begins where the next one does. */
+    bool first =
+        at > 0 && at < x->argc && x->argv[at].data == key.data && x->argv[at].len == key.len;
     struct entry *entry = keyspace_find(x->keys, key, first ? x->hash : 0, x->now);
     note_lookup_of_read(x, key, entry != NULL);
     return entry;
