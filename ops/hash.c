@@ -46,7 +46,7 @@ bool hash_get(const struct entry *entry, struct slice field, struct slice *value
 static void packed_replace(struct entry **e, struct slice old, struct slice value)
 {
     if (old.len == value.len) {
-        memcpy((char *)old.data, value.data, value.len);
+        slice_copy((char *)old.data, value);
         return;
     }
     size_t head = pack_varint_size(old.len);
@@ -54,22 +54,13 @@ static void packed_replace(struct entry **e, struct slice old, struct slice valu
     pack_put(entry_splice(e, at, head + old.len, pack_size(value.len)), value);
 }
 
-static bool packed_has_room(const struct entry *entry, size_t more)
+/* False: there is no room for one more. */
+static bool packed_add(struct entry **e, struct slice field, struct slice value, size_t most)
 {
-    return entry->small < PACKED_COUNT_MAX && entry->value_len + more <= PACKED_BYTES_MAX;
-}
-
-static bool packed_set(struct entry **e, struct slice field, struct slice value)
-{
-    const char *pair;
-    struct slice old;
-    if (packed_find(*e, field, &pair, &old)) {
-        packed_replace(e, old, value);
+    size_t end = (*e)->value_len, len = end + pack_size(field.len) + pack_size(value.len);
+    if ((*e)->small >= PACKED_COUNT_MAX || (*e)->small >= most || len > PACKED_BYTES_MAX)
         return false;
-    }
-    size_t end = (*e)->value_len;
-    char *payload = entry_resize(e, end + pack_size(field.len) + pack_size(value.len));
-    pack_put(pack_put(payload + end, field), value);
+    pack_put(pack_put(entry_resize(e, len) + end, field), value);
     (*e)->small++;
     return true;
 }
@@ -78,14 +69,19 @@ bool hash_set(struct entry **e, struct slice field, struct slice value)
 {
     size_t longest = (size_t)value_limits.hash_max_listpack_value;
     size_t most = (size_t)value_limits.hash_max_listpack_entries;
+    const char *pair;
+    struct slice old;
     if (field.len > longest || value.len > longest)
         (*e)->flags |= ENTRY_OUTGROWN;
     if ((*e)->form == FORM_PACKED) {
-        size_t more = pack_size(field.len) + pack_size(value.len);
-        bool roomy = packed_has_room(*e, more) && (*e)->small < most;
-        struct slice old;
-        if (!((*e)->flags & ENTRY_OUTGROWN) && (roomy || hash_get(*e, field, &old)))
-            return packed_set(e, field, value);
+        if (!((*e)->flags & ENTRY_OUTGROWN)) {
+            if (packed_find(*e, field, &pair, &old)) {
+                packed_replace(e, old, value);
+                return false;
+            }
+            if (packed_add(e, field, value, most))
+                return true;
+        }
         hash_open_table(e);
     }
     bool added = pack_table_set(entry_object(*e), field, value);

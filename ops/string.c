@@ -32,9 +32,7 @@ void string_set(struct entry **e, struct slice bytes)
         string_set_integer(e, number);
         return;
     }
-    char *payload = string_become(e, FORM_BYTES, bytes.len);
-    if (bytes.len)
-        memcpy(payload, bytes.data, bytes.len);
+    slice_copy(string_become(e, FORM_BYTES, bytes.len), bytes);
 }
 
 bool string_is_plain(const struct entry *entry)

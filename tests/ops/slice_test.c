@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Slices are equal when all of their bytes are, whichever way a length is compared. */
+/* Slices are equal when all of their bytes are, whichever way a length is compared, or copied. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,11 +45,26 @@ static void a_prefix_is_not_equal(void **state)
     free(bytes);
 }
 
+static void a_copy_is_equal_and_leaves_the_rest(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len <= LONGEST; len++) {
+        char *from = letters(len), to[LONGEST + 2];
+        memset(to, '-', sizeof(to));
+        slice_copy(to + 1, slice_make(from, len));
+        assert_true(slice_equal(slice_make(from, len), slice_make(to + 1, len)));
+        assert_int_equal(to[0], '-');
+        assert_int_equal(to[len + 1], '-');
+        free(from);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_byte_makes_a_difference),
         cmocka_unit_test(a_prefix_is_not_equal),
+        cmocka_unit_test(a_copy_is_equal_and_leaves_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
