@@ -75,7 +75,11 @@ static struct part *part_for(struct fold_output *output, size_t len)
                (cap - output->part_cap) * sizeof(*output->parts));
         output->part_cap = cap;
     }
-    return &output->parts[output->part_count++];
+    struct part *part = &output->parts[output->part_count++];
+    /* The first may stay small; with a second there is much to come. */
+    if (output->part_count > 1)
+        text_reserve(&part->lines, output->options.chunk_size);
+    return part;
 }
 
 /* Puts the first part behind the others, empty. */
