@@ -109,16 +109,13 @@ struct merge {
     struct text *error;
 };
 
-/* Inline in any case: gcc 12 takes a function that only fetches for one without effect, and drops
- * the calls. */
-static inline __attribute__((always_inline)) void fetch_ahead(const struct op_list *ops,
-                                                              size_t index)
+static void fetch_ahead(const struct op_list *ops, size_t index)
 {
     if (ops->count - index <= AHEAD)
         return;
     const char *op = op_list_bytes(ops, index + AHEAD).data;
-    __builtin_prefetch(op);
-    __builtin_prefetch(op + 63);
+    mem_fetch(op);
+    mem_fetch(op + 63);
 }
 
 /* On to the key whose first op is that at `end`. */
