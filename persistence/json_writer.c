@@ -148,13 +148,25 @@ static inline bool copy_plain8(char *to, const char *from)
     return !text_special_marks(text_load8(from));
 }
 
+static inline bool copy_plain4to7(char *to, const char *from, size_t len)
+{
+    uint32_t first, last;
+    memcpy(&first, from, 4);
+    memcpy(&last, from + len - 4, 4);
+    memcpy(to, &first, 4);
+    memcpy(to + len - 4, &last, 4);
+    return !text_special_marks((uint64_t)last << 32 | first);
+}
+
 /* Copies `bytes` and looks at them in one go: false when one is special, and what was copied is of
  * no account. */
 static inline bool copy_plain(char *to, struct slice bytes)
 {
     const char *from = bytes.data;
     size_t at = 0;
-    if (bytes.len < 8) {
+    if (bytes.len >= 4 && bytes.len < 8)
+        return copy_plain4to7(to, from, bytes.len);
+    if (bytes.len < 4) {
         for (; at < bytes.len && !text_is_special(from[at]); at++)
             to[at] = from[at];
         return at == bytes.len;
