@@ -436,7 +436,7 @@ def shared(report):
 def persistence(report, plain):
     known = operations()
     names = [name for name in ("SET", "INCR", "HSET") if name in known]
-    pipelines = (16,) if QUICK else (1, 16, 128)
+    pipelines = (16,) if QUICK else PIPELINES
     rows = [((name, pipeline, 16), known[name], pipeline) for pipeline in pipelines for name in names]
     requests = write_requests("keys", key_space())
     for mode, chosen in (("everysec", rows), ("always", [(("SET", 1, 16), known.get("SET"), 1)])):
