@@ -178,8 +178,6 @@ static int replace(struct store_directory *store, struct store_request *request,
         temporary_name(temporary, sizeof(temporary));
         error = file_replace(store->directory, temporary, request->key, parent, request->body,
                              ret_landed);
-        if (*ret_landed && error == ENOENT)
-            error = sync_folder(store, parent);
     }
     if (*ret_landed && error)
         memcpy(store->unsynced, parent, sizeof(store->unsynced));
