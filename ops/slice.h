@@ -75,12 +75,16 @@ static inline bool slice_equal(struct slice a, struct slice b)
              slice_word_differs(a.data + a.len - 16, b.data + a.len - 16));
 }
 
-/* To memory apart from it. Up to 32 bytes two moves, which may overlap, cost less than a call. */
+/* To memory apart from it. From 8 to 32 bytes two moves, which may overlap, cost less than a call.
+ */
 static inline void slice_copy(char *to, struct slice from)
 {
     if (from.len - 16 <= 16) {
         memcpy(to, from.data, 16);
         memcpy(to + from.len - 16, from.data + from.len - 16, 16);
+    } else if (from.len - 8 <= 8) {
+        memcpy(to, from.data, 8);
+        memcpy(to + from.len - 8, from.data + from.len - 8, 8);
     } else if (from.len) {
         memcpy(to, from.data, from.len);
     }

@@ -160,19 +160,10 @@ static inline char *put_int(char *at, int64_t number)
     return put_number(at, zigzag(number));
 }
 
-/* Keys and values are mostly this short: two pieces that overlap cost less than a call. */
 static inline char *put_bytes(char *at, struct slice bytes)
 {
     at = put_number(at, bytes.len);
-    if (bytes.len >= 8 && bytes.len <= 16) {
-        memcpy(at, bytes.data, 8);
-        memcpy(at + bytes.len - 8, bytes.data + bytes.len - 8, 8);
-    } else if (bytes.len > 16 && bytes.len <= 32) {
-        memcpy(at, bytes.data, 16);
-        memcpy(at + bytes.len - 16, bytes.data + bytes.len - 16, 16);
-    } else if (bytes.len) {
-        memcpy(at, bytes.data, bytes.len);
-    }
+    slice_copy(at, bytes);
     return at + bytes.len;
 }
 
