@@ -18,9 +18,12 @@ Servers run on core 0 and redis-benchmark on core 1, with 50 connections. Throug
 processor time per request is what the server and its children ran over the number of requests. Ratios are
 cairn's throughput over redis-server's (more is better), redis-server's processor time over cairn's (more is
 better) and cairn's throughput over the responder's: the medians of the ratios of samples taken one after the other, in
-an order that rotates. Absolute figures differ from machine to machine. While one server is measured the others are stopped (SIGSTOP), so that the work they do in the background falls into cells of their own.
+an order that rotates. Absolute figures differ from machine to machine. While one server is measured the others are
+stopped (SIGSTOP), so that the work they do in the background falls into cells of their own.
 With persistence a cell lasts two saves at least, and its processor time has all that was done for it afterwards: of
-that the mean is printed, since a server writes all it keeps anew once for several cells.
+that the mean is printed, since a server writes all it keeps anew once for several cells. At pipeline 1 samples are
+short there too, and what is left to do after one is done within the next. A second cairn, without persistence, is
+measured beside the one with it.
 
 In the part `threads` nothing is pinned and two redis-benchmarks of 25 connections each run at the same time; the
 figures of Valkey and pogocache are of an earlier measurement, kept below as constants. The part `shared` compares cairn with itself, a
@@ -89,7 +92,7 @@ def pinned(core, command):
 
 class Server:
     """A running server and what /proc says of it. kind is redis, cairn, two (cairn with two threads), shared (cairn,
-    ready to share its store) or responder; persistence is off, everysec or always."""
+    ready to share its store), plain (cairn that keeps nothing) or responder; persistence is off, everysec or always."""
 
     def __init__(self, kind, persistence="off", size=16, pin=True):
         self.kind = kind
@@ -120,7 +123,7 @@ class Server:
             return ["redis-server" if self.kind == "redis" else SERVER] + common + ["--save", ""] + append
         store = os.path.join(self.directory, "store")
         os.mkdir(store)
-        keep = ["--store", "memory"] if persistence == "off" else ["--store", store, "--journal-fsync", persistence]
+        keep = ["--store", "memory"] if persistence == "off" or self.kind == "plain" else ["--store", store, "--journal-fsync", persistence]
         if self.kind == "shared":
             keep += ["--shared", "yes"]
         threads = "2" if self.kind == "two" else os.environ.get("CAIRN_THREADS", "1")
@@ -300,25 +303,23 @@ def run_alone(servers, chosen):
 
 
 def sample_plan(rows, saves):
-    """[(row, seconds)] of a round: many short samples of each row at pipeline 1; where servers save, three long ones."""
+    """[(row, seconds, settle)] of a round: one sample of each row, many short ones at pipeline 1."""
+    long = max(CELL_SECONDS, 2 * SYNC_SECONDS) if saves else CELL_SECONDS
     if QUICK:
-        return [(row, CELL_SECONDS) for row in rows]
-    if saves:
-        long = max(CELL_SECONDS, 2 * SYNC_SECONDS)
-        return [(row, long) for row in rows + 2 * [row for row in rows if row[2] == 1]]
-    return [(row, CELL_SECONDS) for row in rows if row[2] > 1] + \
-        SHORT_SAMPLES * [(row, CELL_SECONDS * 3 / SHORT_SAMPLES) for row in rows if row[2] == 1]
+        return [(row, CELL_SECONDS, saves) for row in rows]
+    return [(row, long, saves) for row in rows if row[2] > 1] + \
+        SHORT_SAMPLES * [(row, CELL_SECONDS * 3 / SHORT_SAMPLES, False) for row in rows if row[2] == 1]
 
 
 def measure_round(servers, rows, cells, rates, saves=False):
-    for (row, (command, share), pipeline), seconds in sample_plan(rows, saves):
+    for (row, (command, share), pipeline), seconds, settle in sample_plan(rows, saves):
         first = cells.count(row) % len(servers)
         for server in servers[first:] + servers[:first]:
             run_alone(servers, server)
             if command[1] == "bench:list" and server.kind != "responder":
                 server.call("UNLINK", "bench:list")
             guess = rates.get((row, server.kind), 60000 * min(pipeline, 12) * share)
-            rate, cost = server.benchmark(command, requests_for(guess, seconds), pipeline, saves)
+            rate, cost = server.benchmark(command, requests_for(guess, seconds), pipeline, settle)
             rates[(row, server.kind)] = rate
             cells.add(row, server.kind, (rate, cost))
     for server in servers:
@@ -379,7 +380,6 @@ def speed(report):
     report.line(f"Without persistence, {KEYS:,} keys of each type, medians of {ROUNDS} rounds, at pipeline 1 of "
                 + ("as many" if QUICK else f"{SHORT_SAMPLES * ROUNDS} samples"))
     speed_table(report, cells)
-    return cells
 
 
 def measure(servers, rows, saves=False):
@@ -433,7 +433,7 @@ def shared(report):
     report.line()
 
 
-def persistence(report, plain):
+def persistence(report):
     known = operations()
     names = [name for name in ("SET", "INCR", "HSET") if name in known]
     pipelines = (16,) if QUICK else PIPELINES
@@ -443,7 +443,7 @@ def persistence(report, plain):
         if not chosen or not chosen[0][1]:
             continue
         cells, rates = Cells(statistics.mean), {(("SET", 1, 16), kind): 3000 for kind in ("redis", "cairn")} if mode == "always" else {}
-        servers = [Server(kind, mode) for kind in ("redis", "cairn")]
+        servers = [Server(kind, mode) for kind in ("redis", "cairn") + (("plain",) if mode == "everysec" else ())]
         if mode == "everysec":
             for server in servers:
                 server.load(requests)
@@ -454,9 +454,8 @@ def persistence(report, plain):
             server.stop()
         report.line(f"With persistence: appendfsync {mode} against journal-fsync {mode}, {CONNECTIONS} connections")
         speed_table(report, cells)
-        if mode == "everysec" and plain:
-            kept = [f"{row[0]} P{row[1]} {cells.median(row, 'cairn')[0] / plain.median(row, 'cairn')[0]:.2f}"
-                    for row in cells.rows() if plain.median(row, "cairn")]
+        if mode == "everysec":
+            kept = [f"{row[0]} P{row[1]} {cells.throughput_ratio(row, 'cairn', 'plain'):.2f}" for row in cells.rows()]
             report.line("cairn's throughput with everysec over that without: " + ", ".join(kept))
             report.line()
     os.unlink(requests)
@@ -520,11 +519,12 @@ def main():
     report = Report(os.path.join(BUILD, "bench", "report.txt"))
     began = time.monotonic()
     heading(report)
-    plain = speed(report) if "speed" in PARTS else None
+    if "speed" in PARTS:
+        speed(report)
     if "threads" in PARTS:
         threads(report)
     if "persistence" in PARTS:
-        persistence(report, plain)
+        persistence(report)
     if "shared" in PARTS:
         shared(report)
     if "memory" in PARTS:
