@@ -18,11 +18,11 @@ sync. Processor time is that of the threads that sync and fold; lock time is how
 is, kept commands waiting, with the longest of the cell.
 
 The second table is of a steady client that GETs from the same namespace: first while the keys of the cell are only
-read, without syncs, then with them; and at the same time of a second such client, which asks the bare responder: what
-it waits for is the machine's doing, not cairn's. Whoever changes the keys has a lower priority than all of these, as
-if it were elsewhere. Each pair is the slowest reply in ms and how many in a million took more than 5 ms, first of
-all replies, then of those that were not under way while a processor of the machine stood still (see stall.c).
-Prints Markdown.
+read, as often, without syncs, then with them; and at the same time of a second such client, which asks the bare
+responder: what it waits for is the machine's doing, not cairn's. Whoever changes the keys has a lower priority than
+all of these, as if it were elsewhere. Each pair is the slowest reply in ms and how many in a million took more than
+5 ms, first of all replies, then of those that were not under way while a processor of the machine stood still (see
+stall.c). Prints Markdown.
 """
 import os
 import random
@@ -167,12 +167,17 @@ class Steady:
         return found
 
 
-def without_syncs(server, responder, size, changes):
-    """The same work on the same connections, but nothing changes and nothing is synced."""
-    with Steady(server, responder, size, SECONDS) as steady:
-        while steady.under_way():
-            keys = [random.randrange(size) for _ in range(changes)]
-            server.client.ask(*(("GET", key(i)) for i in keys), ("PING",))
+def at_pace(steady, work):
+    while steady.under_way():
+        due = time.monotonic() + SYNC_SECONDS
+        work()
+        time.sleep(max(0, due - time.monotonic()))
+
+
+def without_syncs(server, responder, size, changes, seconds):
+    """The same work on the same connections, as often, but nothing changes and nothing is synced."""
+    with Steady(server, responder, size, seconds) as steady:
+        at_pace(steady, lambda: server.client.ask(*(("GET", key(random.randrange(size))) for _ in range(changes)), ("PING",)))
     return steady.replies()
 
 
@@ -201,7 +206,7 @@ class Cell:
         return (self.syncs >= LONG_SYNCS and folds > 0) or time.monotonic() - begin > LONG_LIMIT
 
     def run(self):
-        self.noise = without_syncs(self.server, self.responder, self.size, self.changes)
+        self.noise = without_syncs(self.server, self.responder, self.size, self.changes, 10 * SECONDS if self.long else SECONDS)
         self.server.client.ask(("CONFIG", "RESETSTAT"))
         self.first = self.server.client.counts()
         self.follower_first = self.follower.client.counts() if self.follower else None
@@ -210,10 +215,7 @@ class Cell:
         begin = time.monotonic()
         while not self.syncs or not self.enough(begin):
             with Steady(self.server, self.responder, self.size, SECONDS) as steady:
-                while steady.under_way():
-                    due = time.monotonic() + SYNC_SECONDS
-                    self.sync()
-                    time.sleep(max(0, due - time.monotonic()))
+                at_pace(steady, self.sync)
             for all_of_cell, these in zip(self.replies, steady.replies()):
                 all_of_cell.add(these)
         settle(self.server.client)
