@@ -21,22 +21,14 @@
 #include "persistence/crc32c.h"
 #include "persistence/file.h"
 #include "persistence/journal-internal.h"
+#include "persistence/journal_stream.h"
 
-#define BLOCK_SIZE  ((size_t)128 * 1024)
-#define SPARE_MAX   16 /* blocks kept for reuse: 2 MiB */
-#define VECTOR_MAX  256
 #define RETRY_MS    200
 #define RESERVE     ((size_t)1024 * 1024)
 #define PATIENCE_MS 2000 /* so long may an fsync by the second hold up writes, as in Redis */
 /* Ops that were committed longer ago than this and what the oldest pending op takes leave the
  * journal: before other servers forget how far this one was committed (replica-expiry). */
 #define ROTATE_MS (INT64_C(24) * 3600 * 1000)
-
-struct block {
-    struct block *next;
-    uint64_t start; /* its place in the stream */
-    char data[BLOCK_SIZE];
-};
 
 struct journal_file {
     uint64_t sequence, start;
@@ -62,9 +54,8 @@ struct journal {
     void (*trouble)(void *ctx, const char *sentence);
     void *ctx;
 
-    struct block *head, *tail, *spare;
-    unsigned spares;
-    uint64_t end, written, synced, kept, joint, released;
+    struct journal_stream stream;
+    uint64_t synced, joint, released;
 
     int fd;              /* the leader's to change, with the mutex */
     uint64_t file_start; /* the leader's: the first record of the file that is written to */
@@ -98,57 +89,10 @@ static int64_t monotonic_ms(void)
 
 /* --- the stream in memory; the mutex is held --- */
 
-static void add_block(struct journal *journal)
-{
-    struct block *block = journal->spare;
-    if (block) {
-        journal->spare = block->next;
-        journal->spares--;
-    } else {
-        block = mem_alloc(sizeof(*block));
-    }
-    block->next = NULL;
-    block->start = journal->end;
-    if (journal->tail)
-        journal->tail->next = block;
-    else
-        journal->head = block;
-    journal->tail = block;
-}
-
-static void stream_put(struct journal *journal, const void *data, size_t len)
-{
-    const char *from = data;
-    while (len) {
-        if (!journal->tail || journal->end - journal->tail->start == BLOCK_SIZE)
-            add_block(journal);
-        size_t used = (size_t)(journal->end - journal->tail->start);
-        size_t step = BLOCK_SIZE - used < len ? BLOCK_SIZE - used : len;
-        memcpy(journal->tail->data + used, from, step);
-        journal->end += step;
-        from += step;
-        len -= step;
-    }
-}
-
 static void stream_forget(struct journal *journal)
 {
-    uint64_t kept = journal->policy == JOURNAL_FSYNC_NO ? journal->written : journal->synced;
-    if (kept > journal->kept)
-        journal->kept = kept;
-    while (journal->head && journal->head->start + BLOCK_SIZE <= journal->kept) {
-        struct block *block = journal->head;
-        journal->head = block->next;
-        if (!journal->head)
-            journal->tail = NULL;
-        if (journal->spares < SPARE_MAX) {
-            block->next = journal->spare;
-            journal->spare = block;
-            journal->spares++;
-        } else {
-            mem_free(block);
-        }
-    }
+    bool fsyncs = journal->policy != JOURNAL_FSYNC_NO;
+    journal_stream_forget(&journal->stream, fsyncs ? journal->synced : journal->stream.written);
 }
 
 static size_t put_varint(unsigned char *out, uint64_t number)
@@ -201,17 +145,17 @@ uint64_t journal_append(struct journal *journal, const struct journal_section *s
     journal_store64(header + 8, payload);
 
     pthread_mutex_lock(&journal->mutex);
-    journal_store64(header + 16, journal->end - journal->synced);
+    journal_store64(header + 16, journal->stream.end - journal->synced);
     journal_store32(header + 4, crc32c(crc, header + 8, sizeof(header) - 8));
-    stream_put(journal, header, sizeof(header));
-    stream_put(journal, counted, counted_len);
+    journal_stream_put(&journal->stream, header, sizeof(header));
+    journal_stream_put(&journal->stream, counted, counted_len);
     used = 0;
     for (size_t i = 0; i < count; i++) {
-        stream_put(journal, heads + used, head_lens[i]);
-        stream_put(journal, sections[i].ops.data, sections[i].ops.len);
+        journal_stream_put(&journal->stream, heads + used, head_lens[i]);
+        journal_stream_put(&journal->stream, sections[i].ops.data, sections[i].ops.len);
         used += head_lens[i];
     }
-    uint64_t ticket = journal->end;
+    uint64_t ticket = journal->stream.end;
     if (count > 1)
         journal->joint = ticket;
     pthread_mutex_unlock(&journal->mutex);
@@ -293,25 +237,6 @@ static int open_next(struct journal *journal, uint64_t start)
     return 0;
 }
 
-/* Fills `parts` from the stream, from `written` on. The mutex is held. */
-static int gather(const struct journal *journal, struct iovec parts[VECTOR_MAX], uint64_t *ret_end)
-{
-    int count = 0;
-    uint64_t at = journal->written;
-    for (struct block *block = journal->head; block && count < VECTOR_MAX && at < journal->end;
-         block = block->next) {
-        uint64_t block_end = block->start + BLOCK_SIZE;
-        if (block_end <= at)
-            continue;
-        if (block_end > journal->end)
-            block_end = journal->end;
-        parts[count++] = (struct iovec){block->data + (at - block->start), block_end - at};
-        at = block_end;
-    }
-    *ret_end = at;
-    return count;
-}
-
 /* Where `place` is in the file that is written to. */
 static off_t file_offset(const struct journal *journal, uint64_t place)
 {
@@ -352,12 +277,12 @@ static bool take_back(struct journal *journal, off_t offset)
 /* Writes all that is appended. */
 static int write_stream(struct journal *journal)
 {
-    struct iovec parts[VECTOR_MAX];
+    struct iovec parts[JOURNAL_STREAM_PARTS_MAX];
     uint64_t end;
     for (;;) {
         pthread_mutex_lock(&journal->mutex);
-        int count = gather(journal, parts, &end);
-        uint64_t from = journal->written;
+        int count = journal_stream_gather(&journal->stream, parts, &end);
+        uint64_t from = journal->stream.written;
         bool always = journal->policy == JOURNAL_FSYNC_ALWAYS;
         pthread_mutex_unlock(&journal->mutex);
         if (count == 0)
@@ -370,7 +295,7 @@ static int write_stream(struct journal *journal)
         if (error)
             journal->suspect |= spoilt;
         else
-            journal->written = end;
+            journal_stream_wrote(&journal->stream, end);
         pthread_mutex_unlock(&journal->mutex);
         if (error)
             return error;
@@ -381,13 +306,13 @@ static int write_stream(struct journal *journal)
 static int start_over(struct journal *journal)
 {
     pthread_mutex_lock(&journal->mutex);
-    uint64_t kept = journal->kept;
+    uint64_t kept = journal->stream.kept;
     pthread_mutex_unlock(&journal->mutex);
     int error = open_next(journal, kept);
     if (error)
         return error;
     pthread_mutex_lock(&journal->mutex);
-    journal->written = kept;
+    journal_stream_rewind(&journal->stream);
     journal->suspect = false;
     pthread_mutex_unlock(&journal->mutex);
     return 0;
@@ -396,7 +321,7 @@ static int start_over(struct journal *journal)
 static int sync_file(struct journal *journal)
 {
     pthread_mutex_lock(&journal->mutex);
-    uint64_t covered = journal->written;
+    uint64_t covered = journal->stream.written;
     int fd = journal->fd;
     bool needed = covered > journal->synced;
     pthread_mutex_unlock(&journal->mutex);
@@ -487,7 +412,7 @@ bool journal_harden(struct journal *journal, uint64_t ticket, bool fsync)
     pthread_mutex_lock(&journal->mutex);
     bool sync = fsync || journal->policy == JOURNAL_FSYNC_ALWAYS;
     uint64_t failures = journal->failures;
-    while ((sync ? journal->synced : journal->written) < ticket) {
+    while ((sync ? journal->synced : journal->stream.written) < ticket) {
         if (!sync && journal->syncing && monotonic_ms() - journal->sync_began < PATIENCE_MS)
             break; /* a write now would wait for the disk; the thread writes it afterwards */
         if (journal->failures != failures) {
@@ -535,8 +460,8 @@ static void sync_aside(struct journal *journal)
 
 static bool rotation_due(const struct journal *journal)
 {
-    uint64_t in_file = journal->end - journal->files[journal->file_count - 1].start;
-    bool idle = journal->released == journal->end && in_file > journal->rotate_bytes / 16;
+    uint64_t in_file = journal->stream.end - journal->files[journal->file_count - 1].start;
+    bool idle = journal->released == journal->stream.end && in_file > journal->rotate_bytes / 16;
     bool aged = in_file && monotonic_ms() - journal->file_began >= journal->rotate_ms;
     return in_file > journal->rotate_bytes || idle || aged;
 }
@@ -548,7 +473,7 @@ static void rotate(struct journal *journal)
     lead_begin(journal);
     pthread_mutex_unlock(&journal->mutex);
     if (flush(journal, true) == 0) {
-        int error = open_next(journal, journal->written);
+        int error = open_next(journal, journal->stream.written);
         tell_trouble(journal, "continued in a new file", error);
     }
     pthread_mutex_lock(&journal->mutex);
@@ -613,8 +538,9 @@ static void *journal_thread(void *arg)
         journal->waiters = NULL;
         bool due = monotonic_ms() >= next && !journal->stopping;
         bool retry = journal->failed;
-        bool unsynced = journal->policy != JOURNAL_FSYNC_NO && journal->synced < journal->end;
-        bool unwritten = journal->written < journal->end;
+        bool unsynced =
+            journal->policy != JOURNAL_FSYNC_NO && journal->synced < journal->stream.end;
+        bool unwritten = journal->stream.written < journal->stream.end;
         bool turn = rotation_due(journal);
         pthread_mutex_unlock(&journal->mutex);
         answer_waiters(journal, waiters);
@@ -705,15 +631,6 @@ static void stop_thread(struct journal *journal)
     pthread_join(journal->thread, NULL);
 }
 
-static void free_blocks(struct block *block)
-{
-    while (block) {
-        struct block *next = block->next;
-        mem_free(block);
-        block = next;
-    }
-}
-
 bool journal_destroy(struct journal *journal, bool empty)
 {
     bool ok = true;
@@ -721,12 +638,11 @@ bool journal_destroy(struct journal *journal, bool empty)
         return true;
     if (!journal->stopping) {
         stop_thread(journal);
-        ok = empty ? remove_all(journal) : journal_harden(journal, journal->end, true);
+        ok = empty ? remove_all(journal) : journal_harden(journal, journal->stream.end, true);
     }
     if (journal->fd >= 0)
         close(journal->fd);
-    free_blocks(journal->head);
-    free_blocks(journal->spare);
+    journal_stream_release(&journal->stream);
     mem_free(journal->files);
     mem_free(journal->old);
     pthread_cond_destroy(&journal->idle);
@@ -746,7 +662,7 @@ void journal_set_fsync(struct journal *journal, enum journal_fsync policy)
 uint64_t journal_end(struct journal *journal)
 {
     pthread_mutex_lock(&journal->mutex);
-    uint64_t end = journal->end;
+    uint64_t end = journal->stream.end;
     pthread_mutex_unlock(&journal->mutex);
     return end;
 }
@@ -793,7 +709,7 @@ bool journal_release_old(struct journal *journal)
 void journal_count(struct journal *journal, int64_t *ret_bytes, int64_t *ret_fsyncs)
 {
     pthread_mutex_lock(&journal->mutex);
-    *ret_bytes = (int64_t)(journal->end - journal->files[0].start);
+    *ret_bytes = (int64_t)(journal->stream.end - journal->files[0].start);
     *ret_fsyncs = journal->fsyncs;
     pthread_mutex_unlock(&journal->mutex);
 }

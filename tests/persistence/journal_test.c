@@ -441,6 +441,38 @@ static void after_a_failed_fsync_a_new_file_has_it_all(void **state)
     close(place);
 }
 
+static void after_a_failed_fsync_a_new_file_has_all_blocks(void **state)
+{
+    int place = open_place(state);
+    struct seen seen = {{0}, 0};
+    struct journal_scan scan;
+    struct text error = {0}, expected = {0};
+    char *ops = mem_alloc(100000);
+    struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_NO);
+    for (uint64_t i = 1; i <= 20; i++) {
+        memset(ops, 'a' + (int)i, 100000);
+        struct journal_section section = {
+            .namespace = slice_of("n"), .first = i, .count = 1, .ops = slice_make(ops, 100000)};
+        if (i == 2)
+            journal_set_fsync(journal, JOURNAL_FSYNC_EVERYSEC);
+        fsyncs_to_fail = i == 15;
+        assert_int_equal(journal_harden(journal, journal_append(journal, &section, 1), i == 15),
+                         i != 15);
+        text_append_format(&expected, "tester/1 n 0 %" PRIu64 "+1 ", i);
+        text_append(&expected, ops, 100000);
+        text_append_char(&expected, '\n');
+    }
+    assert_true(journal_destroy(journal, false));
+    assert_int_equal(count_files(*state, ".", "journal-2.log"), 1);
+    assert_true(read_back(place, &seen, &scan, &error));
+    assert_true(slice_equal(text_slice(&seen.lines), text_slice(&expected)));
+    journal_scan_release(&scan);
+    text_release(&seen.lines);
+    text_release(&expected);
+    mem_free(ops);
+    close(place);
+}
+
 static void a_failed_fsync_by_the_second_is_repaired(void **state)
 {
     int place = open_place(state);
@@ -557,6 +589,7 @@ int main(void)
         T(files_rotate_and_go_once_all_is_committed),
         T(a_full_disk_loses_nothing),
         T(after_a_failed_fsync_a_new_file_has_it_all),
+        T(after_a_failed_fsync_a_new_file_has_all_blocks),
         T(a_failed_fsync_by_the_second_is_repaired),
         T(writers_share_the_journal_by_the_second),
         T(writers_share_the_fsync),
