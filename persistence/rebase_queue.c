@@ -8,7 +8,7 @@
 
 /* The first chunk and, a middling one between, all others: most namespaces have little pending. */
 #define CHUNK_MIN ((size_t)4 * 1024)
-#define CHUNK_MAX ((size_t)64 * 1024)
+#define CHUNK_MAX ((size_t)256 * 1024)
 /* Room for an inverse, if it is one of the usual. */
 #define ROOM 256
 /* A longer op is given none, and may have a chunk of its own. */
