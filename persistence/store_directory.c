@@ -37,6 +37,7 @@ struct store_directory {
     /* A directory whose fsync failed after a rename or removal: nobody may take what is seen there
      * for durable before one succeeds. Empty: none. */
     char unsynced[STORE_KEY_MAX];
+    char settled[STORE_KEY_MAX]; /* a folder that is durable, or was until others took it away */
 };
 
 static enum store_result result_of(int error)
@@ -108,24 +109,32 @@ static int sync_folder(struct store_directory *store, const char *folder)
     return error;
 }
 
-/* Makes the directories above `key`, each brought to disk in the one above it. */
+/* Makes the directories above `key`, each brought to disk in the one above it: also one that is
+ * there already, which another server may only just have made. */
 static int make_parents(struct store_directory *store, const char *key)
 {
     char path[STORE_KEY_MAX], above[STORE_KEY_MAX];
     for (const char *slash = strchr(key, '/'); slash; slash = strchr(slash + 1, '/')) {
         memcpy(path, key, (size_t)(slash - key));
         path[slash - key] = '\0';
-        if (mkdirat(store->directory, path, 0755) < 0) {
-            if (errno == EEXIST)
-                continue;
+        if (mkdirat(store->directory, path, 0755) < 0 && errno != EEXIST)
             return errno;
-        }
         parent_of(path, above);
         int error = file_sync_directory(store->directory, above);
         if (error)
             return error;
     }
     return 0;
+}
+
+static int settle_parent(struct store_directory *store, const char *key, const char *parent)
+{
+    if (strcmp(parent, store->settled) == 0)
+        return 0;
+    int error = make_parents(store, key);
+    if (!error)
+        memcpy(store->settled, parent, sizeof(store->settled));
+    return error;
 }
 
 static enum store_result check_condition(struct store_directory *store,
@@ -172,12 +181,14 @@ static int replace(struct store_directory *store, struct store_request *request,
     parent_of(request->key, parent);
     *ret_landed = false;
     for (int i = 0; i < PUT_ATTEMPTS && error == ENOENT && !*ret_landed; i++) {
-        error = make_parents(store, request->key);
+        error = settle_parent(store, request->key, parent);
         if (error)
             continue;
         temporary_name(temporary, sizeof(temporary));
         error = file_replace(store->directory, temporary, request->key, parent, request->body,
                              ret_landed);
+        if (error == ENOENT)
+            store->settled[0] = '\0';
     }
     if (*ret_landed && error)
         memcpy(store->unsynced, parent, sizeof(store->unsynced));
@@ -227,8 +238,10 @@ static void directory_remove(struct store_directory *store, struct store_request
     }
     /* Fails if anything is in it. Not brought to disk: an empty folder that is back does no harm.
      */
-    if (request->with_folder && strcmp(parent, ".") != 0)
+    if (request->with_folder && strcmp(parent, ".") != 0) {
         unlinkat(store->directory, parent, AT_REMOVEDIR);
+        store->settled[0] = '\0';
+    }
     answer_errno(request, error == EISDIR ? ENOENT : error);
 }
 

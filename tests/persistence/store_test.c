@@ -5,9 +5,12 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "ops/mem.h"
 #include "persistence/probe.h"
@@ -451,6 +454,37 @@ static void a_refused_put_makes_no_folder(void **state)
     assert_false(is_there(subject, "n"));
 }
 
+/* What cannot be brought to disk; 0: everything can. */
+static ino_t refused;
+
+int fsync(int fd)
+{
+    struct stat info;
+    if (refused && fstat(fd, &info) == 0 && info.st_ino == refused) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static void a_folder_that_another_made_is_brought_to_disk_once(void **state)
+{
+    struct subject *subject = subject_of(state);
+    char path[300];
+    struct stat info;
+    snprintf(path, sizeof(path), "%s/n", subject->directory);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(stat(subject->directory, &info), 0);
+    refused = info.st_ino;
+    assert_int_equal(put(subject->store, "n/x", "1", STORE_ALWAYS, "", NULL), STORE_TRANSIENT);
+    assert_false(is_there(subject, "n/x"));
+    refused = 0;
+    assert_int_equal(put(subject->store, "n/x", "1", STORE_ALWAYS, "", NULL), STORE_OK);
+    refused = info.st_ino;
+    assert_int_equal(put(subject->store, "n/y", "1", STORE_ALWAYS, "", NULL), STORE_OK);
+    refused = 0;
+}
+
 static void *folder_thread(void *arg)
 {
     struct racer *racer = arg;
@@ -620,6 +654,7 @@ int main(void)
         ON(directory, no_temporary_stays_after_a_put),
         ON(directory, a_folder_goes_with_its_last_object_if_asked_for),
         ON(directory, a_refused_put_makes_no_folder),
+        ON(directory, a_folder_that_another_made_is_brought_to_disk_once),
         ON(directory, puts_land_while_others_take_the_folder_away),
         ON(directory, probes_at_once_hold_and_leave_nothing),
         ON(directory, a_store_in_a_missing_place_is_refused),
