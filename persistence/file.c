@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define WRITE_MAX ((size_t)256 * 1024)
+
 static int read_all(int fd, struct text *out)
 {
     struct stat info;
@@ -40,10 +42,17 @@ int file_read(int directory, const char *name, struct text *out)
     return error;
 }
 
+/* The kernel takes pages for its copy as large as a write is, which costs it more than it saves
+ * where they must be found first, and lets others run between two writes at the latest. */
 int file_write_all(int fd, struct slice bytes)
 {
-    struct iovec part = {(void *)bytes.data, bytes.len};
-    return file_writev_all(fd, &part, 1);
+    int error = 0;
+    while (!error && bytes.len) {
+        struct iovec part = {(void *)bytes.data, bytes.len < WRITE_MAX ? bytes.len : WRITE_MAX};
+        bytes = slice_make(bytes.data + part.iov_len, bytes.len - part.iov_len);
+        error = file_writev_all(fd, &part, 1);
+    }
+    return error;
 }
 
 int file_writev_all(int fd, struct iovec *parts, int count)
