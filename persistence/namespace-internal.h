@@ -148,6 +148,7 @@ struct persistence {
     int lock, store_lock;
     struct journal *journal;
     struct workers *workers;
+    struct workers *urgent;     /* one, the syncer's: made when a fold is overdue, else NULL */
     struct workers *readers[2]; /* short, long; the syncer's: persistence_reading.c */
     struct syncer *syncer;
     struct opening *opening; /* a bucket's; else NULL */

@@ -555,7 +555,7 @@ static enum persistence_status retire_journal(struct persistence *p,
 static enum persistence_status start_threads(struct persistence *p, struct text *error)
 {
     size_t count;
-    p->workers = workers_create(p->options.workers, p->store);
+    p->workers = workers_create(p->options.workers, WORKERS_NICE, p->store);
     p->syncer = syncer_create(p, error);
     if (!p->syncer)
         return PERSISTENCE_UNWRITABLE;

@@ -34,7 +34,7 @@ static void start(void *ctx)
         return;
     }
     if (!*reader)
-        *reader = workers_create(1, p->store);
+        *reader = workers_create(1, WORKERS_NICE, p->store);
     workers_submit(*reader, run, reading);
 }
 

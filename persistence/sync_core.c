@@ -15,7 +15,9 @@
 
 #define BACKOFF_MIN_MS 50
 #define LOSS_MIN_MS    INT64_C(5)
-#define REFUSALS_MAX   3 /* then they are a failure, with its pause */
+#define REFUSALS_MAX   3                    /* then they are a failure, with its pause */
+#define OVERDUE        4                    /* times the tail that is allowed, … */
+#define OVERDUE_MIN    (UINT64_C(64) << 20) /* … if that is worth the hurry */
 
 void sync_batch_destroy(struct sync_batch *batch)
 {
@@ -674,6 +676,12 @@ bool sync_core_fold_due(const struct sync_core *core)
         return false;
     return tail_bytes(head, position) > tail_allowed(core) ||
            head->tail_count > core->settings.tail_max + core->settings.tail_keep;
+}
+
+bool sync_core_fold_overdue(const struct sync_core *core)
+{
+    uint64_t bytes = tail_bytes(&core->head, core->head.position);
+    return bytes > OVERDUE_MIN && bytes / OVERDUE > tail_allowed(core);
 }
 
 uint64_t sync_core_fold_position(const struct sync_core *core)

@@ -153,6 +153,8 @@ void sync_core_drop_dead(struct sync_core *core);
 
 /* The tail is long enough to be folded and no fold waits. */
 bool sync_core_fold_due(const struct sync_core *core);
+/* It is several times as long as that: folds do not keep up. */
+bool sync_core_fold_overdue(const struct sync_core *core);
 /* Up to where: what is newer stays in the tail. */
 uint64_t sync_core_fold_position(const struct sync_core *core);
 /* The head has so many commits inside that they are better moved into a run (run.h), no fold is due

@@ -378,7 +378,7 @@ static void work_run(void *ctx, struct store *store)
     syncer_post(p->syncer, work_finished, job);
 }
 
-static void start_work(struct namespace *ns, const struct head_work *work)
+static void start_work(struct namespace *ns, const struct head_work *work, struct workers *workers)
 {
     struct head_job *job = mem_calloc(1, sizeof(*job));
     job->work = work;
@@ -391,17 +391,30 @@ static void start_work(struct namespace *ns, const struct head_work *work)
     }
     job->position = sync_core_fold_position(ns->agent.core);
     ns->agent.folding = true;
-    workers_submit(ns->owner->workers, work_run, job);
+    workers_submit(workers, work_run, job);
+}
+
+/*
+ * Where clients keep all processors busy, workers get too few of them to fold as fast as the tail
+ * grows, and a fold's memory grows with the tail: then one takes its share, as others do.
+ */
+static struct workers *folders(struct persistence *p, const struct sync_core *core)
+{
+    if (!sync_core_fold_overdue(core))
+        return p->workers;
+    if (!p->urgent)
+        p->urgent = workers_create(1, 0, p->store);
+    return p->urgent;
 }
 
 void agent_start_fold(struct namespace *ns)
 {
-    start_work(ns, &folding);
+    start_work(ns, &folding, folders(ns->owner, ns->agent.core));
 }
 
 void agent_start_move(struct namespace *ns)
 {
-    start_work(ns, &moving);
+    start_work(ns, &moving, ns->owner->workers);
 }
 
 /* --- tidying: objects that no head names go, after a time --- */

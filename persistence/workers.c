@@ -10,8 +10,6 @@
 
 #include "ops/mem.h"
 
-#define WORKER_NICE 10
-
 struct job {
     struct job *next;
     worker_job *run;
@@ -29,7 +27,7 @@ struct workers {
     pthread_cond_t more;
     struct job *queue, **queue_end;
     bool stopping;
-    int count;
+    int count, nice;
     struct worker *list;
 };
 
@@ -38,8 +36,8 @@ static void *worker_thread(void *arg)
     struct worker *worker = arg;
     struct workers *all = worker->all;
     pthread_setname_np(pthread_self(), "worker");
-    /* Folding yields to serving where processors are scarce. Linux has this per thread. */
-    setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
+    /* Linux has this per thread. */
+    setpriority(PRIO_PROCESS, (id_t)gettid(), all->nice);
     pthread_mutex_lock(&all->mutex);
     for (;;) {
         while (!all->queue && !all->stopping)
@@ -59,10 +57,11 @@ static void *worker_thread(void *arg)
     return NULL;
 }
 
-struct workers *workers_create(int count, struct store *store)
+struct workers *workers_create(int count, int nice, struct store *store)
 {
     struct workers *workers = mem_calloc(1, sizeof(*workers));
     workers->count = count > 0 ? count : 1;
+    workers->nice = nice;
     workers->list = mem_calloc((size_t)workers->count, sizeof(*workers->list));
     workers->queue_end = &workers->queue;
     pthread_mutex_init(&workers->mutex, NULL);

@@ -12,8 +12,11 @@ struct workers;
 
 typedef void worker_job(void *ctx, struct store *store);
 
+/* What they yield to serving by where processors are scarce: see setpriority(2). */
+#define WORKERS_NICE 10
+
 /* Handles are cloned from `store`, which may be NULL: jobs get NULL then. */
-struct workers *workers_create(int count, struct store *store);
+struct workers *workers_create(int count, int nice, struct store *store);
 /* Carries out what is queued, then stops. NULL-safe. */
 void workers_destroy(struct workers *workers);
 /* Any thread. Jobs begin in the order they came. */

@@ -16,6 +16,7 @@
 #include "tests/persistence/sync_core_support.h"
 #include "tests/support/random.h"
 
+#define MIB  (UINT64_C(1) << 20)
 #define KEYS 7
 
 /* One server, as far as its one namespace goes: what a journal would keep is in `kept`. */
@@ -662,6 +663,39 @@ static void a_server_of_the_same_name_is_noticed(void **state)
     sync_core_destroy(core);
 }
 
+/* --- folds that do not keep up --- */
+
+/* Of a namespace whose base has one chunk of so many bytes, and its tail as many in a run. */
+static bool is_overdue(uint64_t base, uint64_t tail)
+{
+    struct head head;
+    struct chunk_ref *chunk = mem_calloc(1, sizeof(*chunk));
+    struct head_run *run = mem_calloc(1, sizeof(*run));
+    folded_head(&head, 10);
+    chunk->bytes = base;
+    head.base.chunks = chunk;
+    head.base.chunk_count = 1;
+    *run = (struct head_run){.from = 10, .position = 20, .segment_bytes = tail};
+    head.runs = run;
+    head.run_count = 1;
+    head.position = 20;
+    struct sync_core *core = make_core(false);
+    sync_core_adopt(core, &head, "e");
+    bool overdue = sync_core_fold_overdue(core);
+    assert_true(!overdue || sync_core_fold_due(core));
+    sync_core_destroy(core);
+    return overdue;
+}
+
+static void a_fold_is_overdue_when_the_tail_has_outgrown_its_base(void **state)
+{
+    (void)state;
+    assert_false(is_overdue(100 * MIB, 199 * MIB));
+    assert_true(is_overdue(100 * MIB, 201 * MIB));
+    assert_false(is_overdue(MIB, 63 * MIB));
+    assert_true(is_overdue(MIB, 65 * MIB));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -673,6 +707,7 @@ int main(void)
         cmocka_unit_test(entries_of_replicas_that_never_came_back_expire),
         cmocka_unit_test(an_entry_stays_while_the_tail_has_a_commit_of_it),
         cmocka_unit_test(a_server_cut_off_for_too_long_does_not_guess),
+        cmocka_unit_test(a_fold_is_overdue_when_the_tail_has_outgrown_its_base),
         cmocka_unit_test(a_head_read_after_a_lost_race_is_a_look_too),
         cmocka_unit_test(who_asks_while_the_head_is_read_gets_a_later_look),
         cmocka_unit_test(a_look_that_failed_serves_all_who_asked_before_it_is_tried_again),
