@@ -21,6 +21,7 @@
 #include "server/client-internal.h"
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/mem_ahead.h"
 
 #define ARENA_FIRST (512 * 1024) /* one turn of fifty pipelines of 128 small commands fits */
 
@@ -243,6 +244,7 @@ static void *loop_main(void *arg)
     struct loop *loop = arg;
     current = loop;
     name_thread(loop->index);
+    mem_ahead_join();
     prctl(PR_SET_TIMERSLACK, 1UL); /* of this thread: else a pause is 50 µs longer than it says */
     while (!loop->stopping)
         turn(loop);

@@ -22,6 +22,7 @@
 #include "server/listener.h"
 #include "server/log.h"
 #include "server/loop-internal.h"
+#include "server/mem_ahead.h"
 #include "server/memory_watch.h"
 #include "server/ns_state.h"
 #include "server/start.h"
@@ -229,6 +230,7 @@ static void watch_signals(void)
 
 void server_run(void)
 {
+    mem_ahead_start();
     lazyfree_start();
     memory_watch_start();
     watch_signals();
@@ -238,6 +240,7 @@ void server_run(void)
     loops_run();
     listener_stop();
     memory_watch_stop();
+    mem_ahead_stop();
     for (int i = 0; i < 3; i++)
         event_free(signal_events[i]);
 }

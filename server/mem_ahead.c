@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * jemalloc asks for address space in steps, through a hook of ours that hands out big chunks of it
+ * from their starts on, to all arenas alike: so what will be touched next is known to be what comes
+ * next there. Nothing comes back: jemalloc keeps address space, and returns pages alone.
+ *
+ * The mutex is never held over a system call of the thread that clears.
+ */
+#include "server/mem_ahead.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+#define PAGE ((size_t)4096)
+#define HUGE ((size_t)2 << 20)
+#define STEP HUGE
+#define CHUNK                                                                                      \
+    (128 * HUGE) /* jemalloc has 2 MiB of metadata for each GiB that it gets a part of             \
+                  */
+#define AHEAD_MAX   (4 * HUGE)
+#define AHEAD_SHARE 16 /* of what is in use: so an idle server has none */
+
+/* As in jemalloc's manual, "arena.<i>.extent_hooks". */
+struct hooks {
+    void *(*alloc)(struct hooks *hooks, void *at, size_t size, size_t align, bool *zero,
+                   bool *commit, unsigned arena);
+    bool (*dalloc)(struct hooks *hooks, void *at, size_t size, bool committed, unsigned arena);
+    void *others[6]; /* destroy, commit, decommit, purge_lazy, purge_forced, split */
+    bool (*merge)(struct hooks *hooks, void *a, size_t a_size, void *b, size_t b_size,
+                  bool committed, unsigned arena);
+};
+
+static struct {
+    struct hooks hooks;
+    pthread_mutex_t mutex; /* of the next three */
+    char *at, *end;        /* what is left of the chunk */
+    char *cleared;         /* up to here, or to `at`, by whoever has touched that */
+    size_t used;           /* handed out, of all chunks */
+    sem_t wake;
+    pthread_t thread;
+    bool started;
+    atomic_bool ended;
+} ahead = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+int mallctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
+    __attribute__((weak));
+
+static char *round_up(char *at, size_t to)
+{
+    return at + (-(uintptr_t)at & (to - 1));
+}
+
+/* NULL: there is none. Address space costs nothing, so there is more, to align in. */
+static char *map(size_t size, size_t align)
+{
+    size_t all = align > PAGE ? size + align : size;
+    char *at =
+        mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    madvise(at, all, MADV_HUGEPAGE);
+    return round_up(at, align);
+}
+
+/* NULL: it is more than anybody touches at once, or than is left, or must be aligned. There is a
+ * new chunk only when less than a usual step is left of the one before. */
+static char *cut(size_t size, size_t align)
+{
+    size_t left = (size_t)(ahead.end - ahead.at);
+    if (size > AHEAD_MAX || align > PAGE || (size > left && left >= STEP))
+        return NULL;
+    if (size > left) {
+        char *chunk = map(CHUNK, HUGE);
+        if (!chunk)
+            return NULL;
+        ahead.at = ahead.cleared = chunk;
+        ahead.end = chunk + CHUNK;
+    }
+    char *got = ahead.at;
+    ahead.at += size;
+    ahead.used += size;
+    return got;
+}
+
+static void *on_alloc(struct hooks *hooks, void *at, size_t size, size_t align, bool *zero,
+                      bool *commit, unsigned arena)
+{
+    (void)hooks, (void)arena;
+    if (at)
+        return NULL; /* nobody may choose */
+    pthread_mutex_lock(&ahead.mutex);
+    char *got = cut(size, align);
+    pthread_mutex_unlock(&ahead.mutex);
+    *zero = *commit = true;
+    if (!got)
+        return map(size, align);
+    sem_post(&ahead.wake);
+    return got;
+}
+
+/* Two neighbours may be one. jemalloc's own hook says so, too, but has the calling thread's state
+ * made first where there is none, as that of a thread that only frees: by an allocation, which
+ * waits for the lock that the thread holds here. (5.3.0) */
+static bool on_merge(struct hooks *hooks, void *a, size_t a_size, void *b, size_t b_size,
+                     bool committed, unsigned arena)
+{
+    (void)hooks, (void)a, (void)a_size, (void)b, (void)b_size, (void)committed, (void)arena;
+    return false;
+}
+
+/* NULL: enough is cleared. */
+static char *next_page(void)
+{
+    pthread_mutex_lock(&ahead.mutex);
+    char *begun = ahead.at - ((uintptr_t)ahead.at & (HUGE - 1));
+    size_t more = ahead.used / AHEAD_SHARE < AHEAD_MAX ? ahead.used / AHEAD_SHARE : AHEAD_MAX;
+    size_t left = (size_t)(ahead.end - ahead.at);
+    if (ahead.cleared < begun)
+        ahead.cleared = begun;
+    bool enough = ahead.cleared + HUGE > ahead.at + (more < left ? more : left);
+    char *page = enough ? NULL : ahead.cleared;
+    pthread_mutex_unlock(&ahead.mutex);
+    return page;
+}
+
+static void note_cleared(char *page)
+{
+    pthread_mutex_lock(&ahead.mutex);
+    if (ahead.cleared == page)
+        ahead.cleared += HUGE;
+    pthread_mutex_unlock(&ahead.mutex);
+}
+
+/* A page at a time, since others may have gone past it meanwhile. */
+static void *clear_ahead(void *arg)
+{
+    (void)arg;
+    pthread_setname_np(pthread_self(), "pages");
+    while (!atomic_load(&ahead.ended)) {
+        char *page = next_page();
+        if (!page)
+            sem_wait(&ahead.wake);
+        else if (madvise(page, HUGE, MADV_POPULATE_WRITE) == 0)
+            note_cleared(page);
+        else if (errno != EINTR && errno != EAGAIN)
+            break; /* an older kernel, or no memory: it will say more about that by itself */
+    }
+    return NULL;
+}
+
+static bool huge_and_kept(void)
+{
+    const char *thp;
+    bool kept;
+    size_t thp_len = sizeof(thp), kept_len = sizeof(kept);
+    return mallctl && mallctl("opt.thp", &thp, &thp_len, NULL, 0) == 0 &&
+           strcmp(thp, "always") == 0 && mallctl("opt.retain", &kept, &kept_len, NULL, 0) == 0 &&
+           kept;
+}
+
+static bool make_hooks(void)
+{
+    struct hooks *theirs;
+    size_t len = sizeof(theirs);
+    if (ahead.hooks.alloc)
+        return true;
+    if (mallctl("arena.0.extent_hooks", &theirs, &len, NULL, 0) != 0)
+        return false;
+    ahead.hooks = *theirs;
+    ahead.hooks.alloc = on_alloc;
+    ahead.hooks.dalloc = NULL; /* nothing is unmapped */
+    ahead.hooks.merge = on_merge;
+    return true;
+}
+
+void mem_ahead_start(void)
+{
+    if (ahead.started || !huge_and_kept() || !make_hooks())
+        return;
+    sem_init(&ahead.wake, 0, 0);
+    atomic_store(&ahead.ended, false);
+    ahead.started = pthread_create(&ahead.thread, NULL, clear_ahead, NULL) == 0;
+}
+
+void mem_ahead_join(void)
+{
+    struct hooks *hooks = &ahead.hooks;
+    unsigned arena;
+    size_t len = sizeof(arena), step = STEP;
+    char name[64];
+    if (!ahead.started || mallctl("thread.arena", &arena, &len, NULL, 0) != 0)
+        return;
+    snprintf(name, sizeof(name), "arena.%u.retain_grow_limit", arena);
+    mallctl(name, NULL, NULL, &step, sizeof(step));
+    snprintf(name, sizeof(name), "arena.%u.extent_hooks", arena);
+    mallctl(name, NULL, NULL, &hooks, sizeof(hooks));
+}
+
+void mem_ahead_stop(void)
+{
+    if (!ahead.started)
+        return;
+    atomic_store(&ahead.ended, true);
+    sem_post(&ahead.wake);
+    pthread_join(ahead.thread, NULL);
+    ahead.started = false;
+}
+
+size_t mem_ahead_ready(void)
+{
+    pthread_mutex_lock(&ahead.mutex);
+    size_t ready = ahead.cleared > ahead.at ? (size_t)(ahead.cleared - ahead.at) : 0;
+    pthread_mutex_unlock(&ahead.mutex);
+    return ready;
+}

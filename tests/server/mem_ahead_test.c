@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What arenas that join the clearing ahead have: memory like any other's. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ops/mem.h"
+#include "server/mem_ahead.h"
+
+#define MIB      ((size_t)1 << 20)
+#define PAGE     4096
+#define LOAD     (96 * MIB)
+#define WAIT_MAX 20000 /* times of 1 ms at least */
+
+int mallctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
+    __attribute__((weak));
+
+static bool with_jemalloc(void)
+{
+    return strncmp(mem_allocator(), "jemalloc", 8) == 0;
+}
+
+/* MALLOC_CONF may say otherwise. */
+static bool with_huge_pages(void)
+{
+    const char *thp;
+    size_t len = sizeof(thp);
+    return with_jemalloc() && mallctl("opt.thp", &thp, &len, NULL, 0) == 0 &&
+           strcmp(thp, "always") == 0;
+}
+
+static void run_joined(void (*run)(void))
+{
+    mem_ahead_start();
+    mem_ahead_join();
+    run();
+    mem_ahead_stop();
+}
+
+static void run_in_fresh_arena(void (*run)(void))
+{
+    unsigned arena, old;
+    size_t len = sizeof(arena);
+    if (with_jemalloc()) {
+        assert_int_equal(mallctl("arenas.create", &arena, &len, NULL, 0), 0);
+        assert_int_equal(mallctl("thread.arena", &old, &len, &arena, len), 0);
+    }
+    run_joined(run);
+    if (with_jemalloc())
+        mallctl("thread.arena", NULL, NULL, &old, len);
+}
+
+static size_t resident(void)
+{
+    size_t all, pages;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_int_equal(fscanf(file, "%zu %zu", &all, &pages), 2);
+    fclose(file);
+    return pages * PAGE;
+}
+
+/* A list of blocks of many sizes, each filled with what its size says. */
+struct block {
+    struct block *next;
+    size_t size;
+    unsigned char rest[];
+};
+
+static struct block *grow(size_t bytes)
+{
+    struct block *first = NULL;
+    for (size_t i = 0, size; bytes > 0; i++, bytes = bytes > size ? bytes - size : 0) {
+        size = sizeof(struct block) + i * 37 % 300;
+        if (i % 500 == 0)
+            size = i * 4099 % (3 * MIB) + PAGE;
+        struct block *block = mem_alloc(size);
+        block->next = first;
+        block->size = size;
+        memset(block->rest, (int)(size & 255), size - sizeof(*block));
+        first = block;
+    }
+    return first;
+}
+
+static void check_and_free(struct block *block)
+{
+    while (block) {
+        struct block *next = block->next;
+        for (size_t i = 0; i < block->size - sizeof(*block); i++)
+            if (block->rest[i] != (block->size & 255))
+                fail_msg("byte %zu of %zu", i, block->size);
+        mem_free(block);
+        block = next;
+    }
+}
+
+static void wait_until_ready(size_t bytes)
+{
+    for (int i = 0; mem_ahead_ready() < bytes; i++) {
+        if (i == WAIT_MAX)
+            fail_msg("%zu bytes are ready", mem_ahead_ready());
+        usleep(1000);
+    }
+}
+
+/* A purge does nothing where jemalloc's own thread is at it. */
+static void purge_until_below(size_t bytes)
+{
+    mem_purge();
+    for (int i = 0; resident() >= bytes; i++) {
+        if (i == WAIT_MAX)
+            fail_msg("%zu bytes are resident", resident());
+        usleep(1000);
+        mem_purge();
+    }
+}
+
+static void check_load_goes_back(void)
+{
+    size_t before = resident();
+    struct block *blocks = grow(LOAD);
+    assert_true(resident() >= LOAD);
+    check_and_free(blocks);
+    if (!with_jemalloc())
+        return; /* a sanitizer keeps what is freed */
+    mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+    purge_until_below(before + LOAD / 4);
+}
+
+static void memory_is_usable_and_goes_back(void **state)
+{
+    (void)state;
+    run_in_fresh_arena(check_load_goes_back);
+    run_in_fresh_arena(check_load_goes_back); /* started anew */
+}
+
+static void check_zero(const unsigned char *block, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (block[i])
+            fail_msg("byte %zu of %zu", i, size);
+}
+
+/* From what is new, what was freed just now, and what has gone back. */
+static void check_zeroes(void)
+{
+    for (size_t size = PAGE; size < 20 * MIB; size = size * 3 / 2) {
+        for (int time = 0; time < 3; time++) {
+            unsigned char *block = mem_calloc(1, size);
+            check_zero(block, size);
+            memset(block, 0xff, size);
+            mem_free(block);
+            if (time == 1)
+                mem_purge();
+        }
+    }
+}
+
+static void cleared_memory_is_zero(void **state)
+{
+    (void)state;
+    run_in_fresh_arena(check_zeroes);
+}
+
+static void check_ahead(void)
+{
+    unsigned char there[2 * MIB / PAGE];
+    struct block *blocks = grow(LOAD);
+    wait_until_ready(4 * MIB);
+    /* With the step that jemalloc takes for it: no arena has so much left. */
+    unsigned char *fresh = mem_alloc(2 * MIB);
+    assert_int_equal(mincore(fresh - (uintptr_t)fresh % PAGE, 2 * MIB, there), 0);
+    for (size_t i = 0; i < sizeof(there); i++)
+        assert_true(there[i] & 1);
+    mem_free(fresh);
+    check_and_free(blocks);
+}
+
+static void pages_are_there_before_they_are_touched(void **state)
+{
+    (void)state;
+    if (!with_huge_pages())
+        skip();
+    run_in_fresh_arena(check_ahead);
+}
+
+/* A thread that only frees has no state in jemalloc until some is made, in the first arena: not
+ * while that is locked. The main thread has that arena. */
+static void *free_all(void *blocks)
+{
+    check_and_free(blocks);
+    return NULL;
+}
+
+static void check_foreign_free(void)
+{
+    pthread_t thread;
+    struct block *blocks = grow(LOAD);
+    assert_int_equal(pthread_create(&thread, NULL, free_all, blocks), 0);
+    pthread_join(thread, NULL);
+}
+
+static void a_thread_that_only_frees_comes_to_an_end(void **state)
+{
+    (void)state;
+    run_joined(check_foreign_free);
+}
+
+/* As on Linux before 5.14: of this thread, and those that it makes. */
+static void refuse_to_populate(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 23, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 22),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+    assert_int_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    assert_int_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+static void *on_an_older_kernel(void *arg)
+{
+    (void)arg;
+    refuse_to_populate();
+    run_in_fresh_arena(check_load_goes_back);
+    return NULL;
+}
+
+static void an_older_kernel_does_without(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    size_t ready = mem_ahead_ready();
+    assert_int_equal(pthread_create(&thread, NULL, on_an_older_kernel, NULL), 0);
+    pthread_join(thread, NULL);
+    assert_true(mem_ahead_ready() <= ready);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_is_usable_and_goes_back),
+        cmocka_unit_test(cleared_memory_is_zero),
+        cmocka_unit_test(pages_are_there_before_they_are_touched),
+        cmocka_unit_test(a_thread_that_only_frees_comes_to_an_end),
+        cmocka_unit_test(an_older_kernel_does_without),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
