@@ -19,10 +19,11 @@
 #include "server/server.h"
 
 #define TICK_MS          100
-#define EXPIRE_EFFORT    400   /* keys looked at under one lock: some 50 µs */
-#define EXPIRE_TIME_US   20000 /* of a tick's 100 ms, over all namespaces of the loop */
-#define CLIENTS_PER_TICK 64    /* at the least; all are seen within a second */
-#define IDLE_BUFFERS_MS  2000  /* as Redis: buffers of a client idle so long go back */
+#define EXPIRE_EFFORT    400  /* keys looked at under one lock: some 50 µs */
+#define EXPIRE_TIME_US   1000 /* over all namespaces of the loop; while there is more to do … */
+#define EXPIRE_PAUSE_US  4000 /* … again after so long: a fifth of the time */
+#define CLIENTS_PER_TICK 64   /* at the least; all are seen within a second */
+#define IDLE_BUFFERS_MS  2000 /* as Redis: buffers of a client idle so long go back */
 #define IN_DOUBT                                                                                   \
     "UNKNOWN the store did not confirm within durable-timeout; the write may or may not last"
 
@@ -140,17 +141,21 @@ static bool expire_some(struct loop *loop, struct namespace *ns)
     return again;
 }
 
+/* The namespaces of this loop in turn, from where the last cycle was cut. */
 static void expire_cycle(struct loop *loop)
 {
+    static const struct timeval pause = {.tv_usec = EXPIRE_PAUSE_US};
     struct namespace **list;
-    size_t n = server_namespaces(&list);
+    size_t n = server_namespaces(&list), step = (size_t)loop_count();
+    size_t first = (size_t)loop->index, mine = n > first ? (n - first - 1) / step + 1 : 0;
     int64_t start = clock_monotonic_us(), spent = 0;
     struct exec *x = &loop->x;
     x->client = NULL;
     x->now = clock_ms();
     bool out_of_time = false;
-    for (size_t i = (size_t)loop->index; i < n && !out_of_time; i += (size_t)loop_count()) {
-        while (expire_some(loop, list[i]) && !out_of_time)
+    for (size_t i = 0; i < mine && !out_of_time; i++) {
+        struct namespace *ns = list[first + (loop->expire_at++ % mine) * step];
+        while (expire_some(loop, ns) && !out_of_time)
             out_of_time = clock_monotonic_us() - start > EXPIRE_TIME_US;
     }
     spent = clock_monotonic_us() - start;
@@ -158,6 +163,14 @@ static void expire_cycle(struct loop *loop)
     stats_bump(&loop->stats.counters[STAT_ACTIVE_EXPIRE_US], spent);
     stats_bump(&loop->stats.counters[STAT_EXPIRE_CYCLES_CUT], out_of_time);
     batch_harden(loop);
+    if (out_of_time)
+        event_add(loop->expire_event, &pause);
+}
+
+static void on_more_expired(int fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    expire_cycle(arg);
 }
 
 static void on_tick(int fd, short what, void *arg)
@@ -174,12 +187,14 @@ static void on_tick(int fd, short what, void *arg)
         see_clients(loop, now);
     if (++loop->ticks % (1000 / TICK_MS) == 0)
         resp_arena_trim(&loop->arena);
-    expire_cycle(loop);
+    if (!evtimer_pending(loop->expire_event, NULL))
+        expire_cycle(loop);
 }
 
 void cron_start(struct loop *loop)
 {
     struct timeval period = {.tv_usec = TICK_MS * 1000};
+    loop->expire_event = evtimer_new(loop->base, on_more_expired, loop);
     loop->cron_event = event_new(loop->base, -1, EV_PERSIST, on_tick, loop);
     event_add(loop->cron_event, &period);
 }

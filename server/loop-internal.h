@@ -120,10 +120,12 @@ struct loop {
     struct client *clients; /* ring; cron walks it */
     size_t client_count;
     struct client *cron_at;
-    uint64_t ticks; /* of cron */
+    uint64_t ticks;   /* of cron */
+    size_t expire_at; /* which namespace is looked through next, counted on and on */
 
     struct loop_stats stats;
     struct event *wake_event, *cron_event;
+    struct event *expire_event; /* pending while expired keys are left for it */
     uint64_t random_state[2];
 };
 

@@ -331,6 +331,7 @@ static void loop_release(struct loop *loop)
         ;
     event_free(loop->wake_event);
     event_free(loop->cron_event);
+    event_free(loop->expire_event);
     event_base_free(loop->base);
     close(loop->wake_fd);
     pthread_mutex_destroy(&loop->mail_mutex);
