@@ -690,10 +690,10 @@ static bool is_overdue(uint64_t base, uint64_t tail)
 static void a_fold_is_overdue_when_the_tail_has_outgrown_its_base(void **state)
 {
     (void)state;
-    assert_false(is_overdue(100 * MIB, 199 * MIB));
-    assert_true(is_overdue(100 * MIB, 201 * MIB));
-    assert_false(is_overdue(MIB, 63 * MIB));
-    assert_true(is_overdue(MIB, 65 * MIB));
+    assert_false(is_overdue(200 * MIB, 399 * MIB));
+    assert_true(is_overdue(200 * MIB, 401 * MIB));
+    assert_false(is_overdue(MIB, 127 * MIB));
+    assert_true(is_overdue(MIB, 129 * MIB));
 }
 
 int main(void)

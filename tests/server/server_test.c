@@ -3,6 +3,8 @@
  * The request path from outside: a whole server in a child process, spoken to over a socket, byte
  * by byte where the bytes matter.
  */
+#include <time.h>
+
 #include "tests/server/child.h"
 
 static const char *const by_default[] = {"--store", "memory", NULL};
@@ -524,6 +526,53 @@ static void waits_want_milliseconds(void **state)
     end(&child);
 }
 
+/* A number that INFO has. */
+static long info_number(const struct child *child, const char *name)
+{
+    char answer[65536];
+    size_t len = 0;
+    const char *found = NULL;
+    int fd = open_client(child);
+    tell(fd, "INFO stats\r\n");
+    while (!found || !strchr(found, '\r')) {
+        ssize_t n = read(fd, answer + len, sizeof(answer) - 1 - len);
+        assert_true(n > 0);
+        len += (size_t)n;
+        answer[len] = '\0';
+        found = strstr(answer, name);
+    }
+    close(fd);
+    return strtol(found + strlen(name) + 1, NULL, 10);
+}
+
+/* Else whoever asks for something else waits until all are gone. */
+static void many_expired_keys_go_in_slices(void **state)
+{
+    (void)state;
+    struct child child;
+    enum { KEYS = 100000 };
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    long long then = ((long long)time(NULL) + 3) * 1000;
+    char line[64];
+    tell(fd, "CLIENT REPLY OFF\r\n");
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(line, sizeof(line), "SET k%d v PXAT %lld\r\n", i, then);
+        tell(fd, line);
+    }
+    tell(fd, "CLIENT REPLY ON\r\n");
+    expect(fd, "+OK\r\n");
+    close(fd);
+    long gone = 0;
+    for (int i = 0; i < 600 && gone < KEYS; i++) {
+        usleep(50000);
+        gone = info_number(&child, "expired_keys");
+    }
+    assert_int_equal(gone, KEYS);
+    assert_in_range(info_number(&child, "expired_time_cap_reached_count"), 5, KEYS);
+    end(&child);
+}
+
 static void shutdown_saves_and_ends(void **state)
 {
     (void)state;
@@ -614,6 +663,7 @@ int main(void)
         cmocka_unit_test(a_namespace_is_loaded_when_first_used),
         cmocka_unit_test(waits_are_answered_at_their_level),
         cmocka_unit_test(waits_want_milliseconds),
+        cmocka_unit_test(many_expired_keys_go_in_slices),
         cmocka_unit_test(shutdown_saves_and_ends),
         cmocka_unit_test(past_maxmemory_writes_are_refused_and_reads_go_on),
         cmocka_unit_test(a_client_that_does_not_read_is_closed_at_its_limit),
