@@ -15,8 +15,8 @@
 
 #define BACKOFF_MIN_MS 50
 #define LOSS_MIN_MS    INT64_C(5)
-#define REFUSALS_MAX   3                    /* then they are a failure, with its pause */
-#define OVERDUE        4                    /* times the tail that is allowed, … */
+#define REFUSALS_MAX   3                     /* then they are a failure, with its pause */
+#define OVERDUE        4                     /* times the tail that is allowed, … */
 #define OVERDUE_MIN    (UINT64_C(128) << 20) /* … if that is worth the hurry */
 
 void sync_batch_destroy(struct sync_batch *batch)
