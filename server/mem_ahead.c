@@ -25,9 +25,8 @@
 #define PAGE ((size_t)4096)
 #define HUGE ((size_t)2 << 20)
 #define STEP HUGE
-#define CHUNK                                                                                      \
-    (128 * HUGE) /* jemalloc has 2 MiB of metadata for each GiB that it gets a part of             \
-                  */
+/* jemalloc has 2 MiB of metadata for each GiB that it gets a part of: so not more than needed. */
+#define CHUNK       (128 * HUGE)
 #define AHEAD_MAX   (4 * HUGE)
 #define AHEAD_SHARE 16 /* of what is in use: so an idle server has none */
 
