@@ -75,8 +75,7 @@ static inline bool slice_equal(struct slice a, struct slice b)
              slice_word_differs(a.data + a.len - 16, b.data + a.len - 16));
 }
 
-/* To memory apart from it. From 8 to 32 bytes two moves, which may overlap, cost less than a call.
- */
+/* To memory apart from it. For 8 to 32 bytes two moves, which may overlap, are less than a call. */
 static inline void slice_copy(char *to, struct slice from)
 {
     if (from.len - 16 <= 16) {

@@ -42,8 +42,8 @@ int file_read(int directory, const char *name, struct text *out)
     return error;
 }
 
-/* The kernel takes pages for its copy as large as a write is, which costs it more than it saves
- * where they must be found first, and lets others run between two writes at the latest. */
+/* In pieces: the kernel makes the pages of its copy as large as a write, and large ones are rarely
+ * at hand (docs/performance.md). */
 int file_write_all(int fd, struct slice bytes)
 {
     int error = 0;
