@@ -6,10 +6,12 @@
 #include "ops/mem.h"
 
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 /*
  * jemalloc reads this at start. Look-ups in many keys wait for memory, a good part of it for
@@ -21,8 +23,21 @@
 extern const char *malloc_conf;
 const char *malloc_conf = "thp:always,background_thread:true";
 
+/* Shorter ones stay in their thread's cache. */
+#define PASSING_MIN ((size_t)32 * 1024 + 1)
+/* So long the pages of buffers are kept: what works in bursts wants them again at the next one, and
+ * getting them from the system takes longer than most of what is done with them. */
+#define PASSING_DECAY_MS 60000
+
 int mallctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
     __attribute__((weak));
+void *mallocx(size_t size, int flags) __attribute__((weak));
+void *rallocx(void *old, size_t size, int flags) __attribute__((weak));
+
+static struct {
+    unsigned arena;
+    int flags; /* of jemalloc's functions; 0: there is no arena of its own */
+} passing;
 
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
@@ -49,6 +64,46 @@ void *mem_calloc(size_t count, size_t size)
 void *mem_realloc(void *old, size_t size)
 {
     return checked(realloc(old, size ? size : 1), size);
+}
+
+void mem_part_passing(void)
+{
+    ssize_t decay = PASSING_DECAY_MS;
+    size_t len = sizeof(passing.arena), never = SIZE_MAX;
+    char name[64];
+    if (passing.flags || !mallctl || !mallocx || !rallocx ||
+        mallctl("arenas.create", &passing.arena, &len, NULL, 0) != 0)
+        return;
+    snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", passing.arena);
+    mallctl(name, NULL, NULL, &decay, sizeof(decay));
+    /* What is free and has so many bytes would go at once. */
+    snprintf(name, sizeof(name), "arena.%u.oversize_threshold", passing.arena);
+    mallctl(name, NULL, NULL, &never, sizeof(never));
+    /* MALLOCX_ARENA and MALLOCX_TCACHE_NONE of jemalloc's header, which not every build has. */
+    passing.flags = (int)(passing.arena + 1) << 20 | 1 << 8;
+}
+
+bool mem_passing_arena(unsigned *ret_arena)
+{
+    *ret_arena = passing.arena;
+    return passing.flags != 0;
+}
+
+static bool passes(size_t size)
+{
+    return passing.flags && size >= PASSING_MIN;
+}
+
+void *mem_alloc_passing(size_t size)
+{
+    return passes(size) ? checked(mallocx(size, passing.flags), size) : mem_alloc(size);
+}
+
+void *mem_realloc_passing(void *old, size_t size)
+{
+    if (!old)
+        return mem_alloc_passing(size);
+    return passes(size) ? checked(rallocx(old, size, passing.flags), size) : mem_realloc(old, size);
 }
 
 void mem_free(void *old)

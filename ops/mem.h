@@ -8,6 +8,7 @@
 #ifndef CAIRN_OPS_MEM_H
 #define CAIRN_OPS_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Sizes are in bytes, and may be 0. */
@@ -18,6 +19,19 @@ void mem_free(void *old);
 
 /* `size` is a multiple of `align`, a power of two; release with mem_free. */
 void *mem_alloc_aligned(size_t align, size_t size) __attribute__((malloc, returns_nonnull));
+
+/*
+ * For buffers, which go soon: large ones have a part of memory of their own. What stays would
+ * otherwise lie in between, in huge pages that break up when the buffers' are given back.
+ */
+void *mem_alloc_passing(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));
+/* `old` from any of these, or NULL. */
+void *mem_realloc_passing(void *old, size_t size) __attribute__((returns_nonnull));
+/* Makes that part, where the allocator has parts; without it they are as all others. Before there
+ * are other threads; a second call does nothing. */
+void mem_part_passing(void);
+/* jemalloc's number of that part; false: there is none. */
+bool mem_passing_arena(unsigned *ret_arena);
 
 /* What the allocator really set aside for `old`, in bytes; 0 for NULL. */
 size_t mem_usable(const void *old);

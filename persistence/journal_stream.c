@@ -40,7 +40,7 @@ static void add_block(struct journal_stream *stream)
         stream->spare = block->next;
         stream->spares--;
     } else {
-        block = mem_alloc(sizeof(*block));
+        block = mem_alloc_passing(sizeof(*block));
     }
     block->next = NULL;
     block->start = stream->end;

@@ -246,7 +246,7 @@ static void haul_add(void *ctx, struct entry *entry)
     struct haul *haul = ctx;
     if (haul->count == haul->cap) {
         haul->cap = haul->cap ? 2 * haul->cap : 1024;
-        haul->entries = mem_realloc(haul->entries, haul->cap * sizeof(*haul->entries));
+        haul->entries = mem_realloc_passing(haul->entries, haul->cap * sizeof(*haul->entries));
     }
     haul->entries[haul->count++] = entry;
 }

@@ -148,6 +148,7 @@ struct persistence {
     int lock, store_lock;
     struct journal *journal;
     struct workers *workers;
+    struct workers *folders;    /* as many: a load, which clients wait for, waits for no fold */
     struct workers *urgent;     /* one, the syncer's: made when a fold is overdue, else NULL */
     struct workers *readers[2]; /* short, long; the syncer's: persistence_reading.c */
     struct syncer *syncer;
@@ -230,6 +231,9 @@ enum persistence_status persistence_check_left(struct persistence *p, int store_
 /* From now on the journal is for this store. Before it gets any op; once the store has been looked
  * at: one that was named by mistake shall not be noted. */
 bool persistence_note_place(struct persistence *p, struct text *error);
+
+/* Carries out what workers and folders have queued. On the syncer's thread, or without one. */
+void persistence_end_workers(struct persistence *p);
 
 /* persistence_reading.c: carries out what is queued. On the syncer's thread, on the way down. */
 void persistence_end_reading(struct persistence *p);

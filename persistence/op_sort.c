@@ -206,7 +206,7 @@ void op_list_sort(struct op_list *list)
 {
     struct sort *sort = mem_alloc(sizeof(*sort));
     sort->list = list;
-    sort->spare = mem_alloc(list->count * sizeof(*list->refs));
+    sort->spare = mem_alloc_passing(list->count * sizeof(*list->refs));
     load_words(sort, list->refs, list->count, 0);
     sort_from(sort, list->refs, list->count, 0, 0);
     mem_free(sort->spare);
@@ -218,7 +218,7 @@ void op_list_reserve(struct op_list *list, size_t bytes)
     text_reserve(&list->bytes, bytes);
     if (list->cap < bytes / JSON_SHORT) {
         list->cap = bytes / JSON_SHORT;
-        list->refs = mem_realloc(list->refs, list->cap * sizeof(*list->refs));
+        list->refs = mem_realloc_passing(list->refs, list->cap * sizeof(*list->refs));
     }
 }
 
@@ -229,7 +229,7 @@ void op_list_add(struct op_list *list, const struct op *op, bool mark)
     size_t at = bytes->len;
     if (list->count == list->cap) {
         list->cap = list->cap ? list->cap * 2 : 64;
-        list->refs = mem_realloc(list->refs, list->cap * sizeof(*list->refs));
+        list->refs = mem_realloc_passing(list->refs, list->cap * sizeof(*list->refs));
     }
     list->refs[list->count++] = (struct op_ref){.at = at, .mark = mark};
     text_reserve(bytes, sizeof(place));

@@ -556,6 +556,7 @@ static enum persistence_status start_threads(struct persistence *p, struct text 
 {
     size_t count;
     p->workers = workers_create(p->options.workers, WORKERS_NICE, p->store);
+    p->folders = workers_create(p->options.workers, WORKERS_NICE, p->store);
     p->syncer = syncer_create(p, error);
     if (!p->syncer)
         return PERSISTENCE_UNWRITABLE;
@@ -728,6 +729,15 @@ static enum persistence_status tell_rest(struct persistence *p, int64_t ops, boo
     return kept && (p->options.journal || !ops) ? PERSISTENCE_KEPT : PERSISTENCE_UNWRITABLE;
 }
 
+void persistence_end_workers(struct persistence *p)
+{
+    struct workers **const all[] = {&p->workers, &p->folders, &p->urgent};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        workers_destroy(*all[i]);
+        *all[i] = NULL;
+    }
+}
+
 /* Ends what has threads. */
 static enum persistence_status stop(struct persistence *p)
 {
@@ -737,7 +747,7 @@ static enum persistence_status stop(struct persistence *p)
     for (size_t i = 0; i < p->count; i++)
         ops += atomic_load(&p->ordered[i]->pending_ops);
     p->syncer = NULL;
-    workers_destroy(p->workers);
+    persistence_end_workers(p);
     opening_destroy(p);
     persistence_flush_heads(p);
     bool kept = journal_destroy(p->journal, all);
@@ -758,7 +768,7 @@ enum persistence_status persistence_close(struct persistence *p)
     if (p->syncer) {
         status = stop(p);
     } else {
-        workers_destroy(p->workers);
+        persistence_end_workers(p);
         opening_destroy(p);
         journal_destroy(p->journal, false);
     }

@@ -56,7 +56,7 @@ struct persistence_options {
     int64_t inline_limit;      /* bytes: base and tail of a head, each (64 KiB) */
     int64_t chunk_size;        /* bytes: aim for chunks (4 MiB) */
     int64_t history_ms;        /* how long folded segments, runs and chunks stay (24 h) */
-    int workers;               /* threads for loading, folding, tidying, probing */
+    int workers;               /* threads for loading, tidying, probing; as many fold */
     int64_t idle_unload_ms;    /* a namespace unused that long and durable leaves memory; 0 never */
     /* The same for all who use the store. The time is that after which a lock is taken over. */
     enum commit_mode commit_mode;

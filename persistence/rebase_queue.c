@@ -80,7 +80,7 @@ static void add_chunk(struct held_queue *q, size_t need)
         size = q->tail->cap < CHUNK_MAX / 4 ? CHUNK_MAX / 4 : CHUNK_MAX;
     if (size < sizeof(struct held_chunk) + need)
         size = sizeof(struct held_chunk) + need;
-    struct held_chunk *chunk = mem_alloc(size);
+    struct held_chunk *chunk = mem_alloc_passing(size);
     *chunk = (struct held_chunk){.cap = size - sizeof(*chunk)};
     *(q->tail ? &q->tail->next : &q->chunks) = chunk;
     q->tail = chunk;

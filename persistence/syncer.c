@@ -638,9 +638,7 @@ static void begin_close(void *ctx)
     syncer->closing = true;
     syncer->close_by = time(NULL) + CLOSE_PATIENCE_S;
     /* Here, since only this thread gives the workers anything to do. */
-    workers_destroy(syncer->owner->workers);
-    workers_destroy(syncer->owner->urgent);
-    syncer->owner->workers = syncer->owner->urgent = NULL;
+    persistence_end_workers(syncer->owner);
     persistence_end_reading(syncer->owner);
     run_tasks(syncer);
     struct namespace **list = persistence_all(syncer->owner, &count);

@@ -401,7 +401,7 @@ static void start_work(struct namespace *ns, const struct head_work *work, struc
 static struct workers *folders(struct persistence *p, const struct sync_core *core)
 {
     if (!sync_core_fold_overdue(core))
-        return p->workers;
+        return p->folders;
     if (!p->urgent)
         p->urgent = workers_create(1, 0, p->store);
     return p->urgent;

@@ -28,7 +28,7 @@ void text_grow(struct text *text, size_t extra)
         cap = need;
     if (cap < TEXT_CAP_FIRST)
         cap = TEXT_CAP_FIRST;
-    text->data = mem_realloc(text->data, cap);
+    text->data = mem_realloc_passing(text->data, cap);
     text->cap = cap;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A few threads for work that may take long: loading, folding, moving commits into runs, tidying,
- * probing. Each has a store handle of its own, since a handle belongs to one thread.
+ * A few threads for work that may take long: some for folding, some for loading, moving commits
+ * into runs, tidying, probing. Each has a store handle of its own, since a handle belongs to one
+ * thread.
  */
 #ifndef CAIRN_PERSISTENCE_WORKERS_H
 #define CAIRN_PERSISTENCE_WORKERS_H

@@ -105,7 +105,7 @@ const struct directive config_directives[] = {
     MEMORY("inline-limit", inline_limit, 0, 64 * MB, 65536, FIXED, NULL, "base and tail of a namespace stay inside its head up to this size each"),
     MEMORY("chunk-size", chunk_size, 4096, 1024 * MB, 4 * MB, FIXED, NULL, "size that the chunks of a large namespace are to have, more or less"),
     TIME("history", history, 0, FOREVER_MS, INT64_C(24) * 3600 * 1000, FIXED, NULL, "how long objects that no head names any more are kept"),
-    INT("workers", NULL, workers, 1, 64, 2, FIXED, NULL, "threads that load, fold and tidy namespaces"),
+    INT("workers", NULL, workers, 1, 64, 2, FIXED, NULL, "threads that load and tidy namespaces, and as many that fold them"),
     TIME("idle-unload", idle_unload, 0, FOREVER_MS, INT64_C(3600) * 1000, FIXED, NULL, "a namespace unused that long leaves memory once it is durable; 0: never"),
     ENUM("commit-mode", NULL, commit_mode, mode_words, COMMIT_MODE_CAS, FIXED, NULL, "how commits of several servers exclude each other: by the store's conditional writes (cas), or by lock objects, for stores that fail the probe. The same on all servers"),
     TIME("lock-ttl", lock_ttl, 1000, INT64_C(3600) * 1000, 30000, FIXED, NULL, "commit-mode lock: a lock that has not changed for so long is taken over; every commit waits for a thirtieth of it. The same on all servers"),

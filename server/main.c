@@ -121,6 +121,7 @@ int main(int argc, char **argv)
         return print(config_help, usage);
     if (strcmp(first, "--print-config") == 0)
         return print(config_example, "");
+    mem_part_passing();
     if (errand_named(first))
         return errand_run(argc, argv);
     return serve(argc, argv);

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "ops/mem.h"
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -40,12 +42,21 @@ struct hooks {
                   bool committed, unsigned arena);
 };
 
+struct space {
+    char *at, *end; /* what is left of the chunk */
+    char *cleared;  /* up to here, or to `at`, by whoever has touched that */
+    size_t used;    /* handed out, of all chunks */
+};
+
+/* What stays and what passes (mem_alloc_passing) share no page. */
+enum { STAYING, PASSING, SPACES };
+
 static struct {
     struct hooks hooks;
-    pthread_mutex_t mutex; /* of the next three */
-    char *at, *end;        /* what is left of the chunk */
-    char *cleared;         /* up to here, or to `at`, by whoever has touched that */
-    size_t used;           /* handed out, of all chunks */
+    pthread_mutex_t mutex;
+    struct space spaces[SPACES]; /* the mutex */
+    unsigned passing;            /* the arena; none without has_passing */
+    bool has_passing;
     sem_t wake;
     pthread_t thread;
     bool started;
@@ -74,32 +85,33 @@ static char *map(size_t size, size_t align)
 
 /* NULL: it is more than anybody touches at once, or than is left, or must be aligned. There is a
  * new chunk only when less than a usual step is left of the one before. */
-static char *cut(size_t size, size_t align)
+static char *cut(struct space *space, size_t size, size_t align)
 {
-    size_t left = (size_t)(ahead.end - ahead.at);
+    size_t left = (size_t)(space->end - space->at);
     if (size > AHEAD_MAX || align > PAGE || (size > left && left >= STEP))
         return NULL;
     if (size > left) {
         char *chunk = map(CHUNK, HUGE);
         if (!chunk)
             return NULL;
-        ahead.at = ahead.cleared = chunk;
-        ahead.end = chunk + CHUNK;
+        space->at = space->cleared = chunk;
+        space->end = chunk + CHUNK;
     }
-    char *got = ahead.at;
-    ahead.at += size;
-    ahead.used += size;
+    char *got = space->at;
+    space->at += size;
+    space->used += size;
     return got;
 }
 
 static void *on_alloc(struct hooks *hooks, void *at, size_t size, size_t align, bool *zero,
                       bool *commit, unsigned arena)
 {
-    (void)hooks, (void)arena;
+    bool passes = ahead.has_passing && arena == ahead.passing;
+    (void)hooks;
     if (at)
         return NULL; /* nobody may choose */
     pthread_mutex_lock(&ahead.mutex);
-    char *got = cut(size, align);
+    char *got = cut(&ahead.spaces[passes ? PASSING : STAYING], size, align);
     pthread_mutex_unlock(&ahead.mutex);
     *zero = *commit = true;
     if (!got)
@@ -118,26 +130,36 @@ static bool on_merge(struct hooks *hooks, void *a, size_t a_size, void *b, size_
     return false;
 }
 
-/* NULL: enough is cleared. */
-static char *next_page(void)
+/* NULL: enough is cleared. The mutex is held. */
+static char *next_in(struct space *space)
 {
+    char *begun = space->at - ((uintptr_t)space->at & (HUGE - 1));
+    size_t more = space->used / AHEAD_SHARE < AHEAD_MAX ? space->used / AHEAD_SHARE : AHEAD_MAX;
+    size_t left = (size_t)(space->end - space->at);
+    if (space->cleared < begun)
+        space->cleared = begun;
+    bool enough = space->cleared + HUGE > space->at + (more < left ? more : left);
+    return enough ? NULL : space->cleared;
+}
+
+/* NULL: enough is cleared everywhere. */
+static char *next_page(struct space **ret_space)
+{
+    char *page = NULL;
     pthread_mutex_lock(&ahead.mutex);
-    char *begun = ahead.at - ((uintptr_t)ahead.at & (HUGE - 1));
-    size_t more = ahead.used / AHEAD_SHARE < AHEAD_MAX ? ahead.used / AHEAD_SHARE : AHEAD_MAX;
-    size_t left = (size_t)(ahead.end - ahead.at);
-    if (ahead.cleared < begun)
-        ahead.cleared = begun;
-    bool enough = ahead.cleared + HUGE > ahead.at + (more < left ? more : left);
-    char *page = enough ? NULL : ahead.cleared;
+    for (int i = 0; i < SPACES && !page; i++) {
+        *ret_space = &ahead.spaces[i];
+        page = next_in(*ret_space);
+    }
     pthread_mutex_unlock(&ahead.mutex);
     return page;
 }
 
-static void note_cleared(char *page)
+static void note_cleared(struct space *space, char *page)
 {
     pthread_mutex_lock(&ahead.mutex);
-    if (ahead.cleared == page)
-        ahead.cleared += HUGE;
+    if (space->cleared == page)
+        space->cleared += HUGE;
     pthread_mutex_unlock(&ahead.mutex);
 }
 
@@ -147,11 +169,12 @@ static void *clear_ahead(void *arg)
     (void)arg;
     pthread_setname_np(pthread_self(), "pages");
     while (!atomic_load(&ahead.ended)) {
-        char *page = next_page();
+        struct space *space;
+        char *page = next_page(&space);
         if (!page)
             sem_wait(&ahead.wake);
         else if (madvise(page, HUGE, MADV_POPULATE_WRITE) == 0)
-            note_cleared(page);
+            note_cleared(space, page);
         else if (errno != EINTR && errno != EAGAIN)
             break; /* an older kernel, or no memory: it will say more about that by itself */
     }
@@ -180,7 +203,19 @@ static bool make_hooks(void)
     ahead.hooks.alloc = on_alloc;
     ahead.hooks.dalloc = NULL; /* nothing is unmapped */
     ahead.hooks.merge = on_merge;
+    ahead.has_passing = mem_passing_arena(&ahead.passing);
     return true;
+}
+
+static void join(unsigned arena)
+{
+    struct hooks *hooks = &ahead.hooks;
+    size_t step = STEP;
+    char name[64];
+    snprintf(name, sizeof(name), "arena.%u.retain_grow_limit", arena);
+    mallctl(name, NULL, NULL, &step, sizeof(step));
+    snprintf(name, sizeof(name), "arena.%u.extent_hooks", arena);
+    mallctl(name, NULL, NULL, &hooks, sizeof(hooks));
 }
 
 void mem_ahead_start(void)
@@ -190,20 +225,16 @@ void mem_ahead_start(void)
     sem_init(&ahead.wake, 0, 0);
     atomic_store(&ahead.ended, false);
     ahead.started = pthread_create(&ahead.thread, NULL, clear_ahead, NULL) == 0;
+    if (ahead.started && ahead.has_passing)
+        join(ahead.passing);
 }
 
 void mem_ahead_join(void)
 {
-    struct hooks *hooks = &ahead.hooks;
     unsigned arena;
-    size_t len = sizeof(arena), step = STEP;
-    char name[64];
-    if (!ahead.started || mallctl("thread.arena", &arena, &len, NULL, 0) != 0)
-        return;
-    snprintf(name, sizeof(name), "arena.%u.retain_grow_limit", arena);
-    mallctl(name, NULL, NULL, &step, sizeof(step));
-    snprintf(name, sizeof(name), "arena.%u.extent_hooks", arena);
-    mallctl(name, NULL, NULL, &hooks, sizeof(hooks));
+    size_t len = sizeof(arena);
+    if (ahead.started && mallctl("thread.arena", &arena, &len, NULL, 0) == 0)
+        join(arena);
 }
 
 void mem_ahead_stop(void)
@@ -219,7 +250,11 @@ void mem_ahead_stop(void)
 size_t mem_ahead_ready(void)
 {
     pthread_mutex_lock(&ahead.mutex);
-    size_t ready = ahead.cleared > ahead.at ? (size_t)(ahead.cleared - ahead.at) : 0;
+    size_t ready = 0;
+    for (int i = 0; i < SPACES; i++) {
+        const struct space *space = &ahead.spaces[i];
+        ready += space->cleared > space->at ? (size_t)(space->cleared - space->at) : 0;
+    }
     pthread_mutex_unlock(&ahead.mutex);
     return ready;
 }

@@ -10,7 +10,8 @@
 
 #include <stddef.h>
 
-/* Starts the thread ("pages"). One thread calls this and mem_ahead_stop. */
+/* Starts the thread ("pages"), and has the memory of buffers (mem_alloc_passing) from here. One
+ * thread calls this and mem_ahead_stop. */
 void mem_ahead_start(void);
 
 /* From now on the arena of the calling thread, and so all who share it, has its memory from here.

@@ -189,6 +189,35 @@ static void check_ahead(void)
     check_and_free(blocks);
 }
 
+#define SPOTS 200
+
+/* Sizes of no whole number of pages, by turns. */
+static void check_apart(void)
+{
+    char *kept[SPOTS], *buffers[SPOTS];
+    size_t sizes[SPOTS];
+    for (size_t i = 0; i < SPOTS; i++) {
+        sizes[i] = (size_t)40 * 1024 + i * 99991 % (3 * MIB);
+        kept[i] = mem_alloc((size_t)100 * 1024);
+        buffers[i] = mem_alloc_passing(sizes[i]);
+    }
+    for (size_t i = 0; with_jemalloc() && i < SPOTS; i++)
+        for (size_t n = 0; n < SPOTS; n++)
+            assert_false((uintptr_t)kept[n] / (2 * MIB) >= (uintptr_t)buffers[i] / (2 * MIB) &&
+                         (uintptr_t)kept[n] / (2 * MIB) <=
+                             (uintptr_t)(buffers[i] + sizes[i] - 1) / (2 * MIB));
+    for (size_t i = 0; i < SPOTS; i++) {
+        mem_free(kept[i]);
+        mem_free(buffers[i]);
+    }
+}
+
+static void buffers_share_no_page_with_what_stays(void **state)
+{
+    (void)state;
+    run_in_fresh_arena(check_apart);
+}
+
 /* Another allocator's memory is none of ours, nor is jemalloc's without huge pages. */
 static void check_nothing_ahead(void)
 {
@@ -265,8 +294,10 @@ int main(void)
         cmocka_unit_test(memory_is_usable_and_goes_back),
         cmocka_unit_test(cleared_memory_is_zero),
         cmocka_unit_test(pages_are_there_before_they_are_touched),
+        cmocka_unit_test(buffers_share_no_page_with_what_stays),
         cmocka_unit_test(a_thread_that_only_frees_comes_to_an_end),
         cmocka_unit_test(an_older_kernel_does_without),
     };
+    mem_part_passing();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
