@@ -15,6 +15,7 @@
 
 #include "persistence/file.h"
 #include "persistence/head.h"
+#include "tests/persistence/held_fold_support.h"
 #include "tests/persistence/persistence_support.h"
 
 #define INTERVAL_MS 10
@@ -344,13 +345,26 @@ static bool logs_within(const char *words, int ms)
     return has_logged(words);
 }
 
-/* A server whose only worker is occupied, and that has a fold to do when that is over. */
-static void open_before_a_fold(struct bench *bench, const char *store, char dir[300],
-                               struct gate *slow)
+static char big[3001];
+
+static void fill_big(void)
 {
-    char big[3001];
     memset(big, 'x', sizeof(big) - 1);
-    big[sizeof(big) - 1] = '\0';
+}
+
+static void write_to_another(void *ctx)
+{
+    struct bench *bench = ctx;
+    write_shared(bench, "another", "k", big);
+    assert_int_equal(sync_now(bench, "another", NULL), PERSISTENCE_OK);
+}
+
+/* A server that folds another namespace, with the one thread it has for that, and has a fold of
+ * this one to do when that is over. */
+static void open_before_a_fold(struct bench *bench, const char *store, char dir[300],
+                               struct held_fold *another)
+{
+    fill_big();
     *bench = (struct bench){.options = shared_options(store, "own", dir)};
     bench->options.sync_interval_ms = 0;
     bench->options.inline_limit = 1000; /* so that each commit is a segment */
@@ -359,7 +373,7 @@ static void open_before_a_fold(struct bench *bench, const char *store, char dir[
     text_clear(&log_lines);
     bench_start(bench);
     load(bench, "one");
-    occupy_worker(bench, store, slow);
+    held_fold_begin(another, store, "another", write_to_another, bench);
     for (int i = 0; i < 70; i++)
         set_shared(bench, "one", big);
 }
@@ -389,15 +403,15 @@ static void a_fold_that_another_overtakes_says_nothing(void **state)
 {
     char dir[300], other_dir[300];
     struct bench bench, other = {.options = shared_options(*state, "other", other_dir)};
-    struct gate slow = GATE_INIT;
+    struct held_fold another;
     uint64_t position, other_position;
     other.options.sync_interval_ms = 0;
     other.options.inline_limit = 1000;
-    open_before_a_fold(&bench, *state, dir, &slow);
+    open_before_a_fold(&bench, *state, dir, &another);
     bench_start(&other);
     pass_by_a_fold(&other, *state, 10);
     remove_segments(*state, false);
-    let_worker_go(*state, &slow);
+    held_fold_let_go(&another);
     assert_int_equal(sync_now(&other, "one", &other_position), PERSISTENCE_OK);
     /* It looks at the head without being asked. */
     struct namespace *ns = load(&bench, "one");
@@ -406,7 +420,7 @@ static void a_fold_that_another_overtakes_says_nothing(void **state)
     assert_int_equal(sync_now(&bench, "one", &position), PERSISTENCE_OK);
     assert_int_equal(position, other_position);
     assert_key(&bench, "one", "k", "third");
-    assert_false(has_logged("cannot be folded"));
+    assert_false(has_logged("namespace one cannot be folded"));
     bench_close(&bench);
     bench_close(&other);
     remove_directory(dir);
@@ -417,11 +431,11 @@ static void a_fold_that_misses_what_the_head_names_says_so(void **state)
 {
     char dir[300];
     struct bench bench;
-    struct gate slow = GATE_INIT;
-    open_before_a_fold(&bench, *state, dir, &slow);
+    struct held_fold another;
+    open_before_a_fold(&bench, *state, dir, &another);
     for (int i = 0; i < 70; i++)
         remove_segments(*state, true);
-    let_worker_go(*state, &slow);
+    held_fold_let_go(&another);
     assert_true(logs_within("namespace one cannot be folded: one/segment-", 5000));
     bench_close(&bench);
     remove_directory(dir);
@@ -438,11 +452,10 @@ static void move_objects(const char *store, bool away)
 
 static void what_others_wrote_and_is_lost_is_named_until_it_is_back(void **state)
 {
-    char dir[300], other_dir[300], why[600], big[3001];
+    char dir[300], other_dir[300], why[600];
     struct bench other = {.options = shared_options(*state, "other", other_dir)};
     struct bench bench = {.options = shared_options(*state, "own", dir)};
-    memset(big, 'x', sizeof(big) - 1);
-    big[sizeof(big) - 1] = '\0';
+    fill_big();
     other.options.sync_interval_ms = bench.options.sync_interval_ms = 0;
     other.options.inline_limit = 1000;
     bench_start(&other);
@@ -475,11 +488,11 @@ static void a_fold_that_takes_long_tells_so(void **state)
 {
     char dir[300];
     struct bench bench;
-    struct gate slow = GATE_INIT;
-    open_before_a_fold(&bench, *state, dir, &slow);
-    assert_false(has_logged("folding namespace"));
+    struct held_fold another;
+    open_before_a_fold(&bench, *state, dir, &another);
+    assert_false(has_logged("folding namespace one"));
     atomic_fetch_add(&forward_ms, 7 * 1000);
-    let_worker_go(*state, &slow);
+    held_fold_let_go(&another);
     assert_true(logs_within("folding namespace one since ", 5000));
     assert_true(logs_within("namespace one is folded after ", 5000));
     bench_close(&bench);
@@ -521,11 +534,10 @@ static void assert_load_told(struct bench *bench)
 /* Whoever loads it: a command, a start with a journal, a server that a fold has passed. */
 static void a_load_that_takes_long_tells_so(void **state)
 {
-    char dir[300], other_dir[300], big[3001];
+    char dir[300], other_dir[300];
     struct bench ahead = {.options = shared_options(*state, "ahead", other_dir)};
     struct bench bench = {.options = shared_options(*state, "own", dir)};
-    memset(big, 'x', sizeof(big) - 1);
-    big[sizeof(big) - 1] = '\0';
+    fill_big();
     ahead.options.sync_interval_ms = bench.options.sync_interval_ms = 0;
     ahead.options.inline_limit = 1000;
     bench.options.log = keep_log;
