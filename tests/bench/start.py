@@ -43,13 +43,14 @@ def mixed():
 
 
 class Files:
-    """A server's directory as it is when the server is not running."""
+    """A server's directory, which it must find in the same place each time, and as it is kept for all starts."""
 
     def __init__(self, name, kind, flags, top):
         self.name, self.kind, self.flags = name, kind, flags
-        self.kept = os.path.join(top, name.replace(" ", "-"))
+        self.place = os.path.join(top, name.replace(" ", "-"))
+        self.kept = self.place + ".kept"
         self.times = []
-        os.mkdir(self.kept)
+        os.mkdir(self.place)
 
     def command(self, directory, port):
         if self.kind == "redis":
@@ -95,7 +96,7 @@ def call(port, *words):
 
 def fill(files, requests, finish):
     """Writes the data set through the wire; `finish` brings it where it is to be, and ends the server."""
-    process, port, _ = files.start(files.kept)
+    process, port, _ = files.start(files.place)
     connect(process, port).close()
     with open(requests, "rb") as commands:
         done = subprocess.run(["redis-cli", "-p", str(port), "--pipe"], stdin=commands, stdout=subprocess.PIPE,
@@ -104,6 +105,7 @@ def fill(files, requests, finish):
         sys.exit(f"filling {files.name} failed: {done.stdout.decode()[-300:]}")
     finish(process, port)
     process.wait(PATIENCE)
+    os.rename(files.place, files.kept)
 
 
 def to_chunks(process, port):
@@ -127,10 +129,9 @@ def save(process, port):
     process.kill()
 
 
-def one_round(files, top):
-    directory = os.path.join(top, "run")
-    shutil.copytree(files.kept, directory)
-    process, port, begin = files.start(directory)
+def one_round(files):
+    shutil.copytree(files.kept, files.place)
+    process, port, begin = files.start(files.place)
     keys = keys_when_ready(process, port)
     took = time.monotonic() - begin
     with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
@@ -138,7 +139,7 @@ def one_round(files, top):
     used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     process.kill()
     process.wait()
-    shutil.rmtree(directory)
+    shutil.rmtree(files.place)
     if keys != bench.KEYS:
         sys.exit(f"{files.name} has {keys} keys")
     files.times.append((took, used))
@@ -155,7 +156,7 @@ def measure(report, data_set, top):
     os.unlink(requests)
     for _ in range(ROUNDS):
         for files, _ in rows:
-            one_round(files, top)
+            one_round(files)
     reference = statistics.median(took for took, _ in rows[1][0].times)
     for files, _ in rows:
         took, used = (statistics.median(column) for column in zip(*files.times))
