@@ -141,8 +141,9 @@ static bool expire_some(struct loop *loop, struct namespace *ns)
     return again;
 }
 
-/* The namespaces of this loop in turn, from where the last cycle was cut. */
-static void expire_cycle(struct loop *loop)
+/* A slice of a cycle: the namespaces of this loop in turn, from where the last slice was cut, until
+ * each has been looked at and the last look at each left nothing to do. */
+static void expire_slice(struct loop *loop, bool begins)
 {
     static const struct timeval pause = {.tv_usec = EXPIRE_PAUSE_US};
     struct namespace **list;
@@ -152,25 +153,29 @@ static void expire_cycle(struct loop *loop)
     struct exec *x = &loop->x;
     x->client = NULL;
     x->now = clock_ms();
-    bool out_of_time = false;
-    for (size_t i = 0; i < mine && !out_of_time; i++) {
-        struct namespace *ns = list[first + (loop->expire_at++ % mine) * step];
-        while (expire_some(loop, ns) && !out_of_time)
-            out_of_time = clock_monotonic_us() - start > EXPIRE_TIME_US;
+    if (begins || loop->expire_left > mine)
+        loop->expire_left = mine;
+    for (; loop->expire_left && spent <= EXPIRE_TIME_US; loop->expire_at++) {
+        struct namespace *ns = list[first + (loop->expire_at % mine) * step];
+        bool again;
+        do {
+            again = expire_some(loop, ns);
+            spent = clock_monotonic_us() - start;
+        } while (again && spent <= EXPIRE_TIME_US);
+        loop->expire_left = again ? mine : loop->expire_left - 1;
     }
-    spent = clock_monotonic_us() - start;
     mem_free(list);
     stats_bump(&loop->stats.counters[STAT_ACTIVE_EXPIRE_US], spent);
-    stats_bump(&loop->stats.counters[STAT_EXPIRE_CYCLES_CUT], out_of_time);
+    stats_bump(&loop->stats.counters[STAT_EXPIRE_CYCLES_CUT], loop->expire_left > 0);
     batch_harden(loop);
-    if (out_of_time)
+    if (loop->expire_left)
         event_add(loop->expire_event, &pause);
 }
 
 static void on_more_expired(int fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    expire_cycle(arg);
+    expire_slice(arg, false);
 }
 
 static void on_tick(int fd, short what, void *arg)
@@ -188,7 +193,7 @@ static void on_tick(int fd, short what, void *arg)
     if (++loop->ticks % (1000 / TICK_MS) == 0)
         resp_arena_trim(&loop->arena);
     if (!evtimer_pending(loop->expire_event, NULL))
-        expire_cycle(loop);
+        expire_slice(loop, true);
 }
 
 void cron_start(struct loop *loop)

@@ -120,8 +120,9 @@ struct loop {
     struct client *clients; /* ring; cron walks it */
     size_t client_count;
     struct client *cron_at;
-    uint64_t ticks;   /* of cron */
-    size_t expire_at; /* which namespace is looked through next, counted on and on */
+    uint64_t ticks;     /* of cron */
+    size_t expire_at;   /* which namespace is looked through next, counted on and on */
+    size_t expire_left; /* … and how many more there are in this cycle */
 
     struct loop_stats stats;
     struct event *wake_event, *cron_event;

@@ -9,6 +9,8 @@
 
 static const char *const by_default[] = {"--store", "memory", NULL};
 static const char *const in_memory[] = {"--store", "memory", "--threads", "3", NULL};
+static const char *const in_memory_with_debug[] = {
+    "--store", "memory", "--threads", "3", "--enable-debug-command", "local", NULL};
 static const char *const in_directory[] = {"--store", "DIR", "--threads", "2", NULL};
 static const char *const in_directory_always[] = {"--store",         "DIR",    "--threads", "2",
                                                   "--journal-fsync", "always", NULL};
@@ -573,6 +575,37 @@ static void many_expired_keys_go_in_slices(void **state)
     end(&child);
 }
 
+/* However many there are, and however many of them have nothing that expires. */
+static void keys_of_all_namespaces_expire(void **state)
+{
+    (void)state;
+    struct child child;
+    enum { NAMESPACES = 5000, WITH_KEYS = NAMESPACES / 2 };
+    start(&child, in_memory_with_debug);
+    int fd = open_client(&child);
+    char line[96];
+    tell(fd, "DEBUG SET-ACTIVE-EXPIRE 0\r\n");
+    expect(fd, "+OK\r\n");
+    tell(fd, "CLIENT REPLY OFF\r\n");
+    for (int i = 0; i < NAMESPACES; i++) {
+        snprintf(line, sizeof(line), "SELECT n%d\r\nSET k v%s\r\n", i, i % 2 ? " PX 1" : "");
+        tell(fd, line);
+    }
+    tell(fd, "CLIENT REPLY ON\r\n");
+    expect(fd, "+OK\r\n");
+    assert_int_equal(info_number(&child, "expired_keys"), 0);
+    tell(fd, "DEBUG SET-ACTIVE-EXPIRE 1\r\n");
+    expect(fd, "+OK\r\n");
+    close(fd);
+    long gone = 0;
+    for (int i = 0; i < 600 && gone < WITH_KEYS; i++) {
+        usleep(50000);
+        gone = info_number(&child, "expired_keys");
+    }
+    assert_int_equal(gone, WITH_KEYS);
+    end(&child);
+}
+
 static void shutdown_saves_and_ends(void **state)
 {
     (void)state;
@@ -664,6 +697,7 @@ int main(void)
         cmocka_unit_test(waits_are_answered_at_their_level),
         cmocka_unit_test(waits_want_milliseconds),
         cmocka_unit_test(many_expired_keys_go_in_slices),
+        cmocka_unit_test(keys_of_all_namespaces_expire),
         cmocka_unit_test(shutdown_saves_and_ends),
         cmocka_unit_test(past_maxmemory_writes_are_refused_and_reads_go_on),
         cmocka_unit_test(a_client_that_does_not_read_is_closed_at_its_limit),
