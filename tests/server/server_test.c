@@ -547,30 +547,41 @@ static long info_number(const struct child *child, const char *name)
     return strtol(found + strlen(name) + 1, NULL, 10);
 }
 
+/* Runs `command` for each of `count` keys that have expired by the time of it, and waits until they
+ * are gone, though nobody asks for them. */
+static void all_expire(const struct child *child, const char *format, int count)
+{
+    char line[96];
+    int fd = open_client(child);
+    tell(fd, "DEBUG SET-ACTIVE-EXPIRE 0\r\n");
+    expect(fd, "+OK\r\n");
+    tell(fd, "CLIENT REPLY OFF\r\n");
+    for (int i = 0; i < count; i++) {
+        snprintf(line, sizeof(line), format, i);
+        tell(fd, line);
+    }
+    tell(fd, "CLIENT REPLY ON\r\n");
+    expect(fd, "+OK\r\n");
+    assert_int_equal(info_number(child, "expired_keys"), 0);
+    tell(fd, "DEBUG SET-ACTIVE-EXPIRE 1\r\n");
+    expect(fd, "+OK\r\n");
+    close(fd);
+    long gone = 0;
+    for (int i = 0; i < 600 && gone < count; i++) {
+        usleep(50000);
+        gone = info_number(child, "expired_keys");
+    }
+    assert_int_equal(gone, count);
+}
+
 /* Else whoever asks for something else waits until all are gone. */
 static void many_expired_keys_go_in_slices(void **state)
 {
     (void)state;
     struct child child;
     enum { KEYS = 100000 };
-    start(&child, in_memory);
-    int fd = open_client(&child);
-    long long then = ((long long)time(NULL) + 3) * 1000;
-    char line[64];
-    tell(fd, "CLIENT REPLY OFF\r\n");
-    for (int i = 0; i < KEYS; i++) {
-        snprintf(line, sizeof(line), "SET k%d v PXAT %lld\r\n", i, then);
-        tell(fd, line);
-    }
-    tell(fd, "CLIENT REPLY ON\r\n");
-    expect(fd, "+OK\r\n");
-    close(fd);
-    long gone = 0;
-    for (int i = 0; i < 600 && gone < KEYS; i++) {
-        usleep(50000);
-        gone = info_number(&child, "expired_keys");
-    }
-    assert_int_equal(gone, KEYS);
+    start(&child, in_memory_with_debug);
+    all_expire(&child, "SET k%d v PX 1\r\n", KEYS);
     assert_in_range(info_number(&child, "expired_time_cap_reached_count"), 5, KEYS);
     end(&child);
 }
@@ -580,29 +591,8 @@ static void keys_of_all_namespaces_expire(void **state)
 {
     (void)state;
     struct child child;
-    enum { NAMESPACES = 5000, WITH_KEYS = NAMESPACES / 2 };
     start(&child, in_memory_with_debug);
-    int fd = open_client(&child);
-    char line[96];
-    tell(fd, "DEBUG SET-ACTIVE-EXPIRE 0\r\n");
-    expect(fd, "+OK\r\n");
-    tell(fd, "CLIENT REPLY OFF\r\n");
-    for (int i = 0; i < NAMESPACES; i++) {
-        snprintf(line, sizeof(line), "SELECT n%d\r\nSET k v%s\r\n", i, i % 2 ? " PX 1" : "");
-        tell(fd, line);
-    }
-    tell(fd, "CLIENT REPLY ON\r\n");
-    expect(fd, "+OK\r\n");
-    assert_int_equal(info_number(&child, "expired_keys"), 0);
-    tell(fd, "DEBUG SET-ACTIVE-EXPIRE 1\r\n");
-    expect(fd, "+OK\r\n");
-    close(fd);
-    long gone = 0;
-    for (int i = 0; i < 600 && gone < WITH_KEYS; i++) {
-        usleep(50000);
-        gone = info_number(&child, "expired_keys");
-    }
-    assert_int_equal(gone, WITH_KEYS);
+    all_expire(&child, "SELECT n%d\r\nSET stays v\r\nSET goes v PX 1\r\n", 2500);
     end(&child);
 }
 
