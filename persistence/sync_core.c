@@ -15,9 +15,7 @@
 
 #define BACKOFF_MIN_MS 50
 #define LOSS_MIN_MS    INT64_C(5)
-#define REFUSALS_MAX   3                     /* then they are a failure, with its pause */
-#define OVERDUE        4                     /* times the tail that is allowed, … */
-#define OVERDUE_MIN    (UINT64_C(128) << 20) /* … if that is worth the hurry */
+#define REFUSALS_MAX   3 /* then they are a failure, with its pause */
 
 void sync_batch_destroy(struct sync_batch *batch)
 {
@@ -626,84 +624,6 @@ void sync_core_answer(struct sync_core *core, int64_t now, enum store_result res
 void sync_core_drop_dead(struct sync_core *core)
 {
     core->drop_dead = true;
-}
-
-static uint64_t base_bytes(const struct head_base *base)
-{
-    uint64_t bytes = base->state.len;
-    for (size_t i = 0; i < base->chunk_count; i++)
-        bytes += base->chunks[i].bytes;
-    return bytes;
-}
-
-/* What a tail may have before it is folded: so the cost of a fold, which reads and writes a base,
- * is spread over changes of half its size. */
-static uint64_t tail_allowed(const struct sync_core *core)
-{
-    uint64_t allowed = base_bytes(&core->head.base) / 2;
-    /* A little before the limit at which a commit, however small, needs a segment of its own. */
-    uint64_t least = core->settings.inline_limit / 8 * 7;
-    return allowed > least ? allowed : least;
-}
-
-/* Bytes of the commits up to a position that is a boundary. */
-static uint64_t tail_bytes(const struct head *head, uint64_t position)
-{
-    uint64_t bytes = 0, end = head_runs_end(head);
-    for (size_t i = 0; i < head->run_count && head->runs[i].position <= position; i++)
-        bytes += head->runs[i].bytes + head->runs[i].segment_bytes;
-    for (size_t i = 0; i < head->tail_count && head->tail[i].position <= position; i++)
-        if (head->tail[i].position > end)
-            bytes +=
-                head->tail[i].text.len + 2 + (head->tail[i].segment[0] ? head->tail[i].bytes : 0);
-    return bytes;
-}
-
-/* Whoever changed the head last does what there is to do about it. */
-static bool may_work(const struct sync_core *core)
-{
-    return core->adopted && core->phase == PHASE_REST && !core->base_waits &&
-           (!core->settings.shared || core->ours_last);
-}
-
-bool sync_core_fold_due(const struct sync_core *core)
-{
-    const struct head *head = &core->head;
-    if (!may_work(core))
-        return false;
-    uint64_t position = sync_core_fold_position(core);
-    if (position == head->base.position)
-        return false;
-    return tail_bytes(head, position) > tail_allowed(core) ||
-           head->tail_count > core->settings.tail_max + core->settings.tail_keep;
-}
-
-bool sync_core_fold_overdue(const struct sync_core *core)
-{
-    uint64_t bytes = tail_bytes(&core->head, core->head.position);
-    return bytes > OVERDUE_MIN && bytes / OVERDUE > tail_allowed(core);
-}
-
-uint64_t sync_core_fold_position(const struct sync_core *core)
-{
-    const struct head *head = &core->head;
-    uint64_t kept = core->settings.tail_keep, position;
-    if (head->position - head->base.position <= kept)
-        return head->base.position;
-    position = head_boundary(head, head->position - kept);
-    /* By the time the fold is done, that run is in its place; unless others have changed the head
-     * since it was made, and nothing ends any more where it begins. */
-    if (core->run_waits && position > core->run.from && position < core->run.position)
-        position = head_boundary(head, core->run.from);
-    return position;
-}
-
-bool sync_core_run_due(const struct sync_core *core)
-{
-    const struct head *head = &core->head;
-    return may_work(core) && !core->run_waits && head->tail_count > 1 &&
-           tail_allowed(core) > core->settings.inline_limit &&
-           head_tail_bytes(head) > core->settings.inline_limit / 2;
 }
 
 bool sync_core_head(const struct sync_core *core, struct head *ret_head, struct text *error)

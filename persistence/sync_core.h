@@ -64,7 +64,8 @@ struct sync_settings {
     const char *incarnation; /* name/nonce, borrowed */
     bool shared;             /* other servers write too; the next four are for that alone */
     size_t merge_limit;      /* bytes of ops of batches that become one commit */
-    size_t tail_keep;        /* newest commits that a fold leaves in the tail for those behind */
+    size_t tail_keep; /* newest commits that a fold leaves in the tail for those behind, unless they
+                       * are large */
     uint64_t (*random)(void *ctx);
     void *ctx;
     int64_t object_age_ms; /* 0: SYNC_OBJECT_AGE_MS */
