@@ -32,14 +32,26 @@ static int read_all(int fd, struct text *out)
     }
 }
 
-int file_read(int directory, const char *name, struct text *out)
+static int read_named(int directory, const char *name, bool keep, struct text *out)
 {
     int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return errno;
     int error = read_all(fd, out);
+    if (!keep)
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     close(fd);
     return error;
+}
+
+int file_read(int directory, const char *name, struct text *out)
+{
+    return read_named(directory, name, true, out);
+}
+
+int file_read_once(int directory, const char *name, struct text *out)
+{
+    return read_named(directory, name, false, out);
 }
 
 /* In pieces: the kernel makes the pages of its copy as large as a write, and large ones are rarely

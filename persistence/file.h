@@ -15,6 +15,8 @@
 
 /* Appends the contents to `out`. */
 int file_read(int directory, const char *name, struct text *out);
+/* The same, and the kernel keeps no copy: nobody is about to read it again. */
+int file_read_once(int directory, const char *name, struct text *out);
 /* All of it, however many calls that takes. */
 int file_write_all(int fd, struct slice bytes);
 /* The same for a vector, which is used up on the way. */

@@ -58,7 +58,8 @@ static void note_progress(struct loader_objects *objects, size_t read, size_t wr
 static bool object_read(void *ctx, const char *object, struct text *body, struct text *error)
 {
     struct loader_objects *objects = ctx;
-    struct store_request request = {.verb = STORE_GET};
+    /* What a fold or a run takes in, no head names afterwards. */
+    struct store_request request = {.verb = STORE_GET, .once = objects->now_ms != NULL};
     if (told_to_stop(objects, error))
         return false;
     snprintf(objects->object, sizeof(objects->object), "%s", object);

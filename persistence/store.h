@@ -64,6 +64,7 @@ struct store_request {
     enum store_condition condition; /* PUT */
     char etag[STORE_ETAG_MAX]; /* GET: the one known, or empty; PUT IF_MATCH: the one to match */
     struct slice body;         /* PUT; borrowed */
+    bool once;                 /* GET: not asked for again: a file leaves the page cache */
     bool want_etags;           /* GET, PUT, LIST: a directory has to hash for them */
     bool delimiter;            /* LIST: '/' ends a key */
     char after[STORE_KEY_MAX]; /* LIST: only keys behind this one */

@@ -73,7 +73,8 @@ static void etag_of(struct slice body, char etag[STORE_ETAG_MAX])
 
 static void directory_get(struct store_directory *store, struct store_request *request)
 {
-    int error = file_read(store->directory, request->key, &request->answer);
+    int error = (request->once ? file_read_once : file_read)(store->directory, request->key,
+                                                             &request->answer);
     if (!error && (request->want_etags || request->etag[0])) {
         etag_of(text_slice(&request->answer), request->answer_etag);
         if (strcmp(request->answer_etag, request->etag) == 0) {

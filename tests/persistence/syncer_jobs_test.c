@@ -5,10 +5,15 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+
 #include "tests/persistence/held_fold_support.h"
 
 #define KEYS        500
 #define PATIENCE_MS 20000
+#define FOLD_TRIES  300 /* some folds for sure */
 
 /* Some 20 kB: more than a head holds, of which a base is one chunk. */
 static void write_keys(void *ctx)
@@ -53,10 +58,66 @@ static void a_load_waits_for_no_fold(void **state)
     bench_close(&bench);
 }
 
+/* Has the kernel any page of it in memory? */
+static bool is_cached(const char *path)
+{
+    unsigned char pages[64];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    off_t size = lseek(fd, 0, SEEK_END);
+    assert_in_range(size, 1, (off_t)sizeof(pages) * sysconf(_SC_PAGESIZE));
+    void *map = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(map != MAP_FAILED);
+    assert_int_equal(mincore(map, (size_t)size, pages), 0);
+    bool any = false;
+    for (off_t at = 0; at < size; at += sysconf(_SC_PAGESIZE))
+        any |= pages[at / sysconf(_SC_PAGESIZE)] & 1;
+    munmap(map, (size_t)size);
+    close(fd);
+    return any;
+}
+
+static int uncached_segments(const char *store)
+{
+    char path[600];
+    struct dirent *entry;
+    int count = 0;
+    snprintf(path, sizeof(path), "%s/big", store);
+    DIR *folder = opendir(path);
+    while (folder && (entry = readdir(folder))) {
+        snprintf(path, sizeof(path), "%s/big/%s", store, entry->d_name);
+        count += strncmp(entry->d_name, "segment-", 8) == 0 && !is_cached(path);
+    }
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+/* The history that is kept for a day must not take the memory that others' files would have. */
+static void what_a_fold_has_read_is_not_cached(void **state)
+{
+    struct bench bench = {.options = bench_options(*state)};
+    struct statfs system;
+    assert_int_equal(statfs(*state, &system), 0);
+    bool in_memory = system.f_type == TMPFS_MAGIC; /* where files are nowhere else */
+    bench.options.inline_limit = 4000;
+    bench.options.sync_interval_ms = 20;
+    bench_start(&bench);
+    write_keys(&bench);
+    assert_int_equal(uncached_segments(*state), 0);
+    for (int i = 0; i < FOLD_TRIES && uncached_segments(*state) == 0 && !in_memory; i++) {
+        write_keys(&bench);
+        usleep(10000);
+    }
+    assert_true(uncached_segments(*state) > 0 || in_memory);
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_load_waits_for_no_fold, directory_setup,
+                                        directory_teardown),
+        cmocka_unit_test_setup_teardown(what_a_fold_has_read_is_not_cached, directory_setup,
                                         directory_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
