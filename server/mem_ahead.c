@@ -30,7 +30,7 @@
 /* jemalloc has 2 MiB of metadata for each GiB that it gets a part of: so not more than needed. */
 #define CHUNK       (128 * HUGE)
 #define AHEAD_MAX   (4 * HUGE)
-#define AHEAD_SHARE 16 /* of what is in use: so an idle server has none */
+#define AHEAD_SHARE 32 /* of what is in use: so an idle server has none */
 
 /* As in jemalloc's manual, "arena.<i>.extent_hooks". */
 struct hooks {
