@@ -45,7 +45,7 @@ DEPS_TEST = $(DEPS) clang clang-format llvm libcmocka-dev libclang-rt-dev redis-
             curl openssl radosgw ceph-mon ceph-osd
 
 # One make at a time in a set-up: deps first, then the build.
-.PHONY: run all objects deps deps-test test crash bench asan tsan fuzz fuzz-targets sim \
+.PHONY: run all objects deps deps-test test crash bench bench-quick asan tsan fuzz fuzz-targets sim \
         redis-tests tidy format install clean help
 run: deps  ## install what is missing, build, and start on 127.0.0.1:6379 with data in ./data
 	@$(MAKE) --no-print-directory all
@@ -64,6 +64,10 @@ redis-tests: deps-test  ## Redis's own suite and real client libraries against t
 bench: deps-test  ## side by side with redis-server: throughput, processor time, memory
 	@$(MAKE) --no-print-directory all
 	tests/bench/bench.sh
+
+bench-quick: deps-test  ## does each benchmark still run to its end (two minutes)
+	@$(MAKE) --no-print-directory all
+	tests/run.sh benches
 
 asan: deps-test  ## unit tests, packages, clients, Redis's suite, crashes, servers that share, with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -j2 MODE=asan BUILD=$(BUILD)/asan all units

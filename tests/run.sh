@@ -66,6 +66,7 @@ step_crash() { /usr/bin/python3 tests/integration/crash.py --rounds "${CRASH_ROU
 step_s3() { tests/integration/s3.sh; }
 step_sim() { make -s BUILD="$BUILD" MODE="${MODE:-release}" "$BUILD/tests/simulation/simulation" &&
     "$BUILD/tests/simulation/simulation" "${SEEDS:-1000}"; }
+step_benches() { tests/bench/quick.sh; }
 step_arrivals() { /usr/bin/python3 tests/integration/arrivals.py; }
 step_lock() { /usr/bin/python3 tests/integration/lock.py; }
 step_sharing() { /usr/bin/python3 tests/integration/sharing.py --servers 3 --clients 4 --seconds "${SHARING_SECONDS:-15}"; }
