@@ -102,8 +102,6 @@ static void what_a_fold_has_read_is_not_cached(void **state)
     bench.options.inline_limit = 4000;
     bench.options.sync_interval_ms = 20;
     bench_start(&bench);
-    write_keys(&bench);
-    assert_int_equal(uncached_segments(*state), 0);
     for (int i = 0; i < FOLD_TRIES && uncached_segments(*state) == 0 && !in_memory; i++) {
         write_keys(&bench);
         usleep(10000);

@@ -592,7 +592,7 @@ static void keys_of_all_namespaces_expire(void **state)
     (void)state;
     struct child child;
     start(&child, in_memory_with_debug);
-    all_expire(&child, "SELECT n%d\r\nSET stays v\r\nSET goes v PX 1\r\n", 2500);
+    all_expire(&child, "SELECT n%d\r\nSET stays v\r\nSET goes v PX 1\r\n", 400);
     end(&child);
 }
 
