@@ -167,7 +167,7 @@ static bool append_recovered(struct recovered *item, struct head *head, struct t
             return false;
         }
         commit_seal_inline(&commit, text_slice(&batch->json));
-        head_append(head, &commit, batch->first + batch->count - 1);
+        head_append(head, &commit);
     }
     return true;
 }

@@ -630,11 +630,11 @@ size_t head_tail_bytes(const struct head *head)
     return bytes;
 }
 
-void head_append(struct head *head, struct commit *commit, uint64_t last_op)
+void head_append(struct head *head, struct commit *commit)
 {
     assert(commit->position == head->position + 1 && commit->text.len);
     commit_chain(head->hash, text_slice(&commit->text), head->hash);
-    head_set_replica(head, slice_of(commit->replica), last_op);
+    head_set_replica(head, slice_of(commit->replica), commit->first + commit->count - 1);
     head->position++;
     head_replica(head, slice_of(commit->replica))->position = head->position;
     *tail_room(head) = *commit;

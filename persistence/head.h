@@ -101,10 +101,9 @@ size_t head_tail_bytes(const struct head *head);
 
 /*
  * Appends a sealed commit whose position is head->position + 1; takes its text and leaves `commit`
- * empty. The replica's entry becomes `last_op` (first + count - 1, or more where ops were merged),
- * its time is the caller's to set.
+ * empty. The replica's entry becomes its last op, first + count - 1.
  */
-void head_append(struct head *head, struct commit *commit, uint64_t last_op);
+void head_append(struct head *head, struct commit *commit);
 
 /* NULL: no entry. Borrowed until entries come or go. */
 struct head_replica *head_replica(const struct head *head, struct slice name);

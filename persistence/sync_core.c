@@ -247,7 +247,7 @@ static void append_commit(struct sync_core *core, const struct sync_batch *batch
     else
         commit_seal_inline(&commit,
                            slice_make(batch->json.data + batch->json_ops, batch->json_ops_len));
-    head_append(&core->head, &commit, batch->first + batch->count - 1);
+    head_append(&core->head, &commit);
     /* Not the batch's time: that may be old when it leaves at last. */
     head_replica(&core->head, slice_of(batch->replica))->time = now;
 }

@@ -9,7 +9,7 @@
 #include "server/loop-internal.h"
 #include "server/server.h"
 
-#define TRIES       20    /* random keys looked at for one with a deadline */
+#define SAMPLES     20    /* random keys of which the one with the nearest deadline goes */
 #define CHECK_EVERY 16    /* keys between two looks at the memory in use */
 #define TIME_MAX_US 20000 /* of one call: a client waits for it */
 
@@ -45,14 +45,10 @@ static struct entry *pick(struct exec *x, struct keyspace *keys, enum eviction_p
 {
     if (!volatile_only(policy))
         return keyspace_random(keys, random_of, x->loop, x->now);
-    struct entry *best = NULL;
-    for (int i = 0; i < TRIES && keyspace_expires(keys); i++) {
-        struct entry *entry = keyspace_random(keys, random_of, x->loop, x->now);
-        if (!entry || !entry_expires(entry))
-            continue;
-        if (policy != EVICT_VOLATILE_TTL)
-            return entry;
-        if (!best || entry_expires(entry) < entry_expires(best))
+    struct entry *best = keyspace_random_expiring(keys, random_of, x->loop, x->now);
+    for (int i = 1; i < SAMPLES && best && policy == EVICT_VOLATILE_TTL; i++) {
+        struct entry *entry = keyspace_random_expiring(keys, random_of, x->loop, x->now);
+        if (entry_expires(entry) < entry_expires(best))
             best = entry;
     }
     return best;

@@ -198,7 +198,7 @@ static void add_commit(struct folding *f, struct slice pending)
     commit.bytes = body.len;
     object_add(&f->objects, text_slice(&body), commit.segment);
     commit_seal_segment(&commit);
-    head_append(&f->head, &commit, commit.first + commit.count - 1);
+    head_append(&f->head, &commit);
     text_release(&ops);
     text_release(&body);
 }

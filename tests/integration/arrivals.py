@@ -111,7 +111,7 @@ def info(connection, name):
     return re.search(rf"^{name}:(.*?)\r?$", connection.call("INFO", "cairn").decode(), re.M)[1]
 
 
-# What runs on a, and is to be told on b as on a. One line is one sync, as ops on one key may be merged on their way.
+# What runs on a, and is to be told on b as on a. One line is one sync.
 COMMANDS = """
 SET s v
 SET s w EX 1000

@@ -242,6 +242,30 @@ static void random_never_picks_a_passed_key(void **state)
     assert_true(expired_count > 0);
 }
 
+static void random_expiring_picks_among_those_with_a_deadline(void **state)
+{
+    (void)state;
+    for (unsigned id = 0; id < KEYS - 1; id++) {
+        model[id].present = true;
+        model[id].expires = id == 7 ? 2000 : 0;
+        keyspace_insert(ks, entry_build_integer(key_of(id), model[id].expires, id));
+    }
+    model[KEYS - 1].present = true;
+    model[KEYS - 1].expires = 3000;
+    keyspace_insert(ks, entry_build_integer(key_of(KEYS - 1), 3000, 1));
+    bool seen[2] = {false, false};
+    for (unsigned i = 0; i < 100; i++)
+        seen[id_of(entry_key(keyspace_random_expiring(ks, next_random, &rng, now))) == 7] = true;
+    assert_true(seen[0] && seen[1]);
+    now = 2000;
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(id_of(entry_key(keyspace_random_expiring(ks, next_random, &rng, now))),
+                         KEYS - 1);
+    now = 3000;
+    assert_null(keyspace_random_expiring(ks, next_random, &rng, now));
+    assert_int_equal(keyspace_size(ks), KEYS - 2);
+}
+
 static unsigned visited[KEYS];
 
 static void mark(void *ctx, struct entry *entry)
@@ -345,6 +369,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_is_gone_at_its_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(expire_goes_round_in_bounded_steps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_never_picks_a_passed_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(random_expiring_picks_among_those_with_a_deadline, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(scan_visits_all_keys_that_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_big_values_become_garbage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(detach_and_swap_move_all_keys, set_up, tear_down),

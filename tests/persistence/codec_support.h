@@ -133,7 +133,7 @@ static inline void head_commit(struct head *head, struct objects *objects, const
     } else {
         commit_seal_inline(&commit, text_slice(&ops));
     }
-    head_append(head, &commit, commit.first + commit.count - 1);
+    head_append(head, &commit);
     text_release(&ops);
     text_release(&body);
 }

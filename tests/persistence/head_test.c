@@ -97,7 +97,7 @@ static void the_text_is_as_documented(void **state)
     struct commit commit = {.position = 1, .replica = "b/1", .time = 5, .first = 1, .count = 1};
     head_init(&head, slice_of("git"));
     commit_seal_inline(&commit, slice_of("[\n{\"op\":\"NamespaceClear\"}\n]"));
-    head_append(&head, &commit, 1);
+    head_append(&head, &commit);
     head_set_replica(&head, slice_of("a/1"), 12);
     encode(&head, &out);
     static const char expected[] =

@@ -49,7 +49,7 @@ static inline void commit_one(struct head *head, const char *replica)
     struct commit commit = {.position = head->position + 1, .time = 5, .first = 6, .count = 1};
     snprintf(commit.replica, sizeof(commit.replica), "%s", replica);
     commit_seal_inline(&commit, slice_of("[\n{\"op\":\"NamespaceClear\"}\n]"));
-    head_append(head, &commit, 6);
+    head_append(head, &commit);
 }
 
 #endif

@@ -96,7 +96,7 @@ static void commit_in_segment(struct head *head, const char *name, struct text *
     commit.bytes = ret_body->len;
     sha256_digest_hex(text_slice(ret_body), commit.sha256);
     commit_seal_segment(&commit);
-    head_append(head, &commit, 6);
+    head_append(head, &commit);
 }
 
 /* A core at 10 that looks at a head with two segments behind that. */

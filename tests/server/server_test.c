@@ -631,6 +631,28 @@ static void past_maxmemory_writes_are_refused_and_reads_go_on(void **state)
     end(&child);
 }
 
+static void volatile_eviction_finds_the_few_keys_with_a_deadline(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child);
+    tell(fd, "MSET");
+    for (int i = 0; i < 1000; i++) {
+        char pair[16];
+        snprintf(pair, sizeof(pair), " k%d v", i);
+        tell(fd, pair);
+    }
+    tell(fd, "\r\nSET short v EX 1000\r\nSET long v EX 9000\r\n"
+             "CONFIG SET maxmemory-policy volatile-ttl\r\nCONFIG SET maxmemory 1\r\n");
+    expect(fd, "+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
+    tell(fd, "SET k v\r\nCONFIG SET maxmemory 0\r\nEXISTS short long\r\nDBSIZE\r\n");
+    expect(fd, "-OOM command not allowed when used memory > 'maxmemory'.\r\n+OK\r\n:0\r\n"
+               ":1000\r\n");
+    close(fd);
+    end(&child);
+}
+
 static void a_client_that_does_not_read_is_closed_at_its_limit(void **state)
 {
     (void)state;
@@ -690,6 +712,7 @@ int main(void)
         cmocka_unit_test(keys_of_all_namespaces_expire),
         cmocka_unit_test(shutdown_saves_and_ends),
         cmocka_unit_test(past_maxmemory_writes_are_refused_and_reads_go_on),
+        cmocka_unit_test(volatile_eviction_finds_the_few_keys_with_a_deadline),
         cmocka_unit_test(a_client_that_does_not_read_is_closed_at_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
