@@ -322,6 +322,8 @@ static void merge_batches(struct sync_core *core, int64_t now)
         batch->joined += 1 + next->joined;
         batch->gone_count += next->gone_count;
         batch->gone_bytes += next->gone_bytes;
+        if (next->ticket)
+            batch->ticket = next->ticket;
         text_clear(&batch->json);
         batch->segment[0] = '\0';
         batch->next = next->next;

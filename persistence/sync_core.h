@@ -50,6 +50,7 @@ struct sync_batch {
     bool sent; /* a swap with it was handed out: it may have landed, or may land yet */
     /* From a journal: the namespace's position when its first op was recorded, and the file. */
     uint64_t known, file;
+    uint64_t ticket; /* the journal's, that is safe once this is committed; 0: none is */
 };
 
 void sync_batch_destroy(struct sync_batch *batch);

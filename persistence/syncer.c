@@ -286,6 +286,7 @@ static void push_batch(struct namespace *ns)
     memcpy(batch->replica, ns->owner->incarnation, sizeof(batch->replica));
     batch->first = agent->cut.first;
     batch->count = pending_cut_shift(&agent->cut, BATCH_SIZE, &batch->ops);
+    batch->ticket = agent->cut.head ? 0 : agent->cut_ticket; /* what is left of the cut is not safe */
     if (op_binary_decode(text_slice(&batch->ops), &scratch, &op)) {
         batch->time = op.time;
         op_release(&op);
@@ -326,8 +327,8 @@ static void collect_done(struct namespace *ns)
                 finish_recovered(ns);
         persistence_pending_changed(ns, -(int64_t)(batch->count + batch->gone_count),
                                     -(int64_t)(batch->ops.len + batch->gone_bytes));
-        if (!agent->cut.head)
-            agent->safe_ticket = agent->cut_ticket;
+        if (batch->ticket)
+            agent->safe_ticket = batch->ticket;
         sync_batch_destroy(batch);
         atomic_fetch_add(&p->syncs, 1);
         atomic_store(&p->last_sync_ok, true);
