@@ -261,6 +261,7 @@ static void note_oldest(struct namespace *ns)
 static bool agent_take(struct namespace *ns)
 {
     struct agent *agent = &ns->agent;
+    assert(!agent->cut.head);
     namespace_lock_aside(ns);
     pending_take(&ns->pending, &agent->cut);
     agent->cut_ticket = ns->last_ticket;
@@ -286,7 +287,7 @@ static void push_batch(struct namespace *ns)
     memcpy(batch->replica, ns->owner->incarnation, sizeof(batch->replica));
     batch->first = agent->cut.first;
     batch->count = pending_cut_shift(&agent->cut, BATCH_SIZE, &batch->ops);
-    batch->ticket = agent->cut.head ? 0 : agent->cut_ticket; /* what is left of the cut is not safe */
+    batch->ticket = agent->cut.head ? 0 : agent->cut_ticket; /* the rest of the cut is not safe */
     if (op_binary_decode(text_slice(&batch->ops), &scratch, &op)) {
         batch->time = op.time;
         op_release(&op);
@@ -420,7 +421,7 @@ static bool agent_step(struct namespace *ns)
         push_batch(ns);
     enum sync_want want = sync_core_next(agent->core, now, &wanted);
     switch (want) {
-    case SYNC_REST: return agent->wanted && agent_take(ns);
+    case SYNC_REST: return agent->cut.head || (agent->wanted && agent_take(ns));
     case SYNC_SLEEP:
         agent->retry_at = wanted.until;
         arm_retry(ns->owner->syncer, now, wanted.until);

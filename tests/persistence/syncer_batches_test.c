@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 
 #include "persistence/head.h"
-#include "tests/persistence/held_fold_support.h"
 #include "tests/persistence/persistence_support.h"
 
 enum { VALUE_SIZE = 3 << 20, VALUES = 4 }; /* each a batch of its own */
@@ -75,6 +74,11 @@ static void move_tmp(const char *from, const char *to)
 }
 
 static _Atomic uint64_t fail_from; /* position of the head from which on nothing is written */
+static _Atomic int fail_segments;  /* segments from which on nothing is written */
+static _Atomic uint64_t leap_from; /* position of the head at which the clock is put forward */
+static _Atomic int64_t forward_ms; /* by so much */
+static _Atomic int64_t frozen_ms;  /* the time, when it stands still */
+static _Atomic bool hold_folds, fold_held;
 
 static uint64_t head_position(void)
 {
@@ -93,12 +97,42 @@ static uint64_t head_position(void)
 }
 
 /* The syncer asks for the time before each of its steps. */
-static int64_t failing_ms(void *ctx)
+static void perhaps_fail(void)
 {
     uint64_t from = atomic_load(&fail_from);
+    int segments = atomic_load(&fail_segments);
     if (from && head_position() >= from && atomic_compare_exchange_strong(&fail_from, &from, 0))
         move_tmp("tmp", "away");
-    return wall_ms(ctx);
+    if (segments && count_files(store_path, "one", "segment-") >= segments &&
+        atomic_compare_exchange_strong(&fail_segments, &segments, 0))
+        move_tmp("tmp", "away");
+}
+
+static void perhaps_leap(void)
+{
+    uint64_t from = atomic_load(&leap_from);
+    if (from && head_position() >= from && atomic_compare_exchange_strong(&leap_from, &from, 0))
+        atomic_store(&forward_ms, 2 * 3600 * 1000);
+}
+
+/* A fold asks for the time before it writes. */
+static void perhaps_hold(void)
+{
+    char name[16];
+    pthread_getname_np(pthread_self(), name, sizeof(name));
+    while (atomic_load(&hold_folds) && strcmp(name, "worker") == 0) {
+        atomic_store(&fold_held, true);
+        usleep(1000);
+    }
+}
+
+static int64_t our_ms(void *ctx)
+{
+    perhaps_fail();
+    perhaps_leap();
+    perhaps_hold();
+    int64_t frozen = atomic_load(&frozen_ms);
+    return (frozen ? frozen : wall_ms(ctx)) + atomic_load(&forward_ms);
 }
 
 static void copy_directory(const char *from, const char *to)
@@ -126,7 +160,7 @@ static void the_journal_keeps_what_is_queued_behind_a_commit(void **state)
     snprintf(left, sizeof(left), "%s-left", store_path);
     bench.options.dir = dir;
     bench.options.shared = true;
-    bench.options.now_ms = failing_ms;
+    bench.options.now_ms = our_ms;
     bench_start(&bench);
     write_key(&bench, slice_of("k"), slice_of("v"));
     assert_int_equal(sync_now(&bench, "one", NULL), PERSISTENCE_OK);
@@ -148,10 +182,76 @@ static void the_journal_keeps_what_is_queued_behind_a_commit(void **state)
     remove_directory(left);
 }
 
+/* --- a base that waited too long --- */
+
+/* Too much for a head: with each sync comes a segment, and a fold is due soon. */
+static void write_many(struct bench *bench)
+{
+    for (int i = 0; i < 300; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "key:%d", i);
+        write_key(bench, slice_of(key), slice_of("value"));
+    }
+    assert_int_equal(sync_now(bench, "one", NULL), PERSISTENCE_OK);
+}
+
+/* Held before it writes. */
+static void begin_fold(struct bench *bench)
+{
+    atomic_store(&hold_folds, true);
+    for (int i = 0; i < 100 && !atomic_load(&fold_held); i++) {
+        write_many(bench);
+        usleep(10 * 1000);
+    }
+    assert_true(atomic_load(&fold_held));
+}
+
+static void end_fold(const char *store)
+{
+    int chunks = count_files(store, "one", "chunk-");
+    atomic_store(&hold_folds, false);
+    for (int i = 0; i < 5000 && count_files(store, "one", "chunk-") <= chunks; i++)
+        usleep(1000);
+    usleep(100 * 1000); /* until the syncer has it */
+}
+
+/* The base comes while the first part's swap fails, and is too old when that has landed. */
+static void what_is_left_of_a_cut_survives_a_base_that_is_too_old(void **state)
+{
+    struct bench bench = {.options = bench_options(*state)};
+    struct gate first = GATE_INIT, last = GATE_INIT;
+    store_path = *state;
+    bench.options.inline_limit = 4000;
+    bench.options.now_ms = our_ms;
+    bench_start(&bench);
+    begin_fold(&bench);
+    write_values(&bench);
+    atomic_store(&frozen_ms, wall_ms(NULL)); /* no retry before it goes on */
+    atomic_store(&fail_segments, count_files(store_path, "one", "segment-") + 1);
+    persistence_sync(bench.p, load(&bench, "one"), gate_synced, &first);
+    gate_pass(&first);
+    assert_int_equal(first.status, PERSISTENCE_UNWRITABLE);
+    move_tmp("away", "tmp");
+    end_fold(store_path);
+    write_key(&bench, slice_of("last"), slice_of("v"));
+    persistence_sync(bench.p, load(&bench, "one"), gate_synced, &last);
+    atomic_store(&leap_from, head_position() + 1);
+    atomic_store(&frozen_ms, 0);
+    gate_pass(&last);
+    assert_int_equal(atomic_load(&leap_from), 0);
+    bench_reopen(&bench);
+    assert_values(&bench);
+    assert_key(&bench, "one", "last", "v");
+    bench_close(&bench);
+    atomic_store(&forward_ms, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_journal_keeps_what_is_queued_behind_a_commit,
+                                        directory_setup, directory_teardown),
+        cmocka_unit_test_setup_teardown(what_is_left_of_a_cut_survives_a_base_that_is_too_old,
                                         directory_setup, directory_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
