@@ -285,6 +285,7 @@ static void *helper_thread(void *arg)
     struct loader_objects objects;
     pthread_setname_np(pthread_self(), "loader");
     loader_objects_init(&objects, store, crew->options->namespace);
+    objects.stop = crew->options->stop;
     pthread_mutex_lock(&crew->mutex);
     while (!crew->failed && crew->next < crew->base->chunk_count) {
         if (crew->waiting >= crew->most) {
@@ -418,6 +419,7 @@ enum loader_result loader_run(const struct loader_options *options, struct loade
     do {
         text_clear(&reason);
         loader_objects_init(&objects, options->store, options->namespace);
+        objects.stop = options->stop;
         again = false;
         result = loader_head(options, ret_loaded, error);
         if (result != LOADER_OK || load_state(options, ret_loaded, &objects, &reason))

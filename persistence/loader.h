@@ -34,6 +34,7 @@ struct loader_options {
     struct slice namespace;
     bool expect; /* something refers to this namespace: no head is an error */
     int workers;
+    const _Atomic bool *stop; /* true: give up, unreachable; may be NULL */
     struct keyspace_hooks hooks;
     /* Called on the calling thread about once a second while it takes long; may be NULL. */
     void (*progress)(void *ctx, struct slice namespace, uint64_t keys, uint64_t keys_all);

@@ -303,7 +303,10 @@ static void attempt_over(void *ctx)
     switch (attempt->state) {
     case OPENING_TRYING:
     case OPENING_ANSWERED: break;
-    case OPENING_AWAY: be_away(o, error); break;
+    case OPENING_AWAY:
+        if (!atomic_load(&o->owner->stopping))
+            be_away(o, error);
+        break;
     case OPENING_DONE:
         if (o->owner->workers)
             succeed(o);

@@ -23,7 +23,7 @@ struct syncer {
     struct namespace *dirty;
     int64_t retry_at; /* 0: not armed */
     bool closing;
-    time_t close_by;
+    time_t close_by; /* seconds of CLOCK_MONOTONIC */
     /* syncer_poll.c: one look at all heads. */
     struct store_request listing;
     bool is_listing, list_refused;

@@ -315,6 +315,13 @@ static void finish_recovered(struct namespace *ns)
         atomic_fetch_sub(&p->recovered_left, 1);
 }
 
+static time_t monotonic_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
 static void collect_done(struct namespace *ns)
 {
     struct agent *agent = &ns->agent;
@@ -334,7 +341,7 @@ static void collect_done(struct namespace *ns)
         atomic_fetch_add(&p->syncs, 1);
         atomic_store(&p->last_sync_ok, true);
         atomic_store(&p->last_sync_ms, persistence_now(p));
-        p->syncer->close_by = time(NULL) + CLOSE_PATIENCE_S;
+        p->syncer->close_by = monotonic_s() + CLOSE_PATIENCE_S;
         note_oldest(ns);
     }
     uint64_t position = sync_core_position(agent->core);
@@ -629,7 +636,7 @@ static void check_closed(struct syncer *syncer)
     for (size_t i = 0; i < count && over; i++)
         over = is_committed(list[i]) || is_stuck(list[i]);
     mem_free(list);
-    if (over || time(NULL) >= syncer->close_by)
+    if (over || monotonic_s() >= syncer->close_by)
         event_base_loopbreak(syncer->base);
 }
 
@@ -638,10 +645,11 @@ static void begin_close(void *ctx)
     struct syncer *syncer = ctx;
     size_t count;
     syncer->closing = true;
-    syncer->close_by = time(NULL) + CLOSE_PATIENCE_S;
-    /* Here, since only this thread gives the workers anything to do. */
+    /* Here, since only this thread gives the workers anything to do. What they are at may have to
+     * end a request first: that is not taken from the time that commits have. */
     persistence_end_workers(syncer->owner);
     persistence_end_reading(syncer->owner);
+    syncer->close_by = monotonic_s() + CLOSE_PATIENCE_S;
     run_tasks(syncer);
     struct namespace **list = persistence_all(syncer->owner, &count);
     for (size_t i = 0; i < count; i++)

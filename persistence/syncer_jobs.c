@@ -56,6 +56,7 @@ struct loader_options namespace_loader(struct namespace *ns, struct store *store
         .store = store,
         .namespace = namespace_name(ns),
         .workers = p->options.workers,
+        .stop = &p->stopping,
         .hooks = namespace_hooks(ns),
         .progress = tell_progress,
         .now_ms = clock_of,
@@ -87,7 +88,7 @@ static void set_error(struct namespace *ns, enum namespace_state state, const ch
 static void load_later(struct namespace *ns, const char *why)
 {
     struct agent *agent = &ns->agent;
-    if (namespace_state(ns) != NAMESPACE_AWAY)
+    if (namespace_state(ns) != NAMESPACE_AWAY && !atomic_load(&ns->owner->stopping))
         persistence_log(ns->owner, PERSISTENCE_LOG_WARNING,
                         "namespace %s cannot be loaded yet, which is tried again: %s", ns->name,
                         why);

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import sys
 import threading
+import time
 import urllib.parse
 import xml.sax.saxutils
 
@@ -28,6 +29,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path, _, query = self.path.partition("?")
         lists = "list-type" in query
+        if self.command == "GET" and bucket.slow and bucket.slow[0] in path:
+            time.sleep(bucket.slow[1])
         with bucket.lock:
             if bucket.mode == "hang up":
                 self.close_connection = True
@@ -104,11 +107,11 @@ class QuietServer(http.server.ThreadingHTTPServer):
 
 
 class Bucket:
-    """`mode`: "" answers; "hang up" ends connections without an answer; (status, code) answers that."""
+    """`mode`: "" answers; "hang up" ends connections without an answer; (status, code) answers that. `slow`: (part of a key, seconds) that a GET of it takes."""
 
     def __init__(self, port=0):
         self.objects, self.counts, self.lock = {}, collections.Counter(), threading.Lock()
-        self.mode, self.conditional = "", True
+        self.mode, self.conditional, self.slow = "", True, None
         self.server = QuietServer(("127.0.0.1", port), Handler)
         self.server.bucket = self
         self.server.daemon_threads = True

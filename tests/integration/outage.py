@@ -319,6 +319,31 @@ def terminated(o):
         o.check(says(started, "are lost|may be lost|may not have") == 0, "and says nothing of the kind", started.last_log_lines(3))
 
 
+def terminated_beside_a_load(o):
+    """SIGTERM while a namespace is loaded, which would take long: what is pending of others is committed."""
+    flags = ("--journal", "no", "--journal-fsync", "no", "--shared", "no", "--sync-interval", "1000", "--inline-limit", "1kb", "--chunk-size", "4kb")
+    started, connection = o.start(*flags)
+    connection.call("SELECT", "big")
+    for i in range(2000):
+        connection.call("SET", f"key:{i}", "some value")
+    connection.call("CAIRN", "SYNC")
+    chunks = lambda: sum("/chunk-" in key for key in list(o.bucket.objects))
+    o.check(wait_for(lambda: connection.call("CAIRN", "SYNC") and chunks() >= 10, 20), "there are chunks", chunks())
+    o.check(started.terminate() == 0, "it ends")
+    o.bucket.slow = ("/chunk-", 2)
+    started, connection = o.start(*flags)
+    o.check(connection.call("INCR", "n") == 1, "a namespace in memory")
+    loading = resp.Connection(started.port)
+    loading.call("SELECT", "big")
+    loading.send(resp.encode("GET", "key:1"))
+    time.sleep(1)
+    o.check(started.terminate() == 0, "SIGTERM ends with 0: nothing is lost", started.last_log_lines(3))
+    o.bucket.slow = None
+    started, connection = o.start(*flags)
+    o.check(connection.call("GET", "n") == b"1", "what was pending is in the bucket", connection.call("GET", "n"))
+    started.kill()
+
+
 def in_doubt(o):
     """A durable answer that the store does not allow in time becomes an error that says unknown; the write itself goes on."""
     started, connection = o.start("--durability", "durable", "--durable-timeout", "1")
@@ -447,7 +472,7 @@ def blocked_and_watched(o):
     o.check(said[2] is None, "a watched key is seen to change", said)
 
 
-CASES = [served_on, away_at_start, terminated, polls, blocked_and_watched, silent_at_start, refused_at_start, refused_once_in_reach, noted_head, other_bucket, in_doubt, limit]
+CASES = [served_on, away_at_start, terminated, terminated_beside_a_load, polls, blocked_and_watched, silent_at_start, refused_at_start, refused_once_in_reach, noted_head, other_bucket, in_doubt, limit]
 
 
 def run_one(case):
