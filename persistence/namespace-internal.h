@@ -166,7 +166,7 @@ struct persistence {
     unsigned standing[STANDING_REFUSED + 1]; /* namespaces in each; the syncer's */
     int64_t outage_since;                    /* the syncer's; 0: none */
     int64_t late_tell_at;                    /* the syncer's; 0: nothing is late */
-    _Atomic int overfull;
+    int overfull;                            /* namespaces over the limit; under `troubles` */
     _Atomic bool writable;
 
     _Atomic int64_t pending_limit, sync_interval_ms, replica_expiry_ms;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See persistence.h: opening and closing, the registry of namespaces, troubles, waits. A store in
+ * See persistence.h: opening and closing, the registry of namespaces, waits. A store in
  * memory has none of the machinery: no journal, no threads, nothing pending.
  */
 #include "persistence/namespace-internal.h"
@@ -55,46 +55,7 @@ static bool is_remote(const char *store)
     return strstr(store, "://") != NULL;
 }
 
-/* --- troubles --- */
-
-void persistence_set_trouble(struct persistence *p, enum trouble_kind kind, const char *sentence)
-{
-    bool any = false;
-    pthread_mutex_lock(&p->troubles);
-    snprintf(p->trouble[kind], sizeof(p->trouble[kind]), "%s", sentence ? sentence : "");
-    for (int i = 0; i < TROUBLE_OUTAGE; i++)
-        any |= p->trouble[i][0] != '\0';
-    atomic_store_explicit(&p->writable, !any, memory_order_relaxed);
-    pthread_mutex_unlock(&p->troubles);
-}
-
-bool persistence_writable(const struct persistence *p)
-{
-    return atomic_load_explicit(&p->writable, memory_order_relaxed);
-}
-
-void persistence_trouble(struct persistence *p, char *out, size_t cap)
-{
-    pthread_mutex_lock(&p->troubles);
-    const char *why;
-    int kind = 0;
-    while (kind < TROUBLE_OUTAGE && !p->trouble[kind][0])
-        kind++;
-    why = p->trouble[kind];
-    if (kind == TROUBLE_PENDING && p->trouble[TROUBLE_OUTAGE][0])
-        snprintf(out, cap, "%s: %s", why, p->trouble[TROUBLE_OUTAGE]);
-    else
-        snprintf(out, cap, "%s", why);
-    pthread_mutex_unlock(&p->troubles);
-}
-
-bool persistence_out_of_reach(struct persistence *p)
-{
-    pthread_mutex_lock(&p->troubles);
-    bool out = p->trouble[TROUBLE_OUTAGE][0] != '\0';
-    pthread_mutex_unlock(&p->troubles);
-    return out;
-}
+/* --- the journal --- */
 
 static void journal_troubled(void *ctx, const char *sentence)
 {
@@ -107,43 +68,6 @@ static void journal_troubled(void *ctx, const char *sentence)
         persistence_log(p, PERSISTENCE_LOG_WARNING, "%s", sentence);
     if (was && !sentence)
         persistence_log(p, PERSISTENCE_LOG_NOTICE, "the journal can be written again");
-}
-
-static void note_overfull(struct namespace *ns, bool overfull, int64_t bytes)
-{
-    struct persistence *p = ns->owner;
-    char sentence[NAMESPACE_ERROR_MAX];
-    if (overfull == atomic_exchange(&ns->overfull, overfull))
-        return;
-    if (!overfull) {
-        if (atomic_fetch_sub(&p->overfull, 1) == 1)
-            persistence_set_trouble(p, TROUBLE_PENDING, NULL);
-        return;
-    }
-    atomic_fetch_add(&p->overfull, 1);
-    snprintf(sentence, sizeof(sentence),
-             "namespace %s has %lld bytes of ops that are not committed, over the limit of "
-             "pending-limit",
-             ns->name, (long long)bytes);
-    persistence_set_trouble(p, TROUBLE_PENDING, sentence);
-}
-
-void persistence_pending_changed(struct namespace *ns, int64_t ops, int64_t bytes)
-{
-    int64_t limit = atomic_load_explicit(&ns->owner->pending_limit, memory_order_relaxed);
-    int64_t now = atomic_fetch_add(&ns->pending_bytes, bytes) + bytes +
-                  atomic_load_explicit(&ns->held_bytes, memory_order_relaxed);
-    atomic_fetch_add(&ns->pending_ops, ops);
-    if (ops > 0 && !atomic_load_explicit(&ns->pending_since, memory_order_relaxed))
-        atomic_store(&ns->pending_since, ns->pending.log.time);
-    if (now > limit ? !atomic_load(&ns->urged) || ops < 0 : atomic_load(&ns->urged)) {
-        atomic_store(&ns->urged, now > limit);
-        if (now > limit)
-            syncer_urge(ns);
-    }
-    bool overfull = now / 4 > limit;
-    if (overfull != atomic_load(&ns->overfull))
-        note_overfull(ns, overfull, now);
 }
 
 /* --- registry --- */

@@ -272,7 +272,8 @@ static bool agent_take(struct namespace *ns)
         pending_cut_release(&agent->cut);
         return false;
     }
-    /* A transaction over several namespaces must not become half durable. */
+    /* A transaction over several namespaces must not become half durable. While the journal cannot
+     * be written, though, the store is all that keeps anything: so this holds nothing up. */
     if (ns->owner->journal)
         journal_harden(ns->owner->journal, journal_joint_ticket(ns->owner->journal), true);
     return true;
