@@ -96,10 +96,25 @@ static void sort_strays(struct strays *strays)
     strays->count = kept;
 }
 
+/* The base's own time is that of the newest op in it, which may be much older than the fold. */
+static int64_t fold_time(const struct head_base *base)
+{
+    int64_t time = base->time;
+    for (size_t i = 0; i < base->chunk_count; i++) {
+        int64_t made = object_time(base->chunks[i].object);
+        time = made > time ? made : time;
+    }
+    return time;
+}
+
 void tidy_begin(struct tidy *tidy, const struct tidy_rules *rules, const struct head *head,
                 struct strays *strays, int64_t now)
 {
-    *tidy = (struct tidy){.rules = rules, .head = head, .strays = strays, .now = now};
+    *tidy = (struct tidy){.rules = rules,
+                          .head = head,
+                          .strays = strays,
+                          .now = now,
+                          .folded = fold_time(&head->base)};
     head_objects_init(&tidy->named, head);
     sort_strays(strays);
     tidy->sorted = strays->count;
@@ -118,7 +133,7 @@ bool tidy_may_go(struct tidy *tidy, const char *object)
 {
     const struct tidy_rules *rules = tidy->rules;
     int64_t made = object_time(object), long_ago = rules->history + rules->pause;
-    int64_t now = tidy->now, folded = tidy->head->base.time;
+    int64_t now = tidy->now, folded = tidy->folded;
     if (made < 0)
         return false;
     struct stray *stray = find_stray(tidy, object);
@@ -141,10 +156,9 @@ bool tidy_may_go(struct tidy *tidy, const char *object)
     if (!stray->ours && (now - made < rules->orphan_age || now - stray->since < rules->pause))
         return false;
     /* Nothing has been folded for so long that it was not named since, at a guess: a server that
-     * was started since does not know better. */
-    bool old = folded && now - folded > long_ago && now - made > long_ago;
-    if (is_run(object)) /* others take its place without a fold */
-        old = false;
+     * was started since does not know better. Others take a run's place without a fold. */
+    bool old = !stray->ours && !is_run(object) && folded && now - folded > long_ago &&
+               now - made > long_ago;
     return now - stray->since >= rules->history || old;
 }
 

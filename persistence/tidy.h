@@ -33,6 +33,8 @@ struct tidy {
     struct strays *strays;
     size_t sorted; /* of `strays`; the others came during this look */
     int64_t now;
+    int64_t folded; /* the last fold that put anything new into the base was not after that; 0: not
+                     * known */
 };
 
 void tidy_begin(struct tidy *tidy, const struct tidy_rules *rules, const struct head *head,

@@ -65,6 +65,54 @@ static void what_a_head_of_ours_named_goes_after_the_history(void **state)
     scene_release(&scene);
 }
 
+/* Few commits, each large: days after an op was written a fold takes it in, and its segment out. */
+static void what_ours_named_stays_for_the_history_however_old_it_is(void **state)
+{
+    struct scene scene;
+    char object[COMMIT_OBJECT_SIZE];
+    (void)state;
+    scene_init(&scene);
+    scene.head.base.time = MADE;
+    name("segment", MADE, object);
+    strays_add(&scene.strays, object, 0, true);
+    assert_false(goes(&scene, object, MADE + 100 * HOUR));
+    assert_false(goes(&scene, object, MADE + 102 * HOUR - 1));
+    assert_true(goes(&scene, object, MADE + 102 * HOUR));
+    scene_release(&scene);
+}
+
+static void what_none_of_ours_named_is_not_old_when_a_fold_is_new(void **state)
+{
+    struct scene scene;
+    char object[COMMIT_OBJECT_SIZE], uuid[UUID_TEXT_SIZE];
+    (void)state;
+    scene_init(&scene);
+    scene.head.base.time = MADE;
+    scene.head.base.chunks = mem_calloc(1, sizeof(*scene.head.base.chunks));
+    scene.head.base.chunk_count = 1;
+    uuid7_make(MADE + 100 * HOUR, uuid);
+    snprintf(scene.head.base.chunks[0].object, COMMIT_OBJECT_SIZE, "chunk-%s.jsonl", uuid);
+    name("segment", MADE, object);
+    assert_false(goes(&scene, object, MADE + 100 * HOUR));
+    assert_false(goes(&scene, object, MADE + 102 * HOUR - 1));
+    assert_true(goes(&scene, object, MADE + 102 * HOUR));
+    scene_release(&scene);
+}
+
+/* A server that was started since then has never seen it named. */
+static void what_was_folded_long_ago_goes_at_the_second_look(void **state)
+{
+    struct scene scene;
+    char object[COMMIT_OBJECT_SIZE];
+    (void)state;
+    scene_init(&scene);
+    scene.head.base.time = MADE;
+    name("segment", MADE, object);
+    assert_false(goes(&scene, object, MADE + 100 * HOUR));
+    assert_true(goes(&scene, object, MADE + 101 * HOUR));
+    scene_release(&scene);
+}
+
 static void what_none_of_ours_named_goes_after_a_day(void **state)
 {
     struct scene scene;
@@ -146,6 +194,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_head_of_ours_named_goes_after_the_history),
+        cmocka_unit_test(what_ours_named_stays_for_the_history_however_old_it_is),
+        cmocka_unit_test(what_none_of_ours_named_is_not_old_when_a_fold_is_new),
+        cmocka_unit_test(what_was_folded_long_ago_goes_at_the_second_look),
         cmocka_unit_test(what_none_of_ours_named_goes_after_a_day),
         cmocka_unit_test(an_upload_of_another_stays_whatever_its_age_until_it_was_seen_twice),
         cmocka_unit_test(the_same_object_is_one_stray),
