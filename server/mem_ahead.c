@@ -43,9 +43,11 @@ struct hooks {
 };
 
 struct space {
-    char *at, *end; /* what is left of the chunk */
-    char *cleared;  /* up to here, or to `at`, by whoever has touched that */
-    size_t used;    /* handed out, of all chunks */
+    char *at, *end;     /* what is left of the chunk */
+    char *cleared;      /* up to here, or to `at`, by whoever has touched that */
+    size_t used;        /* handed out, of all chunks */
+    char *next;         /* the chunk that follows when there is little left of this; may be NULL */
+    char *next_cleared; /* of that, up to here */
 };
 
 /* What stays and what passes (mem_alloc_passing) share no page. */
@@ -83,20 +85,33 @@ static char *map(size_t size, size_t align)
     return round_up(at, align);
 }
 
+static size_t left_in(const struct space *space)
+{
+    return (size_t)(space->end - space->at);
+}
+
+static bool begin_chunk(struct space *space)
+{
+    if (!space->next)
+        space->next = space->next_cleared = map(CHUNK, HUGE);
+    if (!space->next)
+        return false;
+    space->at = space->next;
+    space->end = space->next + CHUNK;
+    space->cleared = space->next_cleared;
+    space->next = NULL;
+    return true;
+}
+
 /* NULL: it is more than anybody touches at once, or than is left, or must be aligned. There is a
  * new chunk only when less than a usual step is left of the one before. */
 static char *cut(struct space *space, size_t size, size_t align)
 {
-    size_t left = (size_t)(space->end - space->at);
+    size_t left = left_in(space);
     if (size > AHEAD_MAX || align > PAGE || (size > left && left >= STEP))
         return NULL;
-    if (size > left) {
-        char *chunk = map(CHUNK, HUGE);
-        if (!chunk)
-            return NULL;
-        space->at = space->cleared = chunk;
-        space->end = chunk + CHUNK;
-    }
+    if (size > left && !begin_chunk(space))
+        return NULL;
     char *got = space->at;
     space->at += size;
     space->used += size;
@@ -130,16 +145,31 @@ static bool on_merge(struct hooks *hooks, void *a, size_t a_size, void *b, size_
     return false;
 }
 
+static size_t wanted_ahead(const struct space *space)
+{
+    size_t share = space->used / AHEAD_SHARE;
+    return share < AHEAD_MAX ? share : AHEAD_MAX;
+}
+
+/* Its first page is cleared before it is known when the chunk before it is given up. */
+static bool needs_next(const struct space *space)
+{
+    return space->end && left_in(space) <= AHEAD_MAX - HUGE && wanted_ahead(space);
+}
+
 /* NULL: enough is cleared. The mutex is held. */
-static char *next_in(struct space *space)
+static char *page_in(struct space *space)
 {
     char *begun = space->at - ((uintptr_t)space->at & (HUGE - 1));
-    size_t more = space->used / AHEAD_SHARE < AHEAD_MAX ? space->used / AHEAD_SHARE : AHEAD_MAX;
-    size_t left = (size_t)(space->end - space->at);
+    size_t more = wanted_ahead(space), left = left_in(space);
     if (space->cleared < begun)
         space->cleared = begun;
-    bool enough = space->cleared + HUGE > space->at + (more < left ? more : left);
-    return enough ? NULL : space->cleared;
+    if (space->cleared + HUGE <= space->at + (more < left ? more : left))
+        return space->cleared;
+    if (!needs_next(space) || !space->next)
+        return NULL;
+    size_t there = more > left + HUGE ? more - left : HUGE;
+    return space->next_cleared + HUGE <= space->next + there ? space->next_cleared : NULL;
 }
 
 /* NULL: enough is cleared everywhere. */
@@ -149,7 +179,7 @@ static char *next_page(struct space **ret_space)
     pthread_mutex_lock(&ahead.mutex);
     for (int i = 0; i < SPACES && !page; i++) {
         *ret_space = &ahead.spaces[i];
-        page = next_in(*ret_space);
+        page = page_in(*ret_space);
     }
     pthread_mutex_unlock(&ahead.mutex);
     return page;
@@ -160,7 +190,24 @@ static void note_cleared(struct space *space, char *page)
     pthread_mutex_lock(&ahead.mutex);
     if (space->cleared == page)
         space->cleared += HUGE;
+    else if (space->next && space->next_cleared == page)
+        space->next_cleared += HUGE;
     pthread_mutex_unlock(&ahead.mutex);
+}
+
+/* False: there is no address space left. */
+static bool provide_chunk(struct space *space)
+{
+    pthread_mutex_lock(&ahead.mutex);
+    bool wanted = needs_next(space) && !space->next;
+    pthread_mutex_unlock(&ahead.mutex);
+    if (!wanted)
+        return true;
+    char *chunk = map(CHUNK, HUGE);
+    pthread_mutex_lock(&ahead.mutex);
+    space->next = space->next_cleared = chunk;
+    pthread_mutex_unlock(&ahead.mutex);
+    return chunk != NULL;
 }
 
 /* A page at a time, since others may have gone past it meanwhile. */
@@ -170,6 +217,9 @@ static void *clear_ahead(void *arg)
     pthread_setname_np(pthread_self(), "pages");
     while (!atomic_load(&ahead.ended)) {
         struct space *space;
+        for (int i = 0; i < SPACES; i++)
+            if (!provide_chunk(&ahead.spaces[i]))
+                return NULL;
         char *page = next_page(&space);
         if (!page)
             sem_wait(&ahead.wake);
@@ -254,6 +304,7 @@ size_t mem_ahead_ready(void)
     for (int i = 0; i < SPACES; i++) {
         const struct space *space = &ahead.spaces[i];
         ready += space->cleared > space->at ? (size_t)(space->cleared - space->at) : 0;
+        ready += space->next ? (size_t)(space->next_cleared - space->next) : 0;
     }
     pthread_mutex_unlock(&ahead.mutex);
     return ready;

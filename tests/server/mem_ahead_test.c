@@ -189,6 +189,27 @@ static void check_ahead(void)
     check_and_free(blocks);
 }
 
+#define BLOCKS 280 /* of a MiB: more than a chunk of address space has */
+
+/* Also where a chunk of address space ends and another begins. */
+static void check_all_ahead(void)
+{
+    static unsigned char *fresh[BLOCKS];
+    struct block *blocks = grow(LOAD);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        unsigned char there[MIB / PAGE];
+        wait_until_ready(4 * MIB);
+        fresh[i] = mem_alloc(MIB);
+        assert_int_equal(mincore(fresh[i] - (uintptr_t)fresh[i] % PAGE, MIB, there), 0);
+        for (size_t n = 0; n < sizeof(there); n++)
+            if (!(there[n] & 1))
+                fail_msg("page %zu of block %zu", n, i);
+    }
+    for (size_t i = 0; i < BLOCKS; i++)
+        mem_free(fresh[i]);
+    check_and_free(blocks);
+}
+
 #define SPOTS 200
 
 /* Sizes of no whole number of pages, by turns. */
@@ -210,6 +231,13 @@ static void check_apart(void)
         mem_free(kept[i]);
         mem_free(buffers[i]);
     }
+}
+
+static void pages_of_the_next_chunk_are_there_too(void **state)
+{
+    (void)state;
+    if (with_huge_pages())
+        run_in_fresh_arena(check_all_ahead);
 }
 
 static void buffers_share_no_page_with_what_stays(void **state)
@@ -294,6 +322,7 @@ int main(void)
         cmocka_unit_test(memory_is_usable_and_goes_back),
         cmocka_unit_test(cleared_memory_is_zero),
         cmocka_unit_test(pages_are_there_before_they_are_touched),
+        cmocka_unit_test(pages_of_the_next_chunk_are_there_too),
         cmocka_unit_test(buffers_share_no_page_with_what_stays),
         cmocka_unit_test(a_thread_that_only_frees_comes_to_an_end),
         cmocka_unit_test(an_older_kernel_does_without),
