@@ -58,7 +58,7 @@ struct sync_core *sync_core_create(struct slice namespace, const struct sync_set
     core->done_end = &core->done;
     core->arrivals_end = &core->arrivals;
     core->arriving_end = &core->arriving;
-    core->result = STORE_OK;
+    core->result = core->lost = STORE_OK;
     return core;
 }
 
@@ -137,6 +137,8 @@ bool sync_core_continues(const struct sync_core *core, const struct head *head)
 
 void sync_core_remember(struct sync_core *core, const char *etag)
 {
+    if (strcmp(core->etag, etag) != 0)
+        core->refusals = 0;
     snprintf(core->etag, sizeof(core->etag), "%s", etag);
     core->position = core->head.position;
     memcpy(core->hash, core->head.hash, sizeof(core->hash));
@@ -432,12 +434,16 @@ enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_r
 
 /* --- answers --- */
 
+/* That the store can be read, or takes a segment, does not end what is told of swaps. */
 void sync_core_succeed(struct sync_core *core)
 {
-    core->result = STORE_OK;
-    core->error[0] = core->doubted[0] = '\0';
-    core->backoff = 0;
+    core->doubted[0] = '\0';
     core->retry_at = 0;
+    if (core->refusals > REFUSALS_MAX)
+        return;
+    core->result = STORE_OK;
+    core->error[0] = '\0';
+    core->backoff = 0;
 }
 
 /* Where others write too, those who failed together must not come back together. */
@@ -451,10 +457,15 @@ static int64_t jitter(const struct sync_core *core, int64_t delay)
 }
 
 /* The race for the head was lost: the first time try again soon, then give way more and more. */
-static void lose(struct sync_core *core, int64_t now)
+static void lose(struct sync_core *core, int64_t now, enum store_result result, const char *error)
 {
     const struct sync_settings *settings = &core->settings;
     core->phase = PHASE_READ;
+    core->lost = result;
+    snprintf(core->lost_error, sizeof(core->lost_error), "%s",
+             result == STORE_UNKNOWN
+                 ? error
+                 : "the store takes no new head, though the old one is what it was");
     if (!settings->shared)
         return;
     core->losses++;
@@ -477,6 +488,19 @@ void sync_core_fail(struct sync_core *core, int64_t now, enum store_result resul
     snprintf(core->error, sizeof(core->error), "%s", error);
 }
 
+/*
+ * A swap may get lost on a head that stays what it is: an answer was, or a request. Again and again
+ * it is the store that does not take it, whatever it lets us read.
+ */
+void sync_core_end_read(struct sync_core *core, int64_t now)
+{
+    core->phase = PHASE_REST;
+    sync_core_succeed(core);
+    if (core->lost != STORE_OK && ++core->refusals > REFUSALS_MAX)
+        sync_core_fail(core, now, core->lost, core->lost_error);
+    core->lost = STORE_OK;
+}
+
 void sync_core_finish_batch(struct sync_core *core)
 {
     struct sync_batch *batch = core->queue;
@@ -490,7 +514,6 @@ void sync_core_finish_batch(struct sync_core *core)
 
 static void finish_swap(struct sync_core *core, const char *etag)
 {
-    core->refusals = 0;
     core->purged |= core->purging;
     core->ours_last = true;
     core->losses_in_row = 0;
@@ -535,7 +558,6 @@ static bool is_own(const struct sync_core *core, const struct head *head)
 /* `head`, just read, is taken, if it is what our own swaps have made of it. */
 static void reconcile(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
-    uint64_t before = core->position;
     bool base_landed = core->base_placed && head->base.position > core->base_position;
     const char *why =
         is_own(core, head)
@@ -552,20 +574,13 @@ static void reconcile(struct sync_core *core, int64_t now, struct head *head, co
         core->folds++;
     core->placed = core->base_placed = core->run_placed = false;
     sync_core_remember(core, etag);
-    core->phase = PHASE_REST;
-    if (base_landed || core->position != before)
-        core->refusals = 0;
-    if (++core->refusals > REFUSALS_MAX)
-        sync_core_fail(core, now, STORE_PRECONDITION,
-                       "the store takes no new head, though the old one is what it was");
-    else
-        sync_core_succeed(core);
+    sync_core_end_read(core, now);
 }
 
 static void take_head(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
     if (core->settings.shared)
-        sync_core_receive(core, head, etag);
+        sync_core_receive(core, now, head, etag);
     else
         reconcile(core, now, head, etag);
 }
@@ -613,7 +628,7 @@ void sync_core_answer(struct sync_core *core, int64_t now, enum store_result res
         finish_swap(core, etag);
     } else if (core->phase == PHASE_SWAP &&
                (result == STORE_PRECONDITION || result == STORE_UNKNOWN)) {
-        lose(core, now);
+        lose(core, now, result, error);
     } else {
         sync_core_fail(core, now, result, error);
     }

@@ -96,7 +96,7 @@ static bool is_queued(const struct sync_core *core, const struct commit *commit)
 
 #define NOT_CONTINUED "it does not continue what this server has seen of it"
 
-static void install(struct sync_core *core)
+static void install(struct sync_core *core, int64_t now)
 {
     bool base_landed = core->base_placed && core->incoming.base.position > core->base_position;
     const char *why = sync_core_settle_queue(core, &core->incoming);
@@ -116,8 +116,7 @@ static void install(struct sync_core *core)
         core->folds++;
     core->placed = core->base_placed = core->run_placed = false;
     sync_core_remember(core, core->incoming_etag);
-    core->phase = PHASE_REST;
-    sync_core_succeed(core);
+    sync_core_end_read(core, now);
 }
 
 /* Does `incoming`, whose commits reach back to our position, continue our chain? */
@@ -141,7 +140,7 @@ static bool wants_run(const struct sync_core *core)
 }
 
 /* Takes commits up to the first whose segment, or the run it lies in, has to be fetched. */
-static void gather(struct sync_core *core)
+static void gather(struct sync_core *core, int64_t now)
 {
     struct head *head = &core->incoming;
     if (wants_run(core)) {
@@ -163,10 +162,10 @@ static void gather(struct sync_core *core)
             text_append_slice(&arrival->ops, commit->ops);
         add_arriving(core, arrival);
     }
-    install(core);
+    install(core, now);
 }
 
-void sync_core_receive(struct sync_core *core, struct head *head, const char *etag)
+void sync_core_receive(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
     bool folded = head->base.position > core->position;
     const char *why = sync_core_continues(core, head) ? sync_core_twin(core, head) : NOT_CONTINUED;
@@ -185,7 +184,7 @@ void sync_core_receive(struct sync_core *core, struct head *head, const char *et
     core->is_incoming = true;
     core->incoming_checked = false;
     snprintf(core->incoming_etag, sizeof(core->incoming_etag), "%s", etag);
-    gather(core);
+    gather(core, now);
 }
 
 static const char *wanted_object(const struct sync_core *core)
@@ -256,7 +255,7 @@ void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_re
         /* Not before all is taken in that something was amiss with. */
         if (!core->doubted[0])
             sync_core_succeed(core);
-        gather(core);
+        gather(core, now);
     }
     text_release(&reason);
 }
@@ -284,6 +283,7 @@ void sync_core_reload(struct sync_core *core, struct head *head, const char *eta
     head_release(&core->head);
     core->head = *head;
     core->placed = core->base_placed = core->run_placed = core->ours_last = false;
+    core->lost = STORE_OK; /* others have folded meanwhile: that swap was a race */
     sync_core_remember(core, etag);
     core->phase = PHASE_REST;
     sync_core_succeed(core);

@@ -35,6 +35,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if isinstance(bucket.mode, tuple):
                 self.answer(bucket.mode[0], f"<Error><Code>{bucket.mode[1]}</Code></Error>".encode())
                 return
+            if bucket.no_puts and self.command == "PUT":
+                self.answer(bucket.no_puts[0], f"<Error><Code>{bucket.no_puts[1]}</Code></Error>".encode())
+                return
             if lists:
                 bucket.counts["LIST"] += 1
                 query = urllib.parse.parse_qs(query)
@@ -104,11 +107,11 @@ class QuietServer(http.server.ThreadingHTTPServer):
 
 
 class Bucket:
-    """`mode`: "" answers; "hang up" ends connections without an answer; (status, code) answers that."""
+    """`mode`: "" answers; "hang up" ends connections without an answer; (status, code) answers that. `no_puts`: (status, code) for PUTs alone."""
 
     def __init__(self, port=0):
         self.objects, self.counts, self.lock = {}, collections.Counter(), threading.Lock()
-        self.mode, self.conditional = "", True
+        self.mode, self.no_puts, self.conditional = "", None, True
         self.server = QuietServer(("127.0.0.1", port), Handler)
         self.server.bucket = self
         self.server.daemon_threads = True
