@@ -103,6 +103,11 @@ enum sync_want sync_core_request_segment(const struct sync_core *core,
                                          struct sync_request *ret_request);
 void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_result result,
                               struct slice body, const char *error);
+/*
+ * All ops of the commit are in the queue, hence pending here. False also for the commit of a dead
+ * incarnation that had more ops than its journal kept: the rest of them is news to us.
+ */
+bool sync_core_has_pending(const struct sync_core *core, const struct commit *commit);
 /* The first of the queue was just committed by our own swap. */
 void sync_core_note_own(struct sync_core *core);
 void sync_core_forget_incoming(struct sync_core *core);

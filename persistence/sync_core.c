@@ -555,14 +555,36 @@ static bool is_own(const struct sync_core *core, const struct head *head)
     return true;
 }
 
+/*
+ * A swap of an earlier life may land after this start. What its journal had not kept is not in
+ * memory then, and cannot be put beneath the ops that are: these have no inverses.
+ */
+static bool is_in_memory(const struct sync_core *core, const struct head *head)
+{
+    for (size_t i = 0; i < head->tail_count; i++)
+        if (head->tail[i].position > core->position && !sync_core_has_pending(core, &head->tail[i]))
+            return false;
+    return true;
+}
+
+/* NULL, or a sentence: `head` is not what our own swaps have made of ours. */
+static const char *foreign(const struct sync_core *core, const struct head *head)
+{
+    if (!is_own(core, head))
+        return "it was changed by another writer, and this server does not share its store";
+    if (!is_in_memory(core, head))
+        return "an earlier life of this server has committed after this start, and its journal "
+               "had not kept all of that, so it is not in memory: start it again";
+    return NULL;
+}
+
 /* `head`, just read, is taken, if it is what our own swaps have made of it. */
 static void reconcile(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
     bool base_landed = core->base_placed && head->base.position > core->base_position;
-    const char *why =
-        is_own(core, head)
-            ? sync_core_settle_queue(core, head)
-            : "it was changed by another writer, and this server does not share its store";
+    const char *why = foreign(core, head);
+    if (!why)
+        why = sync_core_settle_queue(core, head);
     if (why) {
         head_release(head);
         sync_core_be_stuck(core, STORE_PRECONDITION, why);

@@ -78,11 +78,7 @@ void sync_core_note_own(struct sync_core *core)
     pass_on(core);
 }
 
-/*
- * All ops of the commit are in the queue, hence pending here. False also for the commit of a dead
- * incarnation that had more ops than its journal kept: the rest of them is news to us.
- */
-static bool is_queued(const struct sync_core *core, const struct commit *commit)
+bool sync_core_has_pending(const struct sync_core *core, const struct commit *commit)
 {
     uint64_t next = commit->first, last = commit->first + commit->count - 1;
     for (const struct sync_batch *batch = core->queue; batch; batch = batch->next) {
@@ -151,7 +147,7 @@ static void gather(struct sync_core *core, int64_t now)
         return;
     for (; core->fetch_at < head->tail_count; core->fetch_at++) {
         const struct commit *commit = &head->tail[core->fetch_at];
-        bool pending = is_queued(core, commit);
+        bool pending = sync_core_has_pending(core, commit);
         if (!pending && commit->segment[0]) {
             core->phase = PHASE_FETCH;
             return;

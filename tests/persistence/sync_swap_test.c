@@ -162,6 +162,74 @@ static void races_lost_to_others_are_no_failure(void **state)
     refusal_end(&r);
 }
 
+/* --- a commit of an earlier life of this server that lands after its new start --- */
+
+static void commit_ops_of(struct head *head, const char *replica, uint64_t first, uint64_t count)
+{
+    static const char op[] = "{\"op\":\"IntAdd\",\"key\":\"k\",\"delta\":1}";
+    struct text ops = {0};
+    struct commit commit = {
+        .position = head->position + 1, .time = 5, .first = first, .count = count};
+    snprintf(commit.replica, sizeof(commit.replica), "%s", replica);
+    for (uint64_t i = 0; i < count; i++)
+        text_append_format(&ops, "%s\n%s", i ? "," : "[", op);
+    text_append_string(&ops, "\n]");
+    commit_seal_inline(&commit, text_slice(&ops));
+    head_append(head, &commit);
+    text_release(&ops);
+}
+
+/*
+ * A core that serves alone, with ops 6 and 7 of me/8 from the journal, and one of its own. What it
+ * wants when its commit has found those ops of `replica` before it.
+ */
+static enum sync_want after_a_late_commit(const char *replica, uint64_t first, uint64_t count,
+                                          struct refusal *ret_refusal)
+{
+    struct refusal *r = ret_refusal;
+    struct sync_request wanted;
+    struct head known, late;
+    *r = (struct refusal){.core = make_core(false), .now = TODAY};
+    folded_head(&known, 10);
+    folded_head(&late, 10);
+    sync_core_adopt(r->core, &known, "e");
+    sync_core_push(r->core, one_op("me/8", 6));
+    sync_core_push(r->core, one_op("me/8", 7));
+    sync_core_push(r->core, one_op("me/9", 1));
+    assert_int_equal(awake(r, &wanted), SYNC_PUT);
+    sync_core_answer(r->core, r->now, STORE_PRECONDITION, "", (struct slice){0}, "no");
+    assert_int_equal(awake(r, &wanted), SYNC_GET);
+    commit_ops_of(&late, replica, first, count);
+    answer_with(r->core, &late, "f");
+    return awake(r, &wanted);
+}
+
+static void a_late_commit_whose_ops_are_not_in_memory_wants_a_new_start(void **state)
+{
+    static const struct {
+        const char *replica;
+        uint64_t first, count;
+        bool in_memory;
+    } commits[] = {
+        {"me/8", 6, 1, true},
+        {"me/8", 6, 2, true},
+        {"me/8", 6, 3, false},
+        {"me/7", 1, 1, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(commits) / sizeof(commits[0]); i++) {
+        struct refusal r;
+        enum sync_want want =
+            after_a_late_commit(commits[i].replica, commits[i].first, commits[i].count, &r);
+        if (want != (commits[i].in_memory ? SYNC_PUT : SYNC_STUCK))
+            fail_msg("commit %zu: %s", i, sync_core_error(r.core));
+        assert_int_equal(sync_core_position(r.core), commits[i].in_memory ? 11 : 10);
+        if (!commits[i].in_memory)
+            assert_non_null(strstr(sync_core_error(r.core), "start it again"));
+        refusal_end(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_swap_that_lands_late_ends_what_was_told),
         cmocka_unit_test(a_look_does_not_end_what_is_told_of_swaps),
         cmocka_unit_test(races_lost_to_others_are_no_failure),
+        cmocka_unit_test(a_late_commit_whose_ops_are_not_in_memory_wants_a_new_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
