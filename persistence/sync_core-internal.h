@@ -65,7 +65,7 @@ struct sync_core {
     /* What became of the swap that the head is read for, with a sentence; STORE_OK: of none. */
     enum store_result lost;
     char lost_error[STORE_ERROR_MAX];
-    unsigned refusals; /* swaps in a row that were lost while the head stayed what it is */
+    unsigned suspicion; /* that the store takes no swap of ours: by those in a row that were lost */
     unsigned losses_in_row;
     uint64_t folds, failures, losses, merged;
     enum store_result result;
@@ -78,8 +78,11 @@ void sync_core_fail(struct sync_core *core, int64_t now, enum store_result resul
 void sync_core_succeed(struct sync_core *core);
 void sync_core_be_stuck(struct sync_core *core, enum store_result result, const char *why);
 void sync_core_remember(struct sync_core *core, const char *etag);
-/* The head that was read is remembered: what does it say of the swap it was read for? */
-void sync_core_end_read(struct sync_core *core, int64_t now);
+/* The head that was read, with `etag`, is taken in, and has something of ours that it had not
+ * before, if it `landed`: what does it say of the swap it was read for? */
+void sync_core_end_read(struct sync_core *core, int64_t now, const char *etag, bool landed);
+/* The same for a head that was loaded. */
+void sync_core_judge_loss(struct sync_core *core, bool moved, bool landed);
 void sync_core_note_seen(struct sync_core *core, const struct head *head);
 void sync_core_finish_batch(struct sync_core *core);
 void sync_core_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE]);

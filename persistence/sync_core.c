@@ -15,7 +15,10 @@
 
 #define BACKOFF_MIN_MS 50
 #define LOSS_MIN_MS    INT64_C(5)
-#define REFUSALS_MAX   3 /* then they are a failure, with its pause */
+/* What a lost swap says against the store, where others have swapped meanwhile and where not. */
+#define SUSPICION_OVERTAKEN 1
+#define SUSPICION_ALONE     4
+#define SUSPICION_MAX       15 /* more is a failure, with its pause */
 
 void sync_batch_destroy(struct sync_batch *batch)
 {
@@ -137,8 +140,6 @@ bool sync_core_continues(const struct sync_core *core, const struct head *head)
 
 void sync_core_remember(struct sync_core *core, const char *etag)
 {
-    if (strcmp(core->etag, etag) != 0)
-        core->refusals = 0;
     snprintf(core->etag, sizeof(core->etag), "%s", etag);
     core->position = core->head.position;
     memcpy(core->hash, core->head.hash, sizeof(core->hash));
@@ -439,7 +440,7 @@ void sync_core_succeed(struct sync_core *core)
 {
     core->doubted[0] = '\0';
     core->retry_at = 0;
-    if (core->refusals > REFUSALS_MAX)
+    if (core->suspicion > SUSPICION_MAX)
         return;
     core->result = STORE_OK;
     core->error[0] = '\0';
@@ -476,6 +477,20 @@ static void lose(struct sync_core *core, int64_t now, enum store_result result, 
     core->retry_at = now + (int64_t)(settings->random(settings->ctx) % (uint64_t)(window + 1));
 }
 
+/*
+ * A swap may get lost on a head that stays what it is: an answer was, or a request. Again and again
+ * it is the store that does not take it, whatever it lets us read. Where others have swapped it was
+ * a race, which many may lose in a row; but not with an open outcome each time.
+ */
+void sync_core_judge_loss(struct sync_core *core, bool moved, bool landed)
+{
+    if (landed || (moved && core->lost == STORE_PRECONDITION))
+        core->suspicion = 0;
+    else if (core->lost != STORE_OK)
+        core->suspicion += moved ? SUSPICION_OVERTAKEN : SUSPICION_ALONE;
+    core->lost = STORE_OK;
+}
+
 void sync_core_fail(struct sync_core *core, int64_t now, enum store_result result,
                     const char *error)
 {
@@ -488,17 +503,17 @@ void sync_core_fail(struct sync_core *core, int64_t now, enum store_result resul
     snprintf(core->error, sizeof(core->error), "%s", error);
 }
 
-/*
- * A swap may get lost on a head that stays what it is: an answer was, or a request. Again and again
- * it is the store that does not take it, whatever it lets us read.
- */
-void sync_core_end_read(struct sync_core *core, int64_t now)
+void sync_core_end_read(struct sync_core *core, int64_t now, const char *etag, bool landed)
 {
+    enum store_result lost = core->lost;
+    bool moved = strcmp(core->etag, etag) != 0;
+    sync_core_judge_loss(core, moved, landed);
+    sync_core_remember(core, etag);
     core->phase = PHASE_REST;
-    sync_core_succeed(core);
-    if (core->lost != STORE_OK && ++core->refusals > REFUSALS_MAX)
-        sync_core_fail(core, now, core->lost, core->lost_error);
-    core->lost = STORE_OK;
+    if (lost != STORE_OK && core->suspicion > SUSPICION_MAX)
+        sync_core_fail(core, now, lost, core->lost_error);
+    else
+        sync_core_succeed(core);
 }
 
 void sync_core_finish_batch(struct sync_core *core)
@@ -514,6 +529,7 @@ void sync_core_finish_batch(struct sync_core *core)
 
 static void finish_swap(struct sync_core *core, const char *etag)
 {
+    core->suspicion = 0;
     core->purged |= core->purging;
     core->ours_last = true;
     core->losses_in_row = 0;
@@ -582,6 +598,7 @@ static const char *foreign(const struct sync_core *core, const struct head *head
 static void reconcile(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
     bool base_landed = core->base_placed && head->base.position > core->base_position;
+    bool landed = base_landed || head->position > core->position;
     const char *why = foreign(core, head);
     if (!why)
         why = sync_core_settle_queue(core, head);
@@ -595,8 +612,7 @@ static void reconcile(struct sync_core *core, int64_t now, struct head *head, co
     if (base_landed)
         core->folds++;
     core->placed = core->base_placed = core->run_placed = false;
-    sync_core_remember(core, etag);
-    sync_core_end_read(core, now);
+    sync_core_end_read(core, now, etag, landed);
 }
 
 static void take_head(struct sync_core *core, int64_t now, struct head *head, const char *etag)

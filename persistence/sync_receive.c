@@ -95,6 +95,7 @@ bool sync_core_has_pending(const struct sync_core *core, const struct commit *co
 static void install(struct sync_core *core, int64_t now)
 {
     bool base_landed = core->base_placed && core->incoming.base.position > core->base_position;
+    const struct sync_batch *first = core->queue;
     const char *why = sync_core_settle_queue(core, &core->incoming);
     if (why) {
         sync_core_be_stuck(core, STORE_INVALID, why);
@@ -111,8 +112,7 @@ static void install(struct sync_core *core, int64_t now)
     if (base_landed)
         core->folds++;
     core->placed = core->base_placed = core->run_placed = false;
-    sync_core_remember(core, core->incoming_etag);
-    sync_core_end_read(core, now);
+    sync_core_end_read(core, now, core->incoming_etag, base_landed || core->queue != first);
 }
 
 /* Does `incoming`, whose commits reach back to our position, continue our chain? */
@@ -270,6 +270,7 @@ bool sync_core_may_reload(struct sync_core *core, const struct head *head)
 void sync_core_reload(struct sync_core *core, struct head *head, const char *etag)
 {
     assert(core->phase == PHASE_RELOAD && head->position >= core->position);
+    const struct sync_batch *first = core->queue;
     const char *why = sync_core_settle_queue(core, head);
     if (why) {
         head_release(head);
@@ -279,7 +280,7 @@ void sync_core_reload(struct sync_core *core, struct head *head, const char *eta
     head_release(&core->head);
     core->head = *head;
     core->placed = core->base_placed = core->run_placed = core->ours_last = false;
-    core->lost = STORE_OK; /* others have folded meanwhile: that swap was a race */
+    sync_core_judge_loss(core, true, core->queue != first);
     sync_core_remember(core, etag);
     core->phase = PHASE_REST;
     sync_core_succeed(core);

@@ -28,7 +28,7 @@ static inline uint64_t no_random(void *ctx)
 
 static inline struct sync_core *make_core(bool shared)
 {
-    struct sync_settings settings = {.inline_limit = 3000,
+    struct sync_settings settings = {.inline_limit = 30000,
                                      .tail_max = 20,
                                      .backoff_max_ms = 1000,
                                      .replica = "me",

@@ -137,29 +137,91 @@ static void a_look_does_not_end_what_is_told_of_swaps(void **state)
     refusal_end(&r);
 }
 
-/* Who loses to others, however often, is refused by nobody. */
+/* Others commit. What it reads then. */
+static void give_a_moved_head(struct refusal *r)
+{
+    struct text body = {0};
+    char etag[24];
+    commit_one(&r->head, "other/1");
+    snprintf(etag, sizeof(etag), "moved-%d", (int)r->head.position);
+    head_encode(&r->head, &body);
+    sync_core_answer(r->core, r->now, STORE_OK, etag, text_slice(&body), "");
+    text_release(&body);
+}
+
+/* One swap that is answered so, while others commit. */
+static void swap_overtaken(struct refusal *r, enum store_result result)
+{
+    struct sync_request wanted;
+    assert_int_equal(awake(r, &wanted), SYNC_PUT);
+    sync_core_answer(r->core, r->now, result, "", (struct slice){0}, "what the store says");
+    assert_int_equal(awake(r, &wanted), SYNC_GET);
+    give_a_moved_head(r);
+}
+
+/* Who loses to others, however often, is refused by nobody; some stores call that a conflict. */
 static void races_lost_to_others_are_no_failure(void **state)
+{
+    struct refusal r;
+    (void)state;
+    refusal_begin(&r, true);
+    for (int i = 0; i < 40; i++)
+        swap_overtaken(&r, i % 8 ? STORE_UNKNOWN : STORE_PRECONDITION);
+    for (int i = 0; i < 40; i++)
+        swap_overtaken(&r, STORE_PRECONDITION);
+    assert_int_equal(sync_core_result(r.core), STORE_OK);
+    assert_int_equal(sync_core_failures(r.core), 0);
+    assert_int_equal(sync_core_losses(r.core), 80);
+    refusal_end(&r);
+}
+
+static void who_alone_gets_nothing_through_tells_so_until_something_does(void **state)
 {
     struct sync_request wanted;
     struct refusal r;
     (void)state;
     refusal_begin(&r, true);
-    for (int i = 0; i < 20; i++) {
-        struct head moved;
-        char etag[16];
-        assert_int_equal(awake(&r, &wanted), SYNC_PUT);
-        sync_core_answer(r.core, r.now, STORE_PRECONDITION, "", (struct slice){0}, "no");
-        assert_int_equal(awake(&r, &wanted), SYNC_GET);
-        folded_head(&moved, 10);
-        for (int j = 0; j <= i; j++)
-            commit_one(&moved, "other/1");
-        snprintf(etag, sizeof(etag), "m%d", i);
-        answer_with(r.core, &moved, etag);
-        assert_int_equal(sync_core_result(r.core), STORE_OK);
-    }
-    assert_int_equal(sync_core_failures(r.core), 0);
-    assert_int_equal(sync_core_losses(r.core), 20);
+    for (int i = 0; i < 20; i++)
+        swap_overtaken(&r, STORE_UNKNOWN);
+    assert_int_equal(sync_core_result(r.core), STORE_UNKNOWN);
+    assert_string_equal(sync_core_error(r.core), "what the store says");
+    assert_true(sync_core_failures(r.core) > 0);
+    sync_core_poll(r.core);
+    assert_int_equal(awake(&r, &wanted), SYNC_GET);
+    give_a_moved_head(&r); /* that others get through does not end it */
+    assert_int_equal(sync_core_result(r.core), STORE_UNKNOWN);
+    assert_int_equal(awake(&r, &wanted), SYNC_PUT);
+    sync_core_answer(r.core, r.now, STORE_OK, "f", (struct slice){0}, "");
+    assert_int_equal(sync_core_result(r.core), STORE_OK);
     refusal_end(&r);
+}
+
+/* After a fold of others has passed us, the state is loaded that has our swap, or has it not. */
+static void a_load_anew_tells_of_the_swap_like_a_look(void **state)
+{
+    struct sync_request wanted;
+    (void)state;
+    for (int landed = 0; landed < 2; landed++) {
+        struct refusal r;
+        struct head folded;
+        refusal_begin(&r, true);
+        for (int i = 0; i < 20; i++)
+            swap_overtaken(&r, STORE_UNKNOWN);
+        assert_int_equal(awake(&r, &wanted), SYNC_PUT);
+        sync_core_answer(r.core, r.now, STORE_UNKNOWN, "", (struct slice){0}, "lost");
+        assert_int_equal(awake(&r, &wanted), SYNC_GET);
+        folded_head(&folded, 100);
+        head_set_replica(&folded, slice_of("me/9"), landed ? 1 : 0);
+        struct text body = {0};
+        head_encode(&folded, &body);
+        sync_core_answer(r.core, r.now, STORE_OK, "g", text_slice(&body), "");
+        text_release(&body);
+        assert_int_equal(awake(&r, &wanted), SYNC_RELOAD);
+        assert_true(sync_core_may_reload(r.core, &folded));
+        sync_core_reload(r.core, &folded, "g");
+        assert_int_equal(sync_core_result(r.core), landed ? STORE_OK : STORE_UNKNOWN);
+        refusal_end(&r);
+    }
 }
 
 /* --- a commit of an earlier life of this server that lands after its new start --- */
@@ -237,6 +299,8 @@ int main(void)
         cmocka_unit_test(a_swap_that_lands_late_ends_what_was_told),
         cmocka_unit_test(a_look_does_not_end_what_is_told_of_swaps),
         cmocka_unit_test(races_lost_to_others_are_no_failure),
+        cmocka_unit_test(who_alone_gets_nothing_through_tells_so_until_something_does),
+        cmocka_unit_test(a_load_anew_tells_of_the_swap_like_a_look),
         cmocka_unit_test(a_late_commit_whose_ops_are_not_in_memory_wants_a_new_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
