@@ -163,10 +163,11 @@ struct persistence {
 
     pthread_mutex_t troubles;
     char trouble[TROUBLE_KINDS][NAMESPACE_ERROR_MAX];
-    unsigned standing[STANDING_REFUSED + 1]; /* namespaces in each; the syncer's */
-    int64_t outage_since;                    /* the syncer's; 0: none */
-    int64_t late_tell_at;                    /* the syncer's; 0: nothing is late */
-    int overfull;                            /* namespaces over the limit; under `troubles` */
+    unsigned standing[STANDING_REFUSED + 1];            /* namespaces in each; the syncer's */
+    const struct namespace *told[STANDING_REFUSED + 1]; /* whose reason is told; the syncer's */
+    int64_t outage_since;                               /* the syncer's; 0: none */
+    int64_t late_tell_at;                               /* the syncer's; 0: nothing is late */
+    int overfull; /* namespaces over the limit; under `troubles` */
     _Atomic bool writable;
 
     _Atomic int64_t pending_limit, sync_interval_ms, replica_expiry_ms;

@@ -62,7 +62,10 @@ struct sync_core {
     struct text body;
     int64_t retry_at;
     int64_t backoff;
-    unsigned refusals; /* swaps in a row that did not land, though nobody else swapped */
+    /* What became of the swap that the head is read for, with a sentence; STORE_OK: of none. */
+    enum store_result lost;
+    char lost_error[STORE_ERROR_MAX];
+    unsigned suspicion; /* that the store takes no swap of ours: by those in a row that were lost */
     unsigned losses_in_row;
     uint64_t folds, failures, losses, merged;
     enum store_result result;
@@ -75,6 +78,11 @@ void sync_core_fail(struct sync_core *core, int64_t now, enum store_result resul
 void sync_core_succeed(struct sync_core *core);
 void sync_core_be_stuck(struct sync_core *core, enum store_result result, const char *why);
 void sync_core_remember(struct sync_core *core, const char *etag);
+/* The head that was read, with `etag`, is taken in, and has something of ours that it had not
+ * before, if it `landed`: what does it say of the swap it was read for? */
+void sync_core_end_read(struct sync_core *core, int64_t now, const char *etag, bool landed);
+/* The same for a head that was loaded. */
+void sync_core_judge_loss(struct sync_core *core, bool moved, bool landed);
 void sync_core_note_seen(struct sync_core *core, const struct head *head);
 void sync_core_finish_batch(struct sync_core *core);
 void sync_core_hash_at(const struct head *head, uint64_t position, char out[SHA256_HEX_SIZE]);
@@ -93,11 +101,16 @@ const char *sync_core_twin(const struct sync_core *core, const struct head *head
 
 /* sync_receive.c */
 /* Takes `head`, just read, after which the core gathers its commits, rests, or wants a reload. */
-void sync_core_receive(struct sync_core *core, struct head *head, const char *etag);
+void sync_core_receive(struct sync_core *core, int64_t now, struct head *head, const char *etag);
 enum sync_want sync_core_request_segment(const struct sync_core *core,
                                          struct sync_request *ret_request);
 void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_result result,
                               struct slice body, const char *error);
+/*
+ * All ops of the commit are in the queue, hence pending here. False also for the commit of a dead
+ * incarnation that had more ops than its journal kept: the rest of them is news to us.
+ */
+bool sync_core_has_pending(const struct sync_core *core, const struct commit *commit);
 /* The first of the queue was just committed by our own swap. */
 void sync_core_note_own(struct sync_core *core);
 void sync_core_forget_incoming(struct sync_core *core);

@@ -15,7 +15,10 @@
 
 #define BACKOFF_MIN_MS 50
 #define LOSS_MIN_MS    INT64_C(5)
-#define REFUSALS_MAX   3 /* then they are a failure, with its pause */
+/* What a lost swap says against the store, where others have swapped meanwhile and where not. */
+#define SUSPICION_OVERTAKEN 1
+#define SUSPICION_ALONE     4
+#define SUSPICION_MAX       15 /* more is a failure, with its pause */
 
 void sync_batch_destroy(struct sync_batch *batch)
 {
@@ -58,7 +61,7 @@ struct sync_core *sync_core_create(struct slice namespace, const struct sync_set
     core->done_end = &core->done;
     core->arrivals_end = &core->arrivals;
     core->arriving_end = &core->arriving;
-    core->result = STORE_OK;
+    core->result = core->lost = STORE_OK;
     return core;
 }
 
@@ -434,12 +437,16 @@ enum sync_want sync_core_next(struct sync_core *core, int64_t now, struct sync_r
 
 /* --- answers --- */
 
+/* That the store can be read, or takes a segment, does not end what is told of swaps. */
 void sync_core_succeed(struct sync_core *core)
 {
-    core->result = STORE_OK;
-    core->error[0] = core->doubted[0] = '\0';
-    core->backoff = 0;
+    core->doubted[0] = '\0';
     core->retry_at = 0;
+    if (core->suspicion > SUSPICION_MAX)
+        return;
+    core->result = STORE_OK;
+    core->error[0] = '\0';
+    core->backoff = 0;
 }
 
 /* Where others write too, those who failed together must not come back together. */
@@ -453,10 +460,15 @@ static int64_t jitter(const struct sync_core *core, int64_t delay)
 }
 
 /* The race for the head was lost: the first time try again soon, then give way more and more. */
-static void lose(struct sync_core *core, int64_t now)
+static void lose(struct sync_core *core, int64_t now, enum store_result result, const char *error)
 {
     const struct sync_settings *settings = &core->settings;
     core->phase = PHASE_READ;
+    core->lost = result;
+    snprintf(core->lost_error, sizeof(core->lost_error), "%s",
+             result == STORE_UNKNOWN
+                 ? error
+                 : "the store takes no new head, though the old one is what it was");
     if (!settings->shared)
         return;
     core->losses++;
@@ -465,6 +477,20 @@ static void lose(struct sync_core *core, int64_t now)
     if (window > settings->backoff_max_ms)
         window = settings->backoff_max_ms;
     core->retry_at = now + (int64_t)(settings->random(settings->ctx) % (uint64_t)(window + 1));
+}
+
+/*
+ * A swap may get lost on a head that stays what it is: an answer was, or a request. Again and again
+ * it is the store that does not take it, whatever it lets us read. Where others have swapped it was
+ * a race, which many may lose in a row; but not with an open outcome each time.
+ */
+void sync_core_judge_loss(struct sync_core *core, bool moved, bool landed)
+{
+    if (landed || (moved && core->lost == STORE_PRECONDITION))
+        core->suspicion = 0;
+    else if (core->lost != STORE_OK)
+        core->suspicion += moved ? SUSPICION_OVERTAKEN : SUSPICION_ALONE;
+    core->lost = STORE_OK;
 }
 
 void sync_core_fail(struct sync_core *core, int64_t now, enum store_result result,
@@ -477,6 +503,19 @@ void sync_core_fail(struct sync_core *core, int64_t now, enum store_result resul
     core->result = result;
     core->failures++;
     snprintf(core->error, sizeof(core->error), "%s", error);
+}
+
+void sync_core_end_read(struct sync_core *core, int64_t now, const char *etag, bool landed)
+{
+    enum store_result lost = core->lost;
+    bool moved = strcmp(core->etag, etag) != 0;
+    sync_core_judge_loss(core, moved, landed);
+    sync_core_remember(core, etag);
+    core->phase = PHASE_REST;
+    if (lost != STORE_OK && core->suspicion > SUSPICION_MAX)
+        sync_core_fail(core, now, lost, core->lost_error);
+    else
+        sync_core_succeed(core);
 }
 
 void sync_core_finish_batch(struct sync_core *core)
@@ -492,7 +531,7 @@ void sync_core_finish_batch(struct sync_core *core)
 
 static void finish_swap(struct sync_core *core, const char *etag)
 {
-    core->refusals = 0;
+    core->suspicion = 0;
     core->purged |= core->purging;
     core->ours_last = true;
     core->losses_in_row = 0;
@@ -534,15 +573,37 @@ static bool is_own(const struct sync_core *core, const struct head *head)
     return true;
 }
 
+/*
+ * A swap of an earlier life may land after this start. What its journal had not kept is not in
+ * memory then, and cannot be put beneath the ops that are: these have no inverses.
+ */
+static bool is_in_memory(const struct sync_core *core, const struct head *head)
+{
+    for (size_t i = 0; i < head->tail_count; i++)
+        if (head->tail[i].position > core->position && !sync_core_has_pending(core, &head->tail[i]))
+            return false;
+    return true;
+}
+
+/* NULL, or a sentence: `head` is not what our own swaps have made of ours. */
+static const char *foreign(const struct sync_core *core, const struct head *head)
+{
+    if (!is_own(core, head))
+        return "it was changed by another writer, and this server does not share its store";
+    if (!is_in_memory(core, head))
+        return "an earlier life of this server has committed after this start, and its journal "
+               "had not kept all of that, so it is not in memory: start it again";
+    return NULL;
+}
+
 /* `head`, just read, is taken, if it is what our own swaps have made of it. */
 static void reconcile(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
-    uint64_t before = core->position;
     bool base_landed = core->base_placed && head->base.position > core->base_position;
-    const char *why =
-        is_own(core, head)
-            ? sync_core_settle_queue(core, head)
-            : "it was changed by another writer, and this server does not share its store";
+    bool landed = base_landed || head->position > core->position;
+    const char *why = foreign(core, head);
+    if (!why)
+        why = sync_core_settle_queue(core, head);
     if (why) {
         head_release(head);
         sync_core_be_stuck(core, STORE_PRECONDITION, why);
@@ -553,21 +614,13 @@ static void reconcile(struct sync_core *core, int64_t now, struct head *head, co
     if (base_landed)
         core->folds++;
     core->placed = core->base_placed = core->run_placed = false;
-    sync_core_remember(core, etag);
-    core->phase = PHASE_REST;
-    if (base_landed || core->position != before)
-        core->refusals = 0;
-    if (++core->refusals > REFUSALS_MAX)
-        sync_core_fail(core, now, STORE_PRECONDITION,
-                       "the store takes no new head, though the old one is what it was");
-    else
-        sync_core_succeed(core);
+    sync_core_end_read(core, now, etag, landed);
 }
 
 static void take_head(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
     if (core->settings.shared)
-        sync_core_receive(core, head, etag);
+        sync_core_receive(core, now, head, etag);
     else
         reconcile(core, now, head, etag);
 }
@@ -615,7 +668,7 @@ void sync_core_answer(struct sync_core *core, int64_t now, enum store_result res
         finish_swap(core, etag);
     } else if (core->phase == PHASE_SWAP &&
                (result == STORE_PRECONDITION || result == STORE_UNKNOWN)) {
-        lose(core, now);
+        lose(core, now, result, error);
     } else {
         sync_core_fail(core, now, result, error);
     }

@@ -78,11 +78,7 @@ void sync_core_note_own(struct sync_core *core)
     pass_on(core);
 }
 
-/*
- * All ops of the commit are in the queue, hence pending here. False also for the commit of a dead
- * incarnation that had more ops than its journal kept: the rest of them is news to us.
- */
-static bool is_queued(const struct sync_core *core, const struct commit *commit)
+bool sync_core_has_pending(const struct sync_core *core, const struct commit *commit)
 {
     uint64_t next = commit->first, last = commit->first + commit->count - 1;
     for (const struct sync_batch *batch = core->queue; batch; batch = batch->next) {
@@ -96,9 +92,10 @@ static bool is_queued(const struct sync_core *core, const struct commit *commit)
 
 #define NOT_CONTINUED "it does not continue what this server has seen of it"
 
-static void install(struct sync_core *core)
+static void install(struct sync_core *core, int64_t now)
 {
     bool base_landed = core->base_placed && core->incoming.base.position > core->base_position;
+    const struct sync_batch *first = core->queue;
     const char *why = sync_core_settle_queue(core, &core->incoming);
     if (why) {
         sync_core_be_stuck(core, STORE_INVALID, why);
@@ -115,9 +112,7 @@ static void install(struct sync_core *core)
     if (base_landed)
         core->folds++;
     core->placed = core->base_placed = core->run_placed = false;
-    sync_core_remember(core, core->incoming_etag);
-    core->phase = PHASE_REST;
-    sync_core_succeed(core);
+    sync_core_end_read(core, now, core->incoming_etag, base_landed || core->queue != first);
 }
 
 /* Does `incoming`, whose commits reach back to our position, continue our chain? */
@@ -141,7 +136,7 @@ static bool wants_run(const struct sync_core *core)
 }
 
 /* Takes commits up to the first whose segment, or the run it lies in, has to be fetched. */
-static void gather(struct sync_core *core)
+static void gather(struct sync_core *core, int64_t now)
 {
     struct head *head = &core->incoming;
     if (wants_run(core)) {
@@ -152,7 +147,7 @@ static void gather(struct sync_core *core)
         return;
     for (; core->fetch_at < head->tail_count; core->fetch_at++) {
         const struct commit *commit = &head->tail[core->fetch_at];
-        bool pending = is_queued(core, commit);
+        bool pending = sync_core_has_pending(core, commit);
         if (!pending && commit->segment[0]) {
             core->phase = PHASE_FETCH;
             return;
@@ -163,10 +158,10 @@ static void gather(struct sync_core *core)
             text_append_slice(&arrival->ops, commit->ops);
         add_arriving(core, arrival);
     }
-    install(core);
+    install(core, now);
 }
 
-void sync_core_receive(struct sync_core *core, struct head *head, const char *etag)
+void sync_core_receive(struct sync_core *core, int64_t now, struct head *head, const char *etag)
 {
     bool folded = head->base.position > core->position;
     const char *why = sync_core_continues(core, head) ? sync_core_twin(core, head) : NOT_CONTINUED;
@@ -185,7 +180,7 @@ void sync_core_receive(struct sync_core *core, struct head *head, const char *et
     core->is_incoming = true;
     core->incoming_checked = false;
     snprintf(core->incoming_etag, sizeof(core->incoming_etag), "%s", etag);
-    gather(core);
+    gather(core, now);
 }
 
 static const char *wanted_object(const struct sync_core *core)
@@ -256,7 +251,7 @@ void sync_core_answer_segment(struct sync_core *core, int64_t now, enum store_re
         /* Not before all is taken in that something was amiss with. */
         if (!core->doubted[0])
             sync_core_succeed(core);
-        gather(core);
+        gather(core, now);
     }
     text_release(&reason);
 }
@@ -275,6 +270,7 @@ bool sync_core_may_reload(struct sync_core *core, const struct head *head)
 void sync_core_reload(struct sync_core *core, struct head *head, const char *etag)
 {
     assert(core->phase == PHASE_RELOAD && head->position >= core->position);
+    const struct sync_batch *first = core->queue;
     const char *why = sync_core_settle_queue(core, head);
     if (why) {
         head_release(head);
@@ -284,6 +280,7 @@ void sync_core_reload(struct sync_core *core, struct head *head, const char *eta
     head_release(&core->head);
     core->head = *head;
     core->placed = core->base_placed = core->run_placed = core->ours_last = false;
+    sync_core_judge_loss(core, true, core->queue != first);
     sync_core_remember(core, etag);
     core->phase = PHASE_REST;
     sync_core_succeed(core);

@@ -7,6 +7,8 @@
  */
 #include "persistence/syncer-internal.h"
 
+#include "ops/mem.h"
+
 #define LATE_INTERVALS    3
 #define LATE_INTERVAL_MIN 1000 /* this is looked at once a second */
 #define LATE_PAUSE_MS     60000
@@ -20,6 +22,33 @@ static enum sync_standing standing_of(const struct namespace *ns)
     return silent && ns->owner->opening ? STANDING_OUTAGE : STANDING_REFUSED;
 }
 
+static enum trouble_kind trouble_of(enum sync_standing standing)
+{
+    return standing == STANDING_REFUSED ? TROUBLE_STORE : TROUBLE_OUTAGE;
+}
+
+/* Of several namespaces the one that failed last: its reason is the newest. */
+static void tell(struct namespace *ns, enum sync_standing standing)
+{
+    ns->owner->told[standing] = ns;
+    persistence_set_trouble(ns->owner, trouble_of(standing), sync_core_error(ns->agent.core));
+}
+
+/* Whose reason was told is well: that of another one, while there is any. */
+static void tell_another(struct persistence *p, enum sync_standing standing)
+{
+    size_t count;
+    struct namespace **list = persistence_all(p, &count), *other = NULL;
+    for (size_t i = 0; i < count && !other; i++)
+        if (list[i]->agent.standing == standing)
+            other = list[i];
+    mem_free(list);
+    if (other)
+        tell(other, standing);
+    else
+        persistence_set_trouble(p, trouble_of(standing), NULL);
+}
+
 static void begin(struct namespace *ns, enum sync_standing standing)
 {
     struct persistence *p = ns->owner;
@@ -28,13 +57,12 @@ static void begin(struct namespace *ns, enum sync_standing standing)
     if (standing == STANDING_REFUSED) {
         persistence_log(p, PERSISTENCE_LOG_WARNING, "namespace %s cannot be committed: %s",
                         ns->name, why);
-        persistence_set_trouble(p, TROUBLE_STORE, why);
     } else if (first) {
         p->outage_since = persistence_now(p);
         persistence_log(p, PERSISTENCE_LOG_WARNING,
                         "the store is out of reach; served on from memory meanwhile: %s", why);
-        persistence_set_trouble(p, TROUBLE_OUTAGE, why);
     }
+    tell(ns, standing);
 }
 
 static void end(struct namespace *ns, enum sync_standing standing)
@@ -43,13 +71,12 @@ static void end(struct namespace *ns, enum sync_standing standing)
     bool last = --p->standing[standing] == 0;
     if (standing == STANDING_REFUSED) {
         persistence_log(p, PERSISTENCE_LOG_NOTICE, "namespace %s is committed again", ns->name);
-        if (last)
-            persistence_set_trouble(p, TROUBLE_STORE, NULL);
     } else if (last) {
         persistence_log(p, PERSISTENCE_LOG_NOTICE, "the store is in reach again after %lld s",
                         (long long)(persistence_now(p) - p->outage_since) / 1000);
-        persistence_set_trouble(p, TROUBLE_OUTAGE, NULL);
     }
+    if (p->told[standing] == ns)
+        tell_another(p, standing);
 }
 
 void agent_show_trouble(struct namespace *ns)
@@ -58,13 +85,17 @@ void agent_show_trouble(struct namespace *ns)
     struct persistence *p = ns->owner;
     uint64_t failures = sync_core_failures(agent->core);
     enum sync_standing was = agent->standing, is = standing_of(ns);
-    if (failures != agent->failures_seen) {
+    bool failed = failures != agent->failures_seen;
+    if (failed) {
         atomic_fetch_add(&p->syncs_failed, (int64_t)(failures - agent->failures_seen));
         atomic_store(&p->last_sync_ok, false);
         agent->failures_seen = failures;
     }
-    if (is == was)
+    if (is == was) {
+        if (failed && is != STANDING_GOOD)
+            tell(ns, is);
         return;
+    }
     agent->standing = is;
     if (was != STANDING_GOOD)
         end(ns, was);

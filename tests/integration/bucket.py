@@ -12,6 +12,14 @@ import xml.sax.saxutils
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
+def key_of(path):
+    return urllib.parse.unquote(path).split("/", 2)[2]
+
+
+def etag_of(objects, key):
+    return '"' + hashlib.md5(objects[key]).hexdigest() + '"' if key in objects else None
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -38,12 +46,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if isinstance(bucket.mode, tuple):
                 self.answer(bucket.mode[0], f"<Error><Code>{bucket.mode[1]}</Code></Error>".encode())
                 return
+            if bucket.held is not None and self.command == "PUT":
+                bucket.held.append((path, self.headers.get("If-Match"), body))
+                self.close_connection = True
+                return
+            if bucket.no_puts and self.command == "PUT":
+                self.answer(bucket.no_puts[0], f"<Error><Code>{bucket.no_puts[1]}</Code></Error>".encode())
+                return
             if lists:
                 bucket.counts["LIST"] += 1
                 query = urllib.parse.parse_qs(query)
                 self.list(query.get("prefix", [""])[0], query.get("delimiter", [""])[0])
             else:
-                key = urllib.parse.unquote(path).split("/", 2)[2]
+                key = key_of(path)
                 bucket.counts[self.command] += 1
                 getattr(self, "object_" + self.command.lower())(key, body)
 
@@ -92,8 +107,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                           + "".join(rows) + "</ListBucketResult>").encode())
 
     def etag(self, key):
-        objects = self.server.bucket.objects
-        return '"' + hashlib.md5(objects[key]).hexdigest() + '"' if key in objects else None
+        return etag_of(self.server.bucket.objects, key)
 
     def log_message(self, *_):
         pass
@@ -107,11 +121,11 @@ class QuietServer(http.server.ThreadingHTTPServer):
 
 
 class Bucket:
-    """`mode`: "" answers; "hang up" ends connections without an answer; (status, code) answers that. `slow`: (part of a key, seconds) that a GET of it takes."""
+    """`mode`: "" answers; "hang up" ends connections without an answer; (status, code) answers that. `no_puts`: (status, code) for PUTs alone. `held`: a list that takes PUTs instead, until they `land`. `slow`: (part of a key, seconds) that a GET of it takes."""
 
     def __init__(self, port=0):
         self.objects, self.counts, self.lock = {}, collections.Counter(), threading.Lock()
-        self.mode, self.conditional, self.slow = "", True, None
+        self.mode, self.no_puts, self.held, self.slow, self.conditional = "", None, None, None, True
         self.server = QuietServer(("127.0.0.1", port), Handler)
         self.server.bucket = self
         self.server.daemon_threads = True
@@ -126,6 +140,18 @@ class Bucket:
         with self.lock:
             counts, self.counts = self.counts, collections.Counter()
         return counts
+
+    def land(self):
+        """Carries out what was held, where its condition still holds; how many of them."""
+        with self.lock:
+            held, self.held = self.held, None
+            landed = 0
+            for path, match, body in held:
+                key = key_of(path)
+                if match == etag_of(self.objects, key):
+                    self.objects[key] = body
+                    landed += 1
+        return landed
 
     def close(self):
         self.server.shutdown()

@@ -287,6 +287,64 @@ def served_on(o):
         started.kill()
 
 
+def reads_only(o):
+    """The bucket is read, and carries out no PUT: without a verdict that is an outage, and a refusal where it says that the head is another."""
+    for shared in ("no", "yes"):
+        shutil.rmtree(os.path.join(o.root, o.case, "own"), ignore_errors=True)
+        o.bucket.objects.clear()
+        started, connection = o.start("--shared", shared)
+        connection.call("SET", "before", "v")
+        o.check(connection.call("WAIT", "1", "10000") == 1, "the bucket takes commits")
+        o.bucket.no_puts = (503, "SlowDown")
+        o.check(connection.call("INCR", "n") == 1, "a write is taken")
+        said = ask(connection, "CAIRN", "SYNC")
+        o.check(starts(said, "CAIRNERR") and "SlowDown" in said, "CAIRN SYNC tells why not", said)
+        said = ask(connection, "SHUTDOWN")
+        o.check(starts(said, "ERR Errors trying to SHUTDOWN"), "SHUTDOWN is refused", said)
+        o.check(connection.call("INCR", "n") == 2, "writes are taken on")
+        fields = info(connection)
+        o.check(fields["writable"] == "1" and "SlowDown" in fields["trouble"], "INFO tells the trouble", fields)
+        o.check(says(started, "out of reach; served on from memory") == 1, "the log tells the outage once", started.last_log_lines(9))
+        o.bucket.no_puts = None
+        o.check(connection.call("WAIT", "1", "20000") == 1, "it is committed when PUTs are carried out")
+        o.check(wait_for(lambda: info(connection)["trouble"] == ""), "no trouble is left", info(connection))
+        o.bucket.no_puts = (412, "PreconditionFailed")
+        connection.call("INCR", "n")
+        o.check(wait_for(lambda: starts(ask(connection, "SET", "k", "v"), "MISCONF")), "a bucket that refuses them stops writes")
+        o.check("takes no new head" in info(connection)["trouble"], "and INFO says so", info(connection)["trouble"])
+        o.bucket.no_puts = None
+        o.check(wait_for(lambda: info(connection)["writable"] == "1"), "writes go on when it takes them again")
+        o.check(connection.call("GET", "n") == b"3", "nothing is lost or doubled", connection.call("GET", "n"))
+        started.kill()
+
+
+def late_commit(o):
+    """A server dies with a commit on its way that no journal has, and which lands when its next life has loaded the namespace."""
+    started, connection = o.start("--shared", "no", "--journal", "no", "--journal-fsync", "no")
+    connection.call("SET", "before", "v")
+    o.check(connection.call("WAIT", "1", "10000") == 1, "the bucket takes commits")
+    o.bucket.held = []
+    connection.call("SET", "late", "v")
+    o.check(wait_for(lambda: len(o.bucket.held) > 0), "a commit is on its way")
+    started.kill()
+    held, o.bucket.held = o.bucket.held[:1], None
+    started, connection = o.start("--shared", "no")
+    o.check(connection.call("GET", "late") is None, "the next life does not know of it")
+    o.bucket.held = held
+    o.check(o.bucket.land() == 1, "then it lands")
+    connection.call("SET", "after", "v")
+    said = ask(connection, "CAIRN", "SYNC")
+    o.check(starts(said, "CAIRNERR") and "earlier life" in said, "the next commit finds it", said)
+    said = ask(connection, "SET", "more", "v")
+    o.check(starts(said, "MISCONF") and "start it again" in said, "writes are refused", said)
+    o.check(connection.call("GET", "before") == b"v", "reads go on")
+    o.check(started.terminate() == 0, "its own ops are in its journal", started.last_log_lines(3))
+    started, connection = o.start("--shared", "no")
+    o.check([connection.call("GET", key) for key in ("before", "late", "after")] == [b"v"] * 3, "the start after that has all of it")
+    o.check(ask(connection, "CAIRN", "SYNC") == 3, "and commits")
+    started.kill()
+
+
 def terminated(o):
     """SIGTERM while the bucket is out of reach: with a journal nothing is lost, and without one the exit status says that something is."""
     for journal, shared in (("yes", "no"), ("yes", "yes"), ("no", "no")):
@@ -472,7 +530,7 @@ def blocked_and_watched(o):
     o.check(said[2] is None, "a watched key is seen to change", said)
 
 
-CASES = [served_on, away_at_start, terminated, terminated_beside_a_load, polls, blocked_and_watched, silent_at_start, refused_at_start, refused_once_in_reach, noted_head, other_bucket, in_doubt, limit]
+CASES = [served_on, reads_only, late_commit, away_at_start, terminated, terminated_beside_a_load, polls, blocked_and_watched, silent_at_start, refused_at_start, refused_once_in_reach, noted_head, other_bucket, in_doubt, limit]
 
 
 def run_one(case):

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -263,6 +264,23 @@ static inline size_t key_count(struct bench *bench, const char *name)
     size_t count = keyspace_size(namespace_keyspace(ns));
     namespace_unlock(ns);
     return count;
+}
+
+/* Nothing can be put into the store while a file stands where temporary files are made. */
+static inline void block_store(const char *store)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s/.cairn/tmp", store);
+    assert_int_equal(rmdir(path), 0);
+    close(open(path, O_CREAT | O_WRONLY, 0644));
+}
+
+static inline void unblock_store(const char *store)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s/.cairn/tmp", store);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0755), 0);
 }
 
 /* Files in a directory of the store whose names begin so. */

@@ -97,23 +97,6 @@ static void writes_survive_crash_after_crash(void **state)
     assert_int_equal(count_files(*state, ".cairn", "journal-"), 0);
 }
 
-/* Nothing can be put into the store while a file stands where temporary files are made. */
-static void block_store(const char *store)
-{
-    char path[300];
-    snprintf(path, sizeof(path), "%s/.cairn/tmp", store);
-    assert_int_equal(rmdir(path), 0);
-    close(open(path, O_CREAT | O_WRONLY, 0644));
-}
-
-static void unblock_store(const char *store)
-{
-    char path[300];
-    snprintf(path, sizeof(path), "%s/.cairn/tmp", store);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(mkdir(path, 0755), 0);
-}
-
 static void add_unsynced(struct bench *bench, int number)
 {
     (void)number;

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "ops/mem.h"
+#include "persistence/op_binary.h"
 #include "persistence/sync_core.h"
 
 #define NAME  "space"
@@ -26,7 +28,7 @@ static inline uint64_t no_random(void *ctx)
 
 static inline struct sync_core *make_core(bool shared)
 {
-    struct sync_settings settings = {.inline_limit = 3000,
+    struct sync_settings settings = {.inline_limit = 30000,
                                      .tail_max = 20,
                                      .backoff_max_ms = 1000,
                                      .replica = "me",
@@ -50,6 +52,38 @@ static inline void commit_one(struct head *head, const char *replica)
     snprintf(commit.replica, sizeof(commit.replica), "%s", replica);
     commit_seal_inline(&commit, slice_of("[\n{\"op\":\"NamespaceClear\"}\n]"));
     head_append(head, &commit);
+}
+
+static inline struct sync_batch *one_op(const char *replica, uint64_t first)
+{
+    struct sync_batch *batch = mem_calloc(1, sizeof(*batch));
+    struct op op = {
+        .kind = OP_INT_ADD, .key = slice_of("k"), .time = TODAY, .int_add = {.delta = 1}};
+    snprintf(batch->replica, sizeof(batch->replica), "%s", replica);
+    batch->first = first;
+    batch->count = 1;
+    batch->time = TODAY - 100 * DAY; /* it has waited long */
+    op_binary_encode(&batch->ops, &op);
+    return batch;
+}
+
+/* The head that the core wants to put next. */
+static inline void take_candidate(struct sync_core *core, int64_t now, struct head *ret_head)
+{
+    struct sync_request wanted;
+    struct text error = {0};
+    assert_int_equal(sync_core_next(core, now, &wanted), SYNC_PUT);
+    if (!head_decode(wanted.body, slice_of(NAME), ret_head, &error))
+        fail_msg("%s", text_terminated(&error));
+}
+
+static inline void answer_with(struct sync_core *core, struct head *head, const char *etag)
+{
+    struct text body = {0};
+    head_encode(head, &body);
+    sync_core_answer(core, TODAY, STORE_OK, etag, text_slice(&body), "");
+    text_release(&body);
+    head_release(head);
 }
 
 #endif

@@ -390,34 +390,11 @@ static void another_writer_is_noticed(void **state)
 
 /* --- entries that expire --- */
 
-static struct sync_batch *one_op(const char *replica, uint64_t first)
-{
-    struct sync_batch *batch = mem_calloc(1, sizeof(*batch));
-    struct op op = {
-        .kind = OP_INT_ADD, .key = slice_of("k"), .time = TODAY, .int_add = {.delta = 1}};
-    snprintf(batch->replica, sizeof(batch->replica), "%s", replica);
-    batch->first = first;
-    batch->count = 1;
-    batch->time = TODAY - 100 * DAY; /* it has waited long */
-    op_binary_encode(&batch->ops, &op);
-    return batch;
-}
-
 static void add_entry(struct head *head, const char *name, uint64_t position, int64_t time)
 {
     head_set_replica(head, slice_of(name), 5);
     head_replica(head, slice_of(name))->position = position;
     head_replica(head, slice_of(name))->time = time;
-}
-
-/* The head that the core wants to put next. */
-static void take_candidate(struct sync_core *core, int64_t now, struct head *ret_head)
-{
-    struct sync_request wanted;
-    struct text error = {0};
-    assert_int_equal(sync_core_next(core, now, &wanted), SYNC_PUT);
-    if (!head_decode(wanted.body, slice_of(NAME), ret_head, &error))
-        fail_msg("%s", text_terminated(&error));
 }
 
 static void entries_of_replicas_that_never_came_back_expire(void **state)
@@ -544,15 +521,6 @@ static void a_server_cut_off_for_too_long_does_not_guess(void **state)
 }
 
 /* --- how often the head is read --- */
-
-static void answer_with(struct sync_core *core, struct head *head, const char *etag)
-{
-    struct text body = {0};
-    head_encode(head, &body);
-    sync_core_answer(core, TODAY, STORE_OK, etag, text_slice(&body), "");
-    text_release(&body);
-    head_release(head);
-}
 
 /* It has a commit to send that has just lost the race for the head. */
 static struct sync_core *core_that_lost(void)

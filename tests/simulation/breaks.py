@@ -59,12 +59,12 @@ BREAKS = [
      "    assert(core->settings.shared);\n    core->poll = true;",
      "    core->poll = core->position == 0;"),
     ("an unknown outcome counts as failure, and is sent under new numbers", CORE,
-     "static void lose(struct sync_core *core, int64_t now)\n{",
-     "static void lose(struct sync_core *core, int64_t now)\n{\n"
+     "enum store_result result, const char *error)\n{\n    const struct",
+     "enum store_result result, const char *error)\n{\n"
      "    if (core->placed)\n"
      "        head_set_replica(&core->head, slice_of(core->queue->replica),\n"
      "                         core->queue->first + core->queue->count - 1);\n"
-     "    if (core->placed)\n        core->queue->first += core->queue->count;"),
+     "    if (core->placed)\n        core->queue->first += core->queue->count;\n    const struct"),
     ("the head is put without a condition", CORE,
      "core->etag[0] ? STORE_IF_MATCH : STORE_IF_ABSENT", "STORE_ALWAYS"),
     ("the first head is put without a condition", CORE,
