@@ -103,6 +103,29 @@ static void each_start_continues_in_a_new_file(void **state)
 
 /* --- harm --- */
 
+/* The sum is right: so it was written, but no commit could carry the number of the op. */
+static void a_number_that_cannot_be_committed_is_refused(void **state)
+{
+    int place = open_place(state);
+    struct seen seen = {{0}, 0};
+    struct journal_scan scan;
+    struct text error = {0};
+    struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_NO);
+    put(journal, "n", UINT64_C(1) << 52, "x");
+    assert_true(journal_destroy(journal, false));
+    assert_true(read_back(place, &seen, &scan, &error));
+    journal_scan_release(&scan);
+    journal = begin(place, "tester/2", JOURNAL_FSYNC_NO);
+    put(journal, "n", (UINT64_C(1) << 52) + 1, "x");
+    assert_true(journal_destroy(journal, false));
+    assert_false(read_back(place, &seen, &scan, &error));
+    assert_non_null(strstr(text_terminated(&error), "journal-2.log: byte 128: "));
+    assert_non_null(strstr(text_terminated(&error), "no valid content"));
+    text_release(&seen.lines);
+    text_release(&error);
+    close(place);
+}
+
 /* A journal whose records were fsynced one by one, and its bytes. */
 static void make_journal(int place, enum journal_fsync policy, struct text *ret_bytes,
                          struct text *ret_lines)
@@ -579,6 +602,7 @@ int main(void)
         T(records_come_back_in_order),
         T(records_larger_than_a_block_come_back),
         T(each_start_continues_in_a_new_file),
+        T(a_number_that_cannot_be_committed_is_refused),
         T(a_cut_at_any_byte_leaves_a_prefix),
         T(a_torn_end_is_cut_on_disk_and_told),
         T(zeros_behind_the_records_are_no_damage),
