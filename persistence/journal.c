@@ -318,15 +318,17 @@ static int start_over(struct journal *journal)
     return 0;
 }
 
+/* One at a time: an error of the disk is told to one of those that are under way, and the others
+ * would say that all is well. For the same reason none follows on a failed one in this file. */
 static int sync_file(struct journal *journal)
 {
     pthread_mutex_lock(&journal->mutex);
     uint64_t covered = journal->stream.written;
     int fd = journal->fd;
-    bool needed = covered > journal->synced;
+    bool needed = covered > journal->synced, suspect = journal->suspect;
     pthread_mutex_unlock(&journal->mutex);
-    if (!needed)
-        return 0;
+    if (!needed || suspect)
+        return needed ? EIO : 0;
     int error = fdatasync(fd) < 0 ? errno : 0;
     pthread_mutex_lock(&journal->mutex);
     journal->fsyncs++;
@@ -395,6 +397,7 @@ static int flush(struct journal *journal, bool sync)
         error = write_stream(journal);
     if (!error && sync) {
         doing = "brought to disk";
+        wait_for_syncing(journal);
         error = sync_file(journal);
     }
     if (!error && !sync) {

@@ -419,17 +419,30 @@ static void a_full_disk_loses_nothing(void **state)
     close(place);
 }
 
-/* Stands before the C library's: an fsync that fails as the disk's would. */
-static _Atomic int fsyncs_to_fail;
+/* Stands before the C library's: an fsync that fails as the disk's would. The kernel tells one of
+ * those that are under way on a file of it, and no other. */
+static _Atomic int fsyncs_to_fail, fsyncs_to_hold, fsyncs_inside, fsyncs_beside;
+
+/* Until another comes beside this one, or does not come. */
+static void hold_fsync(void)
+{
+    for (int i = 0; i < 100 && !fsyncs_beside; i++)
+        usleep(5000);
+}
 
 int fdatasync(int fd)
 {
-    if (fsyncs_to_fail > 0) {
-        fsyncs_to_fail--;
-        errno = EIO;
-        return -1;
-    }
-    return (int)syscall(SYS_fdatasync, fd);
+    bool fails = fsyncs_to_fail > 0, holds = fsyncs_to_hold > 0;
+    fsyncs_to_fail -= fails;
+    fsyncs_to_hold -= holds;
+    fsyncs_beside += fsyncs_inside++ > 0;
+    if (holds)
+        hold_fsync();
+    fsyncs_inside--;
+    if (!fails)
+        return (int)syscall(SYS_fdatasync, fd);
+    errno = EIO;
+    return -1;
 }
 
 static void after_a_failed_fsync_a_new_file_has_it_all(void **state)
@@ -511,6 +524,34 @@ static void a_failed_fsync_by_the_second_is_repaired(void **state)
     assert_true(journal_destroy(journal, false));
     assert_true(read_back(place, &seen, &scan, &error));
     assert_int_equal(seen.sections, 1);
+    journal_scan_release(&scan);
+    text_release(&seen.lines);
+    close(place);
+}
+
+/* What fails is told once: an fsync beside it, of the same records, would say that all is well. */
+static void an_fsync_beside_one_that_fails_promises_nothing(void **state)
+{
+    int place = open_place(state);
+    struct seen seen = {{0}, 0};
+    struct journal_scan scan;
+    struct text error = {0};
+    struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_EVERYSEC);
+    fsyncs_beside = 0;
+    fsyncs_to_fail = fsyncs_to_hold = 1;
+    assert_true(journal_harden(journal, put(journal, "n", 1, "one"), false));
+    for (int i = 0; i < 2000 && !fsyncs_inside; i++)
+        usleep(5000); /* until the journal's thread is at it */
+    uint64_t ticket = put(journal, "n", 2, "two");
+    if (journal_harden(journal, ticket, true))
+        assert_int_equal(count_files(*state, ".", "journal-2.log"), 1);
+    assert_int_equal(fsyncs_beside, 0);
+    assert_true(journal_harden(journal, ticket, true));
+    assert_true(journal_destroy(journal, false));
+    /* All of it is in the new file. */
+    assert_int_equal(unlinkat(place, "journal-1.log", 0), 0);
+    assert_true(read_back(place, &seen, &scan, &error));
+    assert_int_equal(seen.sections, 2);
     journal_scan_release(&scan);
     text_release(&seen.lines);
     close(place);
@@ -615,6 +656,7 @@ int main(void)
         T(after_a_failed_fsync_a_new_file_has_it_all),
         T(after_a_failed_fsync_a_new_file_has_all_blocks),
         T(a_failed_fsync_by_the_second_is_repaired),
+        T(an_fsync_beside_one_that_fails_promises_nothing),
         T(writers_share_the_journal_by_the_second),
         T(writers_share_the_fsync),
         T(hardening_later_is_answered),
