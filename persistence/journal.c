@@ -56,6 +56,7 @@ struct journal {
 
     struct journal_stream stream;
     uint64_t synced, joint, released;
+    uint64_t doubtful; /* before this records may be lost, which memory had no more */
 
     int fd;              /* the leader's to change, with the mutex */
     uint64_t file_start; /* the leader's: the first record of the file that is written to */
@@ -302,7 +303,8 @@ static int write_stream(struct journal *journal)
     }
 }
 
-/* After a failed fsync: a new file, and everything again that no fsync has covered. */
+/* After a failed fsync: a new file, and everything again that no fsync has covered, as far as it is
+ * in memory: what is written leaves that without an fsync where the policy is `no`. */
 static int start_over(struct journal *journal)
 {
     pthread_mutex_lock(&journal->mutex);
@@ -314,6 +316,8 @@ static int start_over(struct journal *journal)
     pthread_mutex_lock(&journal->mutex);
     journal_stream_rewind(&journal->stream);
     journal->suspect = false;
+    if (kept > journal->synced)
+        journal->doubtful = kept;
     pthread_mutex_unlock(&journal->mutex);
     return 0;
 }
@@ -432,6 +436,8 @@ bool journal_harden(struct journal *journal, uint64_t ticket, bool fsync)
         pthread_mutex_lock(&journal->mutex);
         lead_end(journal);
     }
+    if (sync && journal->released < journal->doubtful)
+        ok = false;
     pthread_mutex_unlock(&journal->mutex);
     return ok;
 }

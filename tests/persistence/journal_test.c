@@ -489,8 +489,11 @@ static void after_a_failed_fsync_a_new_file_has_all_blocks(void **state)
         memset(ops, 'a' + (int)i, 100000);
         struct journal_section section = {
             .namespace = slice_of("n"), .first = i, .count = 1, .ops = slice_make(ops, 100000)};
-        if (i == 2)
+        if (i == 2) {
+            /* The first is in memory no more, and is not needed any more. */
             journal_set_fsync(journal, JOURNAL_FSYNC_EVERYSEC);
+            journal_release(journal, journal_end(journal));
+        }
         fsyncs_to_fail = i == 15;
         assert_int_equal(journal_harden(journal, journal_append(journal, &section, 1), i == 15),
                          i != 15);
@@ -552,6 +555,32 @@ static void an_fsync_beside_one_that_fails_promises_nothing(void **state)
     assert_int_equal(unlinkat(place, "journal-1.log", 0), 0);
     assert_true(read_back(place, &seen, &scan, &error));
     assert_int_equal(seen.sections, 2);
+    journal_scan_release(&scan);
+    text_release(&seen.lines);
+    close(place);
+}
+
+/* Without fsyncs records leave memory once they are written: no new file can have them. */
+static void what_a_failed_fsync_may_have_lost_is_promised_to_nobody(void **state)
+{
+    int place = open_place(state);
+    struct text error = {0};
+    struct seen seen = {{0}, 0};
+    struct journal_scan scan;
+    struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_NO);
+    assert_true(journal_harden(journal, put(journal, "n", 1, "one"), false));
+    fsyncs_to_fail = 1;
+    uint64_t lost = put(journal, "n", 2, "two");
+    assert_false(journal_harden(journal, lost, true));
+    uint64_t ticket = put(journal, "n", 3, "three");
+    assert_true(journal_harden(journal, ticket, false));
+    assert_false(journal_harden(journal, ticket, true));
+    journal_release(journal, lost); /* the store has them */
+    assert_true(journal_harden(journal, ticket, true));
+    assert_true(journal_destroy(journal, false));
+    assert_int_equal(count_files(*state, ".", "journal-"), 2);
+    assert_true(read_back(place, &seen, &scan, &error));
+    assert_int_equal(seen.sections, 3);
     journal_scan_release(&scan);
     text_release(&seen.lines);
     close(place);
@@ -656,6 +685,7 @@ int main(void)
         T(after_a_failed_fsync_a_new_file_has_it_all),
         T(after_a_failed_fsync_a_new_file_has_all_blocks),
         T(a_failed_fsync_by_the_second_is_repaired),
+        T(what_a_failed_fsync_may_have_lost_is_promised_to_nobody),
         T(an_fsync_beside_one_that_fails_promises_nothing),
         T(writers_share_the_journal_by_the_second),
         T(writers_share_the_fsync),
