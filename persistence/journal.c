@@ -180,6 +180,14 @@ static int write_header(struct journal *journal, int fd, uint64_t sequence, uint
     return error ? error : file_sync_directory(journal->directory, ".");
 }
 
+/* One that somebody else has removed already is no failure. */
+static int remove_file(struct journal *journal, uint64_t sequence)
+{
+    char name[JOURNAL_NAME_SIZE];
+    journal_file_name(sequence, name);
+    return unlinkat(journal->directory, name, 0) < 0 && errno != ENOENT ? errno : 0;
+}
+
 static int note_files(struct journal *journal, uint64_t oldest, uint64_t newest)
 {
     return journal->identity ? identity_note_journal(journal->identity, oldest, newest) : 0;
@@ -497,16 +505,14 @@ static void rotate(struct journal *journal)
  */
 static void remove_released(struct journal *journal)
 {
-    char name[JOURNAL_NAME_SIZE];
     pthread_mutex_lock(&journal->mutex);
     while (journal->file_count > 1 && journal->files[1].start <= journal->released &&
            journal->old_count == 0 && !journal->failed && !journal->suspect) {
         uint64_t sequence = journal->files[0].sequence;
-        journal_file_name(sequence, name);
         pthread_mutex_unlock(&journal->mutex);
         int failed = note_files(journal, sequence + 1, 0);
         if (!failed)
-            failed = unlinkat(journal->directory, name, 0);
+            failed = remove_file(journal, sequence);
         pthread_mutex_lock(&journal->mutex);
         if (failed)
             break;
@@ -622,12 +628,9 @@ struct journal *journal_create(const struct journal_options *options,
 
 static bool remove_all(struct journal *journal)
 {
-    char name[JOURNAL_NAME_SIZE];
     bool ok = journal_release_old(journal) && note_files(journal, journal->next, 0) == 0;
-    for (size_t i = 0; ok && i < journal->file_count; i++) {
-        journal_file_name(journal->files[i].sequence, name);
-        ok = unlinkat(journal->directory, name, 0) == 0;
-    }
+    for (size_t i = 0; ok && i < journal->file_count; i++)
+        ok = remove_file(journal, journal->files[i].sequence) == 0;
     return ok && file_sync_directory(journal->directory, ".") == 0;
 }
 
@@ -694,7 +697,6 @@ void journal_release(struct journal *journal, uint64_t ticket)
 
 bool journal_release_old(struct journal *journal)
 {
-    char name[JOURNAL_NAME_SIZE];
     pthread_mutex_lock(&journal->mutex);
     bool any = journal->old_count > 0;
     uint64_t first = journal->files[0].sequence;
@@ -703,11 +705,8 @@ bool journal_release_old(struct journal *journal)
         return false;
     pthread_mutex_lock(&journal->mutex);
     size_t gone = 0;
-    for (; gone < journal->old_count; gone++) {
-        journal_file_name(journal->old[gone], name);
-        if (unlinkat(journal->directory, name, 0) < 0 && errno != ENOENT)
-            break;
-    }
+    while (gone < journal->old_count && remove_file(journal, journal->old[gone]) == 0)
+        gone++;
     journal->old_count -= gone;
     memmove(journal->old, journal->old + gone, journal->old_count * sizeof(uint64_t));
     bool ok = journal->old_count == 0;
