@@ -546,16 +546,22 @@ static void on_retry(evutil_socket_t fd, short what, void *ctx)
 }
 
 /* Journal files whose ops are all committed may go. */
-static void release_journal(struct persistence *p, struct namespace **list, size_t count)
+static void release_files(struct persistence *p, struct namespace **list, size_t count)
 {
-    if (!p->journal)
-        return;
     uint64_t floor = journal_end(p->journal);
     for (size_t i = 0; i < count; i++)
         if (atomic_load(&list[i]->pending_ops) && list[i]->agent.safe_ticket < floor)
             floor = list[i]->agent.safe_ticket;
     journal_release(p->journal, floor);
-    if (atomic_load(&p->recovered_left) == 0 && journal_release_old(p->journal))
+}
+
+/* And with the files of earlier starts what the store says of these. */
+static void release_journal(struct persistence *p, struct namespace **list, size_t count)
+{
+    if (p->journal)
+        release_files(p, list, count);
+    if (atomic_load(&p->recovered_left) == 0 &&
+        (p->journal ? journal_release_old(p->journal) : atomic_load(&p->retired)))
         for (size_t i = 0; i < count; i++)
             if (list[i]->agent.core)
                 sync_core_drop_dead(list[i]->agent.core);

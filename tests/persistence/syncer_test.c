@@ -598,6 +598,35 @@ static void an_older_copy_is_not_loaded_by_who_had_the_newer_one(void **state)
     text_release(&new);
 }
 
+static size_t entries_in(const char *store)
+{
+    struct text body = {0}, error = {0};
+    struct head head;
+    read_head(store, &body);
+    assert_true(head_decode(text_slice(&body), slice_of("one"), &head, &error));
+    size_t count = head.replica_count;
+    head_release(&head);
+    text_release(&body);
+    return count;
+}
+
+/* A journal's ops may be those of any earlier start; without a journal there are none. */
+static void without_a_journal_earlier_starts_leave_no_entries(void **state)
+{
+    struct bench bench = {.options = bench_options(*state)};
+    bench.options.journal = false;
+    for (int start = 0; start < 3; start++) {
+        bench_start(&bench);
+        for (int i = 0; i < 1000 && (i == 0 || entries_in(*state) > 1); i++) {
+            add_number(&bench, "one", "n", 1);
+            assert_int_equal(sync_now(&bench, "one", NULL), PERSISTENCE_OK);
+            usleep(10000);
+        }
+        assert_int_equal(entries_in(*state), 1);
+        bench_close(&bench);
+    }
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, directory_setup, directory_teardown)
 
 int main(void)
@@ -614,6 +643,7 @@ int main(void)
         T(a_fold_that_misses_what_the_head_names_says_so),
         T(a_fold_that_takes_long_tells_so),
         T(a_load_that_takes_long_tells_so),
+        T(without_a_journal_earlier_starts_leave_no_entries),
         T(what_others_wrote_and_is_lost_is_named_until_it_is_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
