@@ -313,11 +313,24 @@ static void finish_recovered(struct namespace *ns)
         atomic_fetch_sub(&p->recovered_left, 1);
 }
 
+void agent_note_position(struct namespace *ns, uint64_t position)
+{
+    if (position == namespace_position(ns))
+        return;
+    agent_poll_often(ns);
+    atomic_store_explicit(&ns->position, position, memory_order_release);
+}
+
+/* Who sees that nothing is pending sees the position of what was. */
 static void collect_done(struct namespace *ns)
 {
     struct agent *agent = &ns->agent;
     struct persistence *p = ns->owner;
     struct sync_batch *batch;
+    uint64_t position = sync_core_position(agent->core);
+    if (position)
+        namespace_note_head(ns);
+    agent_note_position(ns, position);
     while ((batch = sync_core_take_done(agent->core))) {
         if (strcmp(batch->replica, p->incarnation) == 0)
             atomic_store(&ns->committed, batch->first + batch->count - 1);
@@ -335,12 +348,6 @@ static void collect_done(struct namespace *ns)
         p->syncer->close_by = time(NULL) + CLOSE_PATIENCE_S;
         note_oldest(ns);
     }
-    uint64_t position = sync_core_position(agent->core);
-    if (position)
-        namespace_note_head(ns);
-    if (position != namespace_position(ns))
-        agent_poll_often(ns);
-    atomic_store_explicit(&ns->position, position, memory_order_release);
 }
 
 void agent_settle(struct namespace *ns)
