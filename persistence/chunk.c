@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A line of a chunk is found by its newline, which JSON never holds as it stands; of a line that is
- * only copied, no more than the key is parsed.
+ * A line of a chunk is found by its newline, which no JSON string holds as it stands; of a line
+ * that is only copied, no more than the key is parsed.
  */
 #include "persistence/chunk.h"
 

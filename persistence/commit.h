@@ -21,6 +21,10 @@
 #define COMMIT_OBJECT_SIZE  64
 #define COMMIT_REPLICA_SIZE 96
 
+/* Positions and numbers of ops above this are refused wherever they come from. What can be written
+ * is larger (2^53), so that there is a next one to any that is taken. */
+#define COMMIT_TAKEN_MAX (UINT64_C(1) << 52)
+
 bool commit_object_valid(struct slice name);
 /* `name/nonce`: 1 to 95 bytes of printable ASCII without space, quote or backslash, and not
  * beginning with "base64:", which would make it something else in JSON. */

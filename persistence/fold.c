@@ -229,13 +229,29 @@ static bool merge_new_keys(struct merge *m, const struct slice *limit)
     return true;
 }
 
+/* Puts a member that no op names. It is copied as it stands, but for one of a state that goes over
+ * several lines, of which one is made. */
+static bool put_untouched(struct merge *m, const struct chunk_reader *reader, struct slice key,
+                          struct slice member)
+{
+    if (!reader->state || !memchr(member.data, '\n', member.len))
+        return m->sink->put(m->sink->ctx, key, member, m->error);
+    struct entry *entry = chunk_member_decode(member, m->error);
+    if (!entry)
+        return false;
+    text_clear(&m->member);
+    chunk_member_encode(&m->member, key, entry);
+    entry_destroy(entry);
+    return put_member(m, key);
+}
+
 static bool merge_member(struct merge *m, struct chunk_reader *reader, struct slice key,
                          struct slice member)
 {
     for (;;) {
         int order = has_ops(m) ? slice_compare(m->key, key) : 1;
         if (order > 0)
-            return m->sink->put(m->sink->ctx, key, member, m->error);
+            return put_untouched(m, reader, key, member);
         bool merged = merge_key(m, order ? NULL : reader, member);
         if (!merged || order == 0)
             return merged;

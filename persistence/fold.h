@@ -42,9 +42,9 @@ bool fold_visit_state(const struct head *head, const struct fold_store *store, f
                       void *ctx, struct text *error);
 
 /*
- * Makes a base of members that come sorted, each key once: for --import, and wherever a state is
- * written anew. Begin; add; finish, which releases either way. Position, hash and time of the base
- * stay those of an empty namespace.
+ * Makes a base of members that come sorted, each key once, none with a line feed: for --import, and
+ * wherever a state is written anew. Begin; add; finish, which releases either way. Position, hash
+ * and time of the base stay those of an empty namespace.
  */
 struct fold_output;
 struct fold_output *fold_output_create(const struct fold_store *store,

@@ -465,6 +465,13 @@ static void read_namespace(struct json_reader *reader, struct slice namespace, s
         memcpy(head->namespace, name.data, name.len);
 }
 
+/* From any position that is taken there is room to go on. */
+static void read_position(struct json_reader *reader, struct head *head)
+{
+    if (commit_read_number(reader, &head->position) && head->position > COMMIT_TAKEN_MAX)
+        json_reader_fail(reader, "a position above 2^52");
+}
+
 enum {
     HEAD_FORMAT = 1 << 0,
     HEAD_NAMESPACE = 1 << 1,
@@ -485,7 +492,7 @@ static void read_member(struct json_reader *reader, unsigned bit, struct slice n
     switch (bit) {
     case HEAD_FORMAT: commit_read_format(reader); break;
     case HEAD_NAMESPACE: read_namespace(reader, namespace, head); break;
-    case HEAD_POSITION: commit_read_number(reader, &head->position); break;
+    case HEAD_POSITION: read_position(reader, head); break;
     case HEAD_HASH:
         commit_read_name(reader, commit_hex_valid, head->hash, sizeof(head->hash));
         break;

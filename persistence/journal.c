@@ -56,6 +56,7 @@ struct journal {
 
     struct journal_stream stream;
     uint64_t synced, joint, released;
+    uint64_t doubtful; /* before this records may be lost, which memory had no more */
 
     int fd;              /* the leader's to change, with the mutex */
     uint64_t file_start; /* the leader's: the first record of the file that is written to */
@@ -177,6 +178,14 @@ static int write_header(struct journal *journal, int fd, uint64_t sequence, uint
     if (!error && fsync(fd) < 0)
         error = errno;
     return error ? error : file_sync_directory(journal->directory, ".");
+}
+
+/* One that somebody else has removed already is no failure. */
+static int remove_file(struct journal *journal, uint64_t sequence)
+{
+    char name[JOURNAL_NAME_SIZE];
+    journal_file_name(sequence, name);
+    return unlinkat(journal->directory, name, 0) < 0 && errno != ENOENT ? errno : 0;
 }
 
 static int note_files(struct journal *journal, uint64_t oldest, uint64_t newest)
@@ -302,7 +311,8 @@ static int write_stream(struct journal *journal)
     }
 }
 
-/* After a failed fsync: a new file, and everything again that no fsync has covered. */
+/* After a failed fsync: a new file, and everything again that no fsync has covered, as far as it is
+ * in memory: what is written leaves that without an fsync where the policy is `no`. */
 static int start_over(struct journal *journal)
 {
     pthread_mutex_lock(&journal->mutex);
@@ -314,19 +324,23 @@ static int start_over(struct journal *journal)
     pthread_mutex_lock(&journal->mutex);
     journal_stream_rewind(&journal->stream);
     journal->suspect = false;
+    if (kept > journal->synced)
+        journal->doubtful = kept;
     pthread_mutex_unlock(&journal->mutex);
     return 0;
 }
 
+/* One at a time: an error of the disk is told to one of those that are under way, and the others
+ * would say that all is well. For the same reason none follows on a failed one in this file. */
 static int sync_file(struct journal *journal)
 {
     pthread_mutex_lock(&journal->mutex);
     uint64_t covered = journal->stream.written;
     int fd = journal->fd;
-    bool needed = covered > journal->synced;
+    bool needed = covered > journal->synced, suspect = journal->suspect;
     pthread_mutex_unlock(&journal->mutex);
-    if (!needed)
-        return 0;
+    if (!needed || suspect)
+        return needed ? EIO : 0;
     int error = fdatasync(fd) < 0 ? errno : 0;
     pthread_mutex_lock(&journal->mutex);
     journal->fsyncs++;
@@ -395,6 +409,7 @@ static int flush(struct journal *journal, bool sync)
         error = write_stream(journal);
     if (!error && sync) {
         doing = "brought to disk";
+        wait_for_syncing(journal);
         error = sync_file(journal);
     }
     if (!error && !sync) {
@@ -429,6 +444,8 @@ bool journal_harden(struct journal *journal, uint64_t ticket, bool fsync)
         pthread_mutex_lock(&journal->mutex);
         lead_end(journal);
     }
+    if (sync && journal->released < journal->doubtful)
+        ok = false;
     pthread_mutex_unlock(&journal->mutex);
     return ok;
 }
@@ -488,16 +505,14 @@ static void rotate(struct journal *journal)
  */
 static void remove_released(struct journal *journal)
 {
-    char name[JOURNAL_NAME_SIZE];
     pthread_mutex_lock(&journal->mutex);
     while (journal->file_count > 1 && journal->files[1].start <= journal->released &&
            journal->old_count == 0 && !journal->failed && !journal->suspect) {
         uint64_t sequence = journal->files[0].sequence;
-        journal_file_name(sequence, name);
         pthread_mutex_unlock(&journal->mutex);
         int failed = note_files(journal, sequence + 1, 0);
         if (!failed)
-            failed = unlinkat(journal->directory, name, 0);
+            failed = remove_file(journal, sequence);
         pthread_mutex_lock(&journal->mutex);
         if (failed)
             break;
@@ -613,12 +628,9 @@ struct journal *journal_create(const struct journal_options *options,
 
 static bool remove_all(struct journal *journal)
 {
-    char name[JOURNAL_NAME_SIZE];
     bool ok = journal_release_old(journal) && note_files(journal, journal->next, 0) == 0;
-    for (size_t i = 0; ok && i < journal->file_count; i++) {
-        journal_file_name(journal->files[i].sequence, name);
-        ok = unlinkat(journal->directory, name, 0) == 0;
-    }
+    for (size_t i = 0; ok && i < journal->file_count; i++)
+        ok = remove_file(journal, journal->files[i].sequence) == 0;
     return ok && file_sync_directory(journal->directory, ".") == 0;
 }
 
@@ -685,7 +697,6 @@ void journal_release(struct journal *journal, uint64_t ticket)
 
 bool journal_release_old(struct journal *journal)
 {
-    char name[JOURNAL_NAME_SIZE];
     pthread_mutex_lock(&journal->mutex);
     bool any = journal->old_count > 0;
     uint64_t first = journal->files[0].sequence;
@@ -694,11 +705,8 @@ bool journal_release_old(struct journal *journal)
         return false;
     pthread_mutex_lock(&journal->mutex);
     size_t gone = 0;
-    for (; gone < journal->old_count; gone++) {
-        journal_file_name(journal->old[gone], name);
-        if (unlinkat(journal->directory, name, 0) < 0 && errno != ENOENT)
-            break;
-    }
+    while (gone < journal->old_count && remove_file(journal, journal->old[gone]) == 0)
+        gone++;
     journal->old_count -= gone;
     memmove(journal->old, journal->old + gone, journal->old_count * sizeof(uint64_t));
     bool ok = journal->old_count == 0;

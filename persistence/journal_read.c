@@ -57,6 +57,7 @@ static struct slice take_slice(struct cursor *cursor)
     return bytes;
 }
 
+/* False, and then the cursor is bad: no valid section. */
 static bool take_section(struct cursor *cursor, struct journal_section *section)
 {
     section->namespace = take_slice(cursor);
@@ -64,9 +65,11 @@ static bool take_section(struct cursor *cursor, struct journal_section *section)
     section->first = take_varint(cursor);
     section->count = take_varint(cursor);
     section->ops = take_slice(cursor);
-    return !cursor->bad && namespace_name_valid(section->namespace) && section->first > 0 &&
-           section->count > 0 && section->count <= section->ops.len &&
-           section->count <= UINT64_MAX - section->first;
+    if (!namespace_name_valid(section->namespace) || section->first == 0 ||
+        section->first > COMMIT_TAKEN_MAX || section->count == 0 ||
+        section->count > section->ops.len)
+        cursor->bad = true;
+    return !cursor->bad;
 }
 
 /* The payload has passed its checksum: what is wrong in it was written wrong. */

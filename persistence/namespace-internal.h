@@ -155,6 +155,7 @@ struct persistence {
     struct opening *opening; /* a bucket's; else NULL */
     _Atomic bool loading;    /* it has not been reached yet: nothing can be loaded */
     _Atomic bool stopping;
+    _Atomic bool retired; /* there is no journal, nor files of an earlier one */
 
     pthread_mutex_t registry;   /* the next three */
     struct namespace **sorted;  /* by name */

@@ -125,7 +125,7 @@ static void run_recovered(struct namespace *ns, struct sync_batch *batch)
         for (size_t at = 0, len; at < batch->ops.len; at += len) {
             struct slice rest = slice_make(batch->ops.data + at, batch->ops.len - at);
             len = op_binary_decode(rest, &scratch, &op);
-            assert(len); /* recovery_settle and the journal's sums have seen them */
+            assert(len); /* recovery_settle has decoded them */
             batch->time = at ? batch->time : op.time;
             rebase_run_recorded(ns->rebase, &op, &out);
             op_release(&op);

@@ -565,6 +565,7 @@ static enum persistence_status open_directory(struct persistence *p, struct text
         status = open_threads(p, &recovery, &scan, error);
     if (status == PERSISTENCE_OK)
         status = retire_journal(p, &scan, error);
+    atomic_store(&p->retired, status == PERSISTENCE_OK && !p->options.journal);
     recovery_release(&recovery);
     journal_scan_release(&scan);
     return status;

@@ -91,12 +91,13 @@ static enum persistence_status reload_memory(struct namespace *ns, struct text *
     return status;
 }
 
-/* Swaps the keyspace in if nothing was written since the store was read. */
+/* Swaps the keyspace in if nothing was written since the store was read. In this order: what is no
+ * longer pending is in the position. */
 static bool swap_in(struct namespace *ns, struct loaded *loaded)
 {
     namespace_lock_aside(ns);
-    bool same = ns->keyspace && loaded->head.position == namespace_position(ns) &&
-                atomic_load(&ns->pending_ops) == 0;
+    bool same = ns->keyspace && atomic_load(&ns->pending_ops) == 0 &&
+                loaded->head.position == namespace_position(ns);
     if (same) {
         struct keyspace *old = ns->keyspace;
         if (ns->rebase)

@@ -97,14 +97,24 @@ bool recovery_collect(void *ctx, const struct journal_file_header *header,
     return true;
 }
 
-static bool batch_apply(struct sync_batch *batch, struct loaded *loaded)
+/* The same rule as commit_replay: the commit of this op's batch will be replayed so. */
+static void apply_op(struct loaded *loaded, struct op *op)
+{
+    struct outcome outcome;
+    if (op->time < loaded->clock)
+        op->time = loaded->clock;
+    loaded->clock = op->time;
+    apply(loaded->keyspace, op, &outcome, NULL);
+}
+
+/* Decodes the ops of a batch, and applies them to `loaded` (NULL: to nothing). */
+static bool batch_run(struct sync_batch *batch, struct loaded *loaded)
 {
     struct op_scratch scratch = {0};
     size_t at = 0;
     bool ok = true;
     for (uint64_t i = 0; ok && i < batch->count; i++) {
         struct op op;
-        struct outcome outcome;
         struct slice rest = slice_make(batch->ops.data + at, batch->ops.len - at);
         size_t len = op_binary_decode(rest, &scratch, &op);
         ok = len > 0;
@@ -112,16 +122,24 @@ static bool batch_apply(struct sync_batch *batch, struct loaded *loaded)
             break;
         if (i == 0)
             batch->time = op.time;
-        /* The same rule as commit_replay: the commit of this batch will be replayed so. */
-        if (op.time < loaded->clock)
-            op.time = loaded->clock;
-        loaded->clock = op.time;
-        apply(loaded->keyspace, &op, &outcome, NULL);
+        if (loaded)
+            apply_op(loaded, &op);
         op_release(&op);
         at += len;
     }
     op_scratch_release(&scratch);
     return ok && at == batch->ops.len;
+}
+
+static bool run_all(struct recovered *recovered, struct loaded *loaded, struct text *error)
+{
+    for (struct sync_batch *batch = recovered->batches; batch; batch = batch->next)
+        if (!batch_run(batch, loaded)) {
+            text_append_format(error, "ops of namespace %s in the journal cannot be read",
+                               recovered->namespace);
+            return false;
+        }
+    return true;
 }
 
 /*
@@ -202,7 +220,7 @@ static bool drop_committed(struct recovered *item, const struct head *head, stru
     return true;
 }
 
-bool recovery_settle(struct recovered *recovered, const struct head *head, struct text *error)
+static bool settle(struct recovered *recovered, const struct head *head, struct text *error)
 {
     if (head->position < recovered->position) {
         text_append_format(error,
@@ -214,15 +232,12 @@ bool recovery_settle(struct recovered *recovered, const struct head *head, struc
     return check_orphans(recovered, head, error) && drop_committed(recovered, head, error);
 }
 
+bool recovery_settle(struct recovered *recovered, const struct head *head, struct text *error)
+{
+    return settle(recovered, head, error) && run_all(recovered, NULL, error);
+}
+
 bool recovery_apply(struct recovered *recovered, struct loaded *loaded, struct text *error)
 {
-    if (!recovery_settle(recovered, &loaded->head, error))
-        return false;
-    for (struct sync_batch *batch = recovered->batches; batch; batch = batch->next)
-        if (!batch_apply(batch, loaded)) {
-            text_append_format(error, "ops of namespace %s in the journal cannot be read",
-                               recovered->namespace);
-            return false;
-        }
-    return true;
+    return settle(recovered, &loaded->head, error) && run_all(recovered, loaded, error);
 }

@@ -36,15 +36,16 @@ uint64_t recovery_ops(const struct recovery *recovery); /* how many */
 journal_visit recovery_collect;
 
 /*
- * Leaves of `recovered` what is not committed according to `head`. False, with a sentence, when
- * journal and store do not fit together, or when there are orphans and nobody chose. Orphans that
- * are replayed keep their name and number, so that a crash in between does not double them.
+ * Leaves of `recovered` what is not committed according to `head`: ops that can be decoded. False,
+ * with a sentence, when they cannot, when journal and store do not fit together, or when there are
+ * orphans and nobody chose. Orphans that are replayed keep their name and number, so that a crash
+ * in between does not double them.
  */
 bool recovery_settle(struct recovered *recovered, const struct head *head, struct text *error);
 
 /*
  * Leaves of `recovered` what is not committed according to `loaded`, and applies it to the loaded
- * keyspace. False, with a sentence, when journal and store do not fit together.
+ * keyspace. False, with a sentence, as recovery_settle.
  */
 bool recovery_apply(struct recovered *recovered, struct loaded *loaded, struct text *error);
 

@@ -35,14 +35,25 @@ static bool copy_string(struct slice from, char *out, size_t size)
     return true;
 }
 
-/* Our name of what S3 calls `content`: without the prefix; false when it is none. */
+/* Takes `prefix` off `content`, if that begins with it. */
+static bool take_off(struct slice *content, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    if (content->len < len || (len && memcmp(content->data, prefix, len) != 0))
+        return false;
+    *content = slice_make(content->data + len, content->len - len);
+    return true;
+}
+
+/* Our name of what S3 calls `content`: without the prefix; false when it is none, or none of those
+ * that were asked for. */
 static bool own_key(const struct list_reader *reader, struct slice content, char *out, size_t size)
 {
-    size_t prefix = strlen(reader->prefix);
     out[0] = '\0';
-    if (content.len < prefix || (prefix && memcmp(content.data, reader->prefix, prefix) != 0))
+    if (!take_off(&content, reader->prefix))
         return false;
-    return copy_string(slice_make(content.data + prefix, content.len - prefix), out, size);
+    struct slice rest = content;
+    return take_off(&rest, reader->request->key) && copy_string(content, out, size);
 }
 
 static void finish_object(struct list_reader *reader)

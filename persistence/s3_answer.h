@@ -20,7 +20,8 @@ void s3_page_release(struct s3_page *page);
 
 /*
  * Adds a page's keys to the request's items, `prefix` taken off. Keys that do not begin with the
- * prefix, or that no store of ours would have written, are passed over. False: no such answer.
+ * prefix and the request's key, or that no store of ours would have written, are passed over.
+ * False: no such answer.
  */
 bool s3_answer_list(struct slice body, const char *prefix, struct store_request *request,
                     struct s3_page *ret_page);

@@ -42,6 +42,9 @@ struct event_base *syncer_base(struct syncer *syncer);
 void agent_settle_positions(struct namespace *ns);
 void agent_drop_positions(struct namespace *ns);
 
+/* The state in memory is that of `position` from now on. What others have written is taken in under
+ * the namespace's lock, and so must this be then: who holds it finds the two in agreement. */
+void agent_note_position(struct namespace *ns, uint64_t position);
 /* Batches that the core is done with, and troubles. */
 void agent_settle(struct namespace *ns);
 

@@ -323,11 +323,24 @@ static time_t monotonic_s(void)
     return now.tv_sec;
 }
 
+void agent_note_position(struct namespace *ns, uint64_t position)
+{
+    if (position == namespace_position(ns))
+        return;
+    agent_poll_often(ns);
+    atomic_store_explicit(&ns->position, position, memory_order_release);
+}
+
+/* Who sees that nothing is pending sees the position of what was. */
 static void collect_done(struct namespace *ns)
 {
     struct agent *agent = &ns->agent;
     struct persistence *p = ns->owner;
     struct sync_batch *batch;
+    uint64_t position = sync_core_position(agent->core);
+    if (position)
+        namespace_note_head(ns);
+    agent_note_position(ns, position);
     while ((batch = sync_core_take_done(agent->core))) {
         if (strcmp(batch->replica, p->incarnation) == 0)
             atomic_store(&ns->committed, batch->first + batch->count - 1);
@@ -345,12 +358,6 @@ static void collect_done(struct namespace *ns)
         p->syncer->close_by = monotonic_s() + CLOSE_PATIENCE_S;
         note_oldest(ns);
     }
-    uint64_t position = sync_core_position(agent->core);
-    if (position)
-        namespace_note_head(ns);
-    if (position != namespace_position(ns))
-        agent_poll_often(ns);
-    atomic_store_explicit(&ns->position, position, memory_order_release);
 }
 
 void agent_settle(struct namespace *ns)
@@ -556,16 +563,22 @@ static void on_retry(evutil_socket_t fd, short what, void *ctx)
 }
 
 /* Journal files whose ops are all committed may go. */
-static void release_journal(struct persistence *p, struct namespace **list, size_t count)
+static void release_files(struct persistence *p, struct namespace **list, size_t count)
 {
-    if (!p->journal)
-        return;
     uint64_t floor = journal_end(p->journal);
     for (size_t i = 0; i < count; i++)
         if (atomic_load(&list[i]->pending_ops) && list[i]->agent.safe_ticket < floor)
             floor = list[i]->agent.safe_ticket;
     journal_release(p->journal, floor);
-    if (atomic_load(&p->recovered_left) == 0 && journal_release_old(p->journal))
+}
+
+/* And with the files of earlier starts what the store says of these. */
+static void release_journal(struct persistence *p, struct namespace **list, size_t count)
+{
+    if (p->journal)
+        release_files(p, list, count);
+    if (atomic_load(&p->recovered_left) == 0 &&
+        (p->journal ? journal_release_old(p->journal) : atomic_load(&p->retired)))
         for (size_t i = 0; i < count; i++)
             if (list[i]->agent.core)
                 sync_core_drop_dead(list[i]->agent.core);

@@ -56,6 +56,7 @@ void agent_take_arrivals(struct namespace *ns)
         arrival = sync_core_take_arrival(ns->agent.core);
     }
     rebase_finish(ns->rebase);
+    agent_note_position(ns, ns->agent.arriving);
     namespace_note_held(ns);
     if (rebase_clock(ns->rebase) > ns->clock)
         ns->clock = rebase_clock(ns->rebase);
@@ -94,6 +95,7 @@ static void put_under(struct namespace *ns, struct loaded *loaded)
     ns->agent.arriving = loaded->head.position;
     rebase_restart(ns->rebase, loaded->keyspace, loaded->clock, &loaded->head);
     ns->keyspace = loaded->keyspace;
+    agent_note_position(ns, loaded->head.position);
     namespace_note_held(ns);
     if (ns->owner->options.arrived)
         ns->owner->options.arrived(ns->attachment, NULL, NULL);

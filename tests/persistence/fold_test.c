@@ -410,6 +410,43 @@ static void the_same_folds_give_the_same_bytes(void **state)
     text_release(&out[1]);
 }
 
+/* Readers take any layout of a state; of what stays as it was, too, a line is made. */
+static void a_state_laid_out_over_several_lines_is_folded(void **state)
+{
+    (void)state;
+    static const char layout[] = "{\"a\":\n1\n,\"b\"\n:\"x\",\n\"c\":{\"list\":\n[\n1,\n\n2]}\n,"
+                                 "\"d\" : 4,\"e\":\n\n\n5\n}\n";
+    static const char folded[] =
+        "{\n\"a\":1,\n\"b\":\"x\",\n\"c\":{\"list\":[1,2]},\n\"d\" : 4,\n\"e\":5,\n\"new\":0\n}";
+    static const struct fold_options options[] = {{.chunk_size = 200, .inline_limit = 100},
+                                                  {.chunk_size = 8, .inline_limit = 0}};
+    for (unsigned i = 0; i < 2; i++) {
+        struct op op = {.kind = OP_INT_ADD, .key = slice_of("new"), .time = NOW};
+        struct keyspace *ks = keyspace_create(NULL);
+        struct objects objects = {0};
+        struct head head;
+        int64_t clock = 0;
+        struct fold_store store = objects_store(&objects);
+        struct text error = {0};
+        head_init(&head, slice_of("test"));
+        text_clear(&head.base.state);
+        text_append_string(&head.base.state, layout);
+        commit_text(&head, &objects, &op, 1);
+        check(fold_load(&head, &store, ks, &clock, &error), &error);
+        assert_int_equal(keyspace_size(ks), 6);
+        fold_to(&head, 1, &objects, &options[i]);
+        assert_chunks(&head, &objects, &options[i]);
+        assert_state(&head, &objects, ks, clock);
+        if (i == 0)
+            assert_string_equal(text_terminated(&head.base.state), folded);
+        else
+            assert_true(head.base.chunk_count > 1);
+        keyspace_destroy(ks);
+        head_release(&head);
+        objects_release(&objects);
+    }
+}
+
 static void damage_and_a_broken_store_are_told_and_change_nothing(void **state)
 {
     (void)state;
@@ -452,6 +489,7 @@ int main(void)
         cmocka_unit_test(the_last_op_that_looks_at_nothing_is_the_first_that_counts),
         cmocka_unit_test(large_ops_are_folded_in_their_order),
         cmocka_unit_test(the_same_folds_give_the_same_bytes),
+        cmocka_unit_test(a_state_laid_out_over_several_lines_is_folded),
         cmocka_unit_test(damage_and_a_broken_store_are_told_and_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

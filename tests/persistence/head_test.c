@@ -195,6 +195,12 @@ static void sums_alone_do_not_make_a_head(void **state)
                          "\"chunks\":[" CHUNK("\"b\"") "," CHUNK("\"a\"") "]}," REST,
                    "chunks are not in rising order");
     assert_refused(BEGIN "\"base\":{\"position\":0}," REST, "a base needs");
+    /* 2^52 + 1: what comes behind the largest positions could not be written. */
+    assert_refused(
+        "{\"format\":1,\"namespace\":\"git\",\"position\":4503599627370497,\"hash\":\"" Z64
+        "\",\"base\":{\"position\":4503599627370497,\"hash\":\"" Z64
+        "\",\"time\":0,\"state\":{}}," REST,
+        "a position above 2^52");
     assert_refused(BEGIN BASE "\"tail\":[],\"replicas\":{\"b\":{\"op\":1},\"a\":{\"op\":1}},",
                    "replicas are not in rising order");
     assert_refused(BEGIN BASE "\"tail\":[],\"replicas\":{\"b\":{}},", "members are missing");

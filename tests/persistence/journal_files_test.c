@@ -170,6 +170,32 @@ static void an_old_file_goes_however_small(void **state)
     close(place);
 }
 
+/* Somebody has removed a file by hand: those behind it go all the same. */
+static void a_file_that_is_gone_keeps_no_other(void **state)
+{
+    int place = open_place(state);
+    struct identity identity;
+    know(place, &identity);
+    struct journal *journal = begin_known(place, &identity, INCARNATION, JOURNAL_FSYNC_EVERYSEC);
+    for (int file = 2; file <= 3; file++) {
+        char name[32];
+        snprintf(name, sizeof(name), "journal-%d.log", file);
+        put(journal, "a", (uint64_t)file, "one");
+        for (int i = 0; i < 100 && count_files(*state, ".", name) == 0; i++)
+            usleep(100000);
+    }
+    assert_int_equal(unlinkat(place, "journal-1.log", 0), 0);
+    journal_release(journal, journal_end(journal));
+    for (int i = 0; i < 100 && count_files(*state, ".", "journal-2.log"); i++)
+        usleep(100000);
+    assert_int_equal(count_files(*state, ".", "journal-2.log"), 0);
+    assert_read(place, 0, 4);
+    assert_int_equal(unlinkat(place, "journal-3.log", 0), 0);
+    assert_true(journal_destroy(journal, true));
+    identity_close(&identity);
+    close(place);
+}
+
 static int swap_file(struct identity *identity, int fd)
 {
     pthread_mutex_lock(&identity->mutex);
@@ -213,6 +239,7 @@ int main(void)
         T(a_journal_that_was_emptied_leaves_nothing_missing),
         T(no_crash_between_files_is_taken_for_a_missing_one),
         T(an_old_file_goes_however_small),
+        T(a_file_that_is_gone_keeps_no_other),
         T(nothing_goes_to_the_old_file_once_a_new_one_may_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

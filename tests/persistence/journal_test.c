@@ -103,6 +103,29 @@ static void each_start_continues_in_a_new_file(void **state)
 
 /* --- harm --- */
 
+/* The sum is right: so it was written, but no commit could carry the number of the op. */
+static void a_number_that_cannot_be_committed_is_refused(void **state)
+{
+    int place = open_place(state);
+    struct seen seen = {{0}, 0};
+    struct journal_scan scan;
+    struct text error = {0};
+    struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_NO);
+    put(journal, "n", UINT64_C(1) << 52, "x");
+    assert_true(journal_destroy(journal, false));
+    assert_true(read_back(place, &seen, &scan, &error));
+    journal_scan_release(&scan);
+    journal = begin(place, "tester/2", JOURNAL_FSYNC_NO);
+    put(journal, "n", (UINT64_C(1) << 52) + 1, "x");
+    assert_true(journal_destroy(journal, false));
+    assert_false(read_back(place, &seen, &scan, &error));
+    assert_non_null(strstr(text_terminated(&error), "journal-2.log: byte 128: "));
+    assert_non_null(strstr(text_terminated(&error), "no valid content"));
+    text_release(&seen.lines);
+    text_release(&error);
+    close(place);
+}
+
 /* A journal whose records were fsynced one by one, and its bytes. */
 static void make_journal(int place, enum journal_fsync policy, struct text *ret_bytes,
                          struct text *ret_lines)
@@ -396,17 +419,30 @@ static void a_full_disk_loses_nothing(void **state)
     close(place);
 }
 
-/* Stands before the C library's: an fsync that fails as the disk's would. */
-static _Atomic int fsyncs_to_fail;
+/* Stands before the C library's: an fsync that fails as the disk's would. The kernel tells one of
+ * those that are under way on a file of it, and no other. */
+static _Atomic int fsyncs_to_fail, fsyncs_to_hold, fsyncs_inside, fsyncs_beside;
+
+/* Until another comes beside this one, or does not come. */
+static void hold_fsync(void)
+{
+    for (int i = 0; i < 100 && !fsyncs_beside; i++)
+        usleep(5000);
+}
 
 int fdatasync(int fd)
 {
-    if (fsyncs_to_fail > 0) {
-        fsyncs_to_fail--;
-        errno = EIO;
-        return -1;
-    }
-    return (int)syscall(SYS_fdatasync, fd);
+    bool fails = fsyncs_to_fail > 0, holds = fsyncs_to_hold > 0;
+    fsyncs_to_fail -= fails;
+    fsyncs_to_hold -= holds;
+    fsyncs_beside += fsyncs_inside++ > 0;
+    if (holds)
+        hold_fsync();
+    fsyncs_inside--;
+    if (!fails)
+        return (int)syscall(SYS_fdatasync, fd);
+    errno = EIO;
+    return -1;
 }
 
 static void after_a_failed_fsync_a_new_file_has_it_all(void **state)
@@ -453,8 +489,11 @@ static void after_a_failed_fsync_a_new_file_has_all_blocks(void **state)
         memset(ops, 'a' + (int)i, 100000);
         struct journal_section section = {
             .namespace = slice_of("n"), .first = i, .count = 1, .ops = slice_make(ops, 100000)};
-        if (i == 2)
+        if (i == 2) {
+            /* The first is in memory no more, and is not needed any more. */
             journal_set_fsync(journal, JOURNAL_FSYNC_EVERYSEC);
+            journal_release(journal, journal_end(journal));
+        }
         fsyncs_to_fail = i == 15;
         assert_int_equal(journal_harden(journal, journal_append(journal, &section, 1), i == 15),
                          i != 15);
@@ -488,6 +527,60 @@ static void a_failed_fsync_by_the_second_is_repaired(void **state)
     assert_true(journal_destroy(journal, false));
     assert_true(read_back(place, &seen, &scan, &error));
     assert_int_equal(seen.sections, 1);
+    journal_scan_release(&scan);
+    text_release(&seen.lines);
+    close(place);
+}
+
+/* What fails is told once: an fsync beside it, of the same records, would say that all is well. */
+static void an_fsync_beside_one_that_fails_promises_nothing(void **state)
+{
+    int place = open_place(state);
+    struct seen seen = {{0}, 0};
+    struct journal_scan scan;
+    struct text error = {0};
+    struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_EVERYSEC);
+    fsyncs_beside = 0;
+    fsyncs_to_fail = fsyncs_to_hold = 1;
+    assert_true(journal_harden(journal, put(journal, "n", 1, "one"), false));
+    for (int i = 0; i < 2000 && !fsyncs_inside; i++)
+        usleep(5000); /* until the journal's thread is at it */
+    uint64_t ticket = put(journal, "n", 2, "two");
+    if (journal_harden(journal, ticket, true))
+        assert_int_equal(count_files(*state, ".", "journal-2.log"), 1);
+    assert_int_equal(fsyncs_beside, 0);
+    assert_true(journal_harden(journal, ticket, true));
+    assert_true(journal_destroy(journal, false));
+    /* All of it is in the new file. */
+    assert_int_equal(unlinkat(place, "journal-1.log", 0), 0);
+    assert_true(read_back(place, &seen, &scan, &error));
+    assert_int_equal(seen.sections, 2);
+    journal_scan_release(&scan);
+    text_release(&seen.lines);
+    close(place);
+}
+
+/* Without fsyncs records leave memory once they are written: no new file can have them. */
+static void what_a_failed_fsync_may_have_lost_is_promised_to_nobody(void **state)
+{
+    int place = open_place(state);
+    struct text error = {0};
+    struct seen seen = {{0}, 0};
+    struct journal_scan scan;
+    struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_NO);
+    assert_true(journal_harden(journal, put(journal, "n", 1, "one"), false));
+    fsyncs_to_fail = 1;
+    uint64_t lost = put(journal, "n", 2, "two");
+    assert_false(journal_harden(journal, lost, true));
+    uint64_t ticket = put(journal, "n", 3, "three");
+    assert_true(journal_harden(journal, ticket, false));
+    assert_false(journal_harden(journal, ticket, true));
+    journal_release(journal, lost); /* the store has them */
+    assert_true(journal_harden(journal, ticket, true));
+    assert_true(journal_destroy(journal, false));
+    assert_int_equal(count_files(*state, ".", "journal-"), 2);
+    assert_true(read_back(place, &seen, &scan, &error));
+    assert_int_equal(seen.sections, 3);
     journal_scan_release(&scan);
     text_release(&seen.lines);
     close(place);
@@ -579,6 +672,7 @@ int main(void)
         T(records_come_back_in_order),
         T(records_larger_than_a_block_come_back),
         T(each_start_continues_in_a_new_file),
+        T(a_number_that_cannot_be_committed_is_refused),
         T(a_cut_at_any_byte_leaves_a_prefix),
         T(a_torn_end_is_cut_on_disk_and_told),
         T(zeros_behind_the_records_are_no_damage),
@@ -591,6 +685,8 @@ int main(void)
         T(after_a_failed_fsync_a_new_file_has_it_all),
         T(after_a_failed_fsync_a_new_file_has_all_blocks),
         T(a_failed_fsync_by_the_second_is_repaired),
+        T(what_a_failed_fsync_may_have_lost_is_promised_to_nobody),
+        T(an_fsync_beside_one_that_fails_promises_nothing),
         T(writers_share_the_journal_by_the_second),
         T(writers_share_the_fsync),
         T(hardening_later_is_answered),

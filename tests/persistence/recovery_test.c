@@ -201,6 +201,23 @@ static void a_replay_goes_on_where_a_crash_has_left_it(void **state)
     end(&desk);
 }
 
+/* What a newer version has written, say: told before anything is put on top of the store. */
+static void ops_that_cannot_be_read_are_refused(void **state)
+{
+    struct desk desk;
+    (void)state;
+    begin(&desk, JOURNAL_ORPHANS_REFUSE);
+    record(&desk, OLD, 10, 1, 3);
+    desk.recovery.items[0].batches->ops.data[0] = (char)250; /* no kind has this number */
+    assert_refused(&desk, "ops of namespace space in the journal cannot be read");
+    end(&desk);
+    begin(&desk, JOURNAL_ORPHANS_REFUSE);
+    record(&desk, OLD, 10, 1, 3);
+    desk.recovery.items[0].batches->count = 2;
+    assert_refused(&desk, "ops of namespace space in the journal cannot be read");
+    end(&desk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +228,7 @@ int main(void)
         cmocka_unit_test(doubtful_ops_refuse_the_start_and_say_how_to_choose),
         cmocka_unit_test(doubtful_ops_are_replayed_or_dropped_as_chosen),
         cmocka_unit_test(dropping_keeps_what_was_surely_never_committed),
+        cmocka_unit_test(ops_that_cannot_be_read_are_refused),
         cmocka_unit_test(a_replay_goes_on_where_a_crash_has_left_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -375,6 +375,30 @@ static void a_listing_that_does_not_move_on_is_refused(void **state)
     mem_free(same);
 }
 
+/* Who asked for keys below a name takes that many bytes off each. */
+static void a_listing_gives_no_keys_that_were_not_asked_for(void **state)
+{
+    struct scene scene;
+    char *page = page_of("<ListBucketResult><IsTruncated>false</IsTruncated>"
+                         "<Contents><Key>pre/b</Key></Contents>"
+                         "<Contents><Key>pre/apt/x</Key></Contents>"
+                         "<Contents><Key>apt/y</Key></Contents>"
+                         "<Contents><Key>pre/aptly/chunk</Key></Contents>"
+                         "<CommonPrefixes><Prefix>pre/git/</Prefix></CommonPrefixes>"
+                         "<CommonPrefixes><Prefix>pre/apt/old/</Prefix></CommonPrefixes>"
+                         "</ListBucketResult>");
+    struct http_fake_reply reply = {page, 0, false};
+    (void)state;
+    begin(&scene, &reply, 1);
+    scene.request = (struct store_request){.verb = STORE_LIST, .key = "apt/"};
+    assert_int_equal(store_wait(scene.store, &scene.request), STORE_OK);
+    assert_int_equal(scene.request.item_count, 2);
+    assert_string_equal(scene.request.items[0].key, "apt/old/");
+    assert_string_equal(scene.request.items[1].key, "apt/x");
+    end(&scene);
+    mem_free(page);
+}
+
 static void what_is_known_is_not_fetched_again(void **state)
 {
     struct scene scene;
@@ -619,6 +643,7 @@ int main(void)
         cmocka_unit_test(nobody_there_means_nothing_happened),
         cmocka_unit_test(a_listing_is_followed_page_by_page),
         cmocka_unit_test(a_listing_that_does_not_move_on_is_refused),
+        cmocka_unit_test(a_listing_gives_no_keys_that_were_not_asked_for),
         cmocka_unit_test(what_is_known_is_not_fetched_again),
         cmocka_unit_test(a_bucket_elsewhere_is_named),
         cmocka_unit_test(a_wrong_clock_is_set_by_the_servers),

@@ -598,6 +598,100 @@ static void an_older_copy_is_not_loaded_by_who_had_the_newer_one(void **state)
     text_release(&new);
 }
 
+/* --- positions --- */
+
+struct observer {
+    struct bench *bench;
+    _Atomic bool stop;
+    _Atomic bool wrong; /* the state was ahead of the position, with nothing pending */
+};
+
+/* Each commit says in the key how many there are with it. */
+static void *observe(void *arg)
+{
+    struct observer *observer = arg;
+    struct namespace *ns = load(observer->bench, "one");
+    struct persistence_stats stats;
+    char scratch[24], number[32];
+    while (!atomic_load(&observer->stop)) {
+        namespace_lock(ns);
+        struct entry *entry = keyspace_find(namespace_keyspace(ns), slice_of("n"), 0, 0);
+        struct slice bytes = entry ? string_bytes(entry, scratch) : slice_of("0");
+        snprintf(number, sizeof(number), "%.*s", (int)bytes.len, bytes.data);
+        persistence_stats(observer->bench->p, &stats);
+        if (stats.pending_ops == 0 && strtoull(number, NULL, 10) > namespace_position(ns))
+            atomic_store(&observer->wrong, true);
+        namespace_unlock(ns);
+    }
+    return NULL;
+}
+
+static void observe_commits(struct bench *writer, struct bench *observed)
+{
+    struct observer observer = {.bench = observed};
+    pthread_t thread;
+    char number[32];
+    load(observed, "one");
+    assert_int_equal(pthread_create(&thread, NULL, observe, &observer), 0);
+    for (int i = 0; i < 100; i++) {
+        snprintf(number, sizeof(number), "%" PRIu64, namespace_position(load(writer, "one")) + 1);
+        if (writer->options.shared)
+            write_shared(writer, "one", "n", number);
+        else
+            set_key(writer, "one", "n", number);
+        assert_int_equal(sync_now(writer, "one", NULL), PERSISTENCE_OK);
+        assert_int_equal(sync_now(observed, "one", NULL), PERSISTENCE_OK);
+    }
+    atomic_store(&observer.stop, true);
+    pthread_join(thread, NULL);
+    assert_false(observer.wrong);
+}
+
+static void the_position_is_that_of_the_state_beside_it(void **state)
+{
+    char dirs[2][300];
+    struct bench alone = {.options = bench_options(*state)};
+    bench_start(&alone);
+    observe_commits(&alone, &alone);
+    bench_close(&alone);
+    struct bench writer = open_shared(*state, "writer", dirs[0]);
+    struct bench other = open_shared(*state, "other", dirs[1]);
+    observe_commits(&writer, &other);
+    bench_close(&writer);
+    bench_close(&other);
+    remove_directory(dirs[0]);
+    remove_directory(dirs[1]);
+}
+
+static size_t entries_in(const char *store)
+{
+    struct text body = {0}, error = {0};
+    struct head head;
+    read_head(store, &body);
+    assert_true(head_decode(text_slice(&body), slice_of("one"), &head, &error));
+    size_t count = head.replica_count;
+    head_release(&head);
+    text_release(&body);
+    return count;
+}
+
+/* A journal's ops may be those of any earlier start; without a journal there are none. */
+static void without_a_journal_earlier_starts_leave_no_entries(void **state)
+{
+    struct bench bench = {.options = bench_options(*state)};
+    bench.options.journal = false;
+    for (int start = 0; start < 3; start++) {
+        bench_start(&bench);
+        for (int i = 0; i < 1000 && (i == 0 || entries_in(*state) > 1); i++) {
+            add_number(&bench, "one", "n", 1);
+            assert_int_equal(sync_now(&bench, "one", NULL), PERSISTENCE_OK);
+            usleep(10000);
+        }
+        assert_int_equal(entries_in(*state), 1);
+        bench_close(&bench);
+    }
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, directory_setup, directory_teardown)
 
 int main(void)
@@ -614,6 +708,8 @@ int main(void)
         T(a_fold_that_misses_what_the_head_names_says_so),
         T(a_fold_that_takes_long_tells_so),
         T(a_load_that_takes_long_tells_so),
+        T(the_position_is_that_of_the_state_beside_it),
+        T(without_a_journal_earlier_starts_leave_no_entries),
         T(what_others_wrote_and_is_lost_is_named_until_it_is_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
