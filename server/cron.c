@@ -114,13 +114,13 @@ static void see_clients(struct loop *loop, int64_t now)
 
 /* One bounded look at one namespace; true: much of it was expired, look again. A long command of
  * another loop that has its lock would hold up all clients of this one: the next tick looks. */
-static bool expire_some(struct loop *loop, struct namespace *ns)
+static bool expire_some(struct loop *loop, struct namespace *ns, int64_t now)
 {
     bool again = false;
     if (!namespace_lock_soon(ns))
         return false;
     if (namespace_state(ns) == NAMESPACE_READY) {
-        batch_keep_time(loop, ns);
+        batch_set_time(loop, now, &ns, 1);
         struct keyspace *keys = namespace_keyspace(ns);
         struct garbage *garbage;
         size_t looked = 0, dropped = 0;
@@ -150,16 +150,15 @@ static void expire_slice(struct loop *loop, bool begins)
     size_t n = server_namespaces(&list), step = (size_t)loop_count();
     size_t first = (size_t)loop->index, mine = n > first ? (n - first - 1) / step + 1 : 0;
     int64_t start = clock_monotonic_us(), spent = 0;
-    struct exec *x = &loop->x;
-    x->client = NULL;
-    x->now = clock_ms();
+    int64_t now = clock_ms();
+    loop->x.client = NULL;
     if (begins || loop->expire_left > mine)
         loop->expire_left = mine;
     for (; loop->expire_left && spent <= EXPIRE_TIME_US; loop->expire_at++) {
         struct namespace *ns = list[first + (loop->expire_at % mine) * step];
         bool again;
         do {
-            again = expire_some(loop, ns);
+            again = expire_some(loop, ns, now);
             spent = clock_monotonic_us() - start;
         } while (again && spent <= EXPIRE_TIME_US);
         loop->expire_left = again ? mine : loop->expire_left - 1;

@@ -822,6 +822,27 @@ def clock_behind_at_start(faults):
     faults.check(0 < connection.call("TTL", "lasting") <= 1000, "with the clock right again the deadline is as it was")
 
 
+def clock_behind_is_one_namespaces(faults):
+    """A namespace that was written by a clock ahead of this one's takes no other with it."""
+    flag = os.path.join(faults.directory(), "clock-is-behind")
+    connection = faults.start()
+    connection.call("SET", "ahead", "v")
+    connection.call("CAIRN", "SYNC")
+    faults.kill()
+    open(flag, "w").close()
+    connection = faults.start("--threads", "1", environment=faults.preload(FAULT_CLOCK=flag))
+    connection.call_many([("SELECT", "2"), ("SET", "x", "v", "EX", "1800")])
+    found = connection.call_many([("SELECT", "0"), ("GET", "ahead"), ("SELECT", "2"), ("EXISTS", "x"), ("TTL", "x")])
+    faults.check(found[1] == b"v" and found[3] == 1 and 0 < found[4] <= 1800, "in one turn each has its time", found)
+    connection.call_many([("SELECT", "0"), ("SET", "ahead", "w"), ("SELECT", "3"), ("SET", "x", "v", "EX", "1800")])
+    deadline, now = connection.call("EXPIRETIME", "x"), int(connection.call("TIME")[0])
+    faults.check(deadline <= now + 1801, "a write behind one there goes by the clock", (deadline, now))
+    connection.call("SET", "soon", "v", "PX", "1")
+    faults.check(wait_for(lambda: connection.call("DBSIZE") == 1), "keys expire by themselves")
+    time.sleep(0.5)  # some cycles more
+    faults.check(connection.call("EXISTS", "x") == 1, "but none that would by the other's time")
+
+
 def out_of_memory(faults):
     connection = faults.start("--sync-interval", "0")
     with open(f"/proc/{faults.running.process.pid}/statm", encoding="ascii") as file:
@@ -945,7 +966,8 @@ def shutdown_nosave(faults):
 FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, read_only_reading, fsync_error_always, fsync_error_everysec,
           blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, in_doubt_behind_a_part, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
-          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, noted_head, other_store, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, terminated,
+          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, noted_head, other_store, clock_goes_back, clock_behind_at_start,
+          clock_behind_is_one_namespaces, out_of_memory, pending_limit, terminated,
           disk_full_at_exit, fsync_error_at_exit, journal_stays_at_exit, shutdown_nosave]
 
 
