@@ -212,7 +212,7 @@ void blocking_wait(struct exec *x, const struct slice *keys, size_t count,
     client->blocked = blocked;
     client_flag_set(client, CLIENT_BLOCKED);
     if (ms)
-        client_set_timer(client, blocked->token, x->now + ms, timed_out);
+        client_set_timer(client, blocked->token, loop_now(x->loop) + ms, timed_out);
 }
 
 struct late_reply {

@@ -182,8 +182,9 @@ struct resp_writer *client_answer(struct client *client, uint64_t token);
 void client_resume(struct client *client, uint64_t token);
 
 /*
- * Calls `run` on the client's thread, with no lock held, at `at_ms` (wall clock, as exec.now) or
- * soon after. One timer a client; setting replaces, client_resume and the client's end cancel.
+ * Calls `run` on the client's thread, with no lock held, at `at_ms` (as loop_now; exec.now may be a
+ * later time than any clock's) or soon after. One timer a client; setting replaces, client_resume
+ * and the client's end cancel.
  */
 void client_set_timer(struct client *client, uint64_t token, int64_t at_ms,
                       void (*run)(struct client *client, uint64_t token));

@@ -82,7 +82,7 @@ static void be_blocked(struct exec *x, uint64_t token, int64_t ms,
     x->client->wait_ends = ends;
     client_flag_set(x->client, CLIENT_BLOCKED);
     if (ms)
-        client_set_timer(x->client, token, x->now + ms, ends);
+        client_set_timer(x->client, token, loop_now(x->loop) + ms, ends);
 }
 
 bool wait_unblock(struct client *client, bool with_error)

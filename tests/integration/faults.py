@@ -843,6 +843,31 @@ def clock_behind_is_one_namespaces(faults):
     faults.check(connection.call("EXISTS", "x") == 1, "but none that would by the other's time")
 
 
+def timeouts_behind_a_later_change(faults):
+    """A client waits as long as it said, where the namespace's newest change is an hour later than the clock."""
+    flag = os.path.join(faults.directory(), "clock-is-behind")
+    connection = faults.start("--sync-interval", "0")
+    connection.call("SET", "ahead", "v")
+    connection.call("CAIRN", "SYNC")
+    faults.kill()
+    open(flag, "w").close()
+    connection = faults.start("--threads", "1", "--sync-interval", "0", environment=faults.preload(FAULT_CLOCK=flag))
+    connection.call("SET", "ahead", "w")
+    for command in (("BLPOP", "k", "0.1"), ("WAIT", "1", "100"), ("WAITAOF", "0", "1", "100"), ("CAIRN", "WAITPOSITION", "99", "100")):
+        asking = resp.Connection(faults.running.port)
+        asking.send(resp.encode(*command))
+        faults.check(says(asking, 20), f"{command} comes to its end")
+        asking.close()
+    # In one turn, so that the pause begins under the namespace's lock.
+    connection.send(resp.encode("GET", "ahead") + resp.encode("CLIENT", "PAUSE", "100") + resp.encode("GET", "ahead"))
+    replies = [connection.read() for _ in range(2)]
+    faults.check(says(connection, 20) and connection.read() == b"w", "CLIENT PAUSE comes to its end", replies)
+    connection.send(resp.encode("GET", "ahead") + resp.encode("CLIENT", "INFO"))
+    replies = [connection.read() for _ in range(2)]
+    age = int(re.search(rb" age=(-?\d+)", replies[1])[1])
+    faults.check(age < 1800, "CLIENT INFO goes by the clock", age)
+
+
 def out_of_memory(faults):
     connection = faults.start("--sync-interval", "0")
     with open(f"/proc/{faults.running.process.pid}/statm", encoding="ascii") as file:
@@ -967,7 +992,7 @@ FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, read
           blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, in_doubt_behind_a_part, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
           torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, noted_head, other_store, clock_goes_back, clock_behind_at_start,
-          clock_behind_is_one_namespaces, out_of_memory, pending_limit, terminated,
+          clock_behind_is_one_namespaces, timeouts_behind_a_later_change, out_of_memory, pending_limit, terminated,
           disk_full_at_exit, fsync_error_at_exit, journal_stays_at_exit, shutdown_nosave]
 
 
