@@ -779,17 +779,29 @@ def other_store(faults):
 
 
 def clock_goes_back(faults):
-    """By an hour, while the server runs: its time stands still until the clock has caught up."""
-    flag = os.path.join(faults.directory(), "clock-is-behind")
-    connection = faults.start(environment=faults.preload(FAULT_CLOCK=flag))
+    """By an hour, while the server runs: its time goes on at half speed until the clock has caught up."""
+    flag, read_only = (os.path.join(faults.directory(), name) for name in ("clock-is-behind", "read-only"))
+    connection = faults.start(environment=faults.preload(FAULT_CLOCK=flag, FAULT_READ_ONLY=read_only))
     connection.call("SET", "gone", "v", "PX", "50")
     faults.check(wait_for(lambda: connection.call("GET", "gone") is None), "a key expires")
     before = int(connection.call("TIME")[0])
     open(flag, "w").close()
     connection.call("SET", "lasting", "v", "EX", "100")
     faults.check(connection.call("GET", "gone") is None, "what had expired stays away")
-    faults.check(0 < connection.call("TTL", "lasting") <= 100, "new deadlines go by the time that stands still")
+    faults.check(0 < connection.call("TTL", "lasting") <= 100, "new deadlines go by that time")
+    connection.call("SET", "passing", "v", "PX", "50")
+    faults.check(wait_for(lambda: connection.call("GET", "passing") is None), "a key expires meanwhile")
     connection.call("CAIRN", "SYNC")
+    connection.call("SET", "refused", "v")
+    open(read_only, "w").close()
+    connection.send(resp.encode("CAIRN", "SYNC"))
+    said = connection.read()
+    faults.check(isinstance(said, resp.Error), "the store refuses once", said)
+    os.unlink(read_only)
+    writes_resume(faults)
+    connection.send(resp.encode("CAIRN", "SYNC"))
+    said = connection.read()
+    faults.check(isinstance(said, int), "it is tried again soon", said)
     os.unlink(flag)
     faults.check(int(connection.call("TIME")[0]) >= before, "time goes on")
     faults.check(0 < connection.call("TTL", "lasting") <= 100, "deadlines are as they were")
