@@ -103,7 +103,7 @@ struct client {
     _Atomic int subscribed, psubscribed; /* counts of channels and patterns */
     _Atomic int queued;                  /* commands in MULTI; -1 outside */
     _Atomic(const struct command *) last_command;
-    _Atomic int64_t last_ms; /* of its last traffic */
+    _Atomic int64_t last_ms; /* of its last traffic, or when it was held last */
     int64_t created_ms;
     _Atomic int64_t query_bytes, query_free, output_bytes, reply_size, reply_peak, memory;
     _Atomic int protocol; /* 2 or 3 */

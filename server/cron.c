@@ -27,10 +27,11 @@
 #define IN_DOUBT                                                                                   \
     "UNKNOWN the store did not confirm within durable-timeout; the write may or may not last"
 
+/* Whoever is held waits for the server, and cannot say anything. */
 static bool closed_by_timeout(struct loop *loop, struct client *client, int64_t idle)
 {
     int64_t limit = CONFIG(timeout);
-    if (!limit || idle <= limit * 1000 || client->hold & HOLD_SUSPENDED ||
+    if (!limit || idle <= limit * 1000 || client->hold ||
         client_is(client, CLIENT_PUBSUB | CLIENT_MONITOR))
         return false;
     log_line(LOG_VERBOSE, "client id=%llu closed: idle for %lld s", (unsigned long long)client->id,

@@ -240,6 +240,7 @@ static bool write_some(struct loop *loop, struct client *client)
         if (sent < 0)
             return false;
         stats_bump(&loop->stats.counters[STAT_OUTPUT_BYTES], sent);
+        atomic_store_explicit(&client->last_ms, loop->now, memory_order_relaxed);
         bool whole = (size_t)sent == resp_buffer_pending(out);
         resp_buffer_consume(out, (size_t)sent);
         if (!whole)

@@ -880,6 +880,32 @@ def timeouts_behind_a_later_change(faults):
     faults.check(age < 1800, "CLIENT INFO goes by the clock", age)
 
 
+def timeout_is_for_the_idle(faults):
+    """The clock goes forward by an hour: who waits for the server is not idle, nor is who is sent something."""
+    flag = os.path.join(faults.directory(), "clock-is-behind")
+    open(flag, "w").close()
+    admin = faults.start("--threads", "1", "--timeout", "600", environment=faults.preload(FAULT_CLOCK=flag))
+    idle, listener, paused = (resp.Connection(faults.running.port) for _ in range(3))
+    listener.call("SUBSCRIBE", "c")
+    blocked, = block(faults, [("BLPOP", "k", "0")])
+    admin.call("CLIENT", "PAUSE", "36000000")
+    paused.send(resp.encode("GET", "k"))
+    faults.check(not says(paused), "the pause holds")
+    os.unlink(flag)
+    faults.check(until_end(idle) == b"", "an idle client is closed")
+    admin = resp.Connection(faults.running.port)
+    admin.call("CLIENT", "UNPAUSE")
+    faults.check(paused.read() is None, "a paused one is not")
+    admin.call("PUBLISH", "c", "m")
+    faults.check(listener.read() == [b"message", b"c", b"m"], "nor one that listens")
+    seconds = int(re.search(rb" idle=(\d+)", admin.call("CLIENT", "LIST", "TYPE", "pubsub"))[1])
+    faults.check(seconds < 1800, "which is not idle when it is told something", seconds)
+    admin.call("RPUSH", "k", "1")
+    faults.check(blocked.read() == [b"k", b"1"], "nor one that is blocked")
+    time.sleep(0.5)  # so that the loop sees its clients
+    faults.check(blocked.call("PING") == b"PONG" and paused.call("PING") == b"PONG", "nor are they behind their answers")
+
+
 def out_of_memory(faults):
     connection = faults.start("--sync-interval", "0")
     with open(f"/proc/{faults.running.process.pid}/statm", encoding="ascii") as file:
@@ -1004,7 +1030,8 @@ FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, read
           blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, in_doubt_behind_a_part, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
           torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, noted_head, other_store, clock_goes_back, clock_behind_at_start,
-          clock_behind_is_one_namespaces, timeouts_behind_a_later_change, out_of_memory, pending_limit, terminated,
+          clock_behind_is_one_namespaces, timeouts_behind_a_later_change,
+          timeout_is_for_the_idle, out_of_memory, pending_limit, terminated,
           disk_full_at_exit, fsync_error_at_exit, journal_stays_at_exit, shutdown_nosave]
 
 
