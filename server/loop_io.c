@@ -261,7 +261,8 @@ static void flush_client(struct loop *loop, struct client *client)
     client->flush_listed = false;
     if (client_is(client, CLIENT_CLOSE_NOW) || client->hold & HOLD_DURABLE)
         return;
-    if (client->broken && !client_is(client, CLIENT_CLOSE_REPLY) && !client->hold)
+    if (client->broken && !client_is(client, CLIENT_CLOSE_REPLY) && !client->hold &&
+        !client->backlog)
         protocol_error(client);
     note_reply_peak(client);
     if (!client->writable_wait && !write_some(loop, client)) {
