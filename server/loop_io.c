@@ -249,6 +249,18 @@ static bool write_some(struct loop *loop, struct client *client)
     return true;
 }
 
+static bool closed_past_limit(struct loop *loop, struct client *client)
+{
+    int64_t pending = (int64_t)resp_buffer_pending(&client->output);
+    if (!past_output_limit(loop, client, pending))
+        return false;
+    log_line(LOG_WARNING, "client id=%llu addr=%s closed: it passed the output buffer limit",
+             (unsigned long long)client->id, client->address);
+    stats_bump(&loop->stats.counters[STAT_OUTPUT_LIMIT_CLOSED], 1);
+    client_close_now(client);
+    return true;
+}
+
 static void note_reply_peak(struct client *client)
 {
     int64_t len = (int64_t)client->output.len;
@@ -259,8 +271,12 @@ static void note_reply_peak(struct client *client)
 static void flush_client(struct loop *loop, struct client *client)
 {
     client->flush_listed = false;
-    if (client_is(client, CLIENT_CLOSE_NOW) || client->hold & HOLD_DURABLE)
+    if (client_is(client, CLIENT_CLOSE_NOW))
         return;
+    if (client->hold & HOLD_DURABLE) {
+        closed_past_limit(loop, client); /* pushes gather behind its replies */
+        return;
+    }
     if (client->broken && !client_is(client, CLIENT_CLOSE_REPLY) && !client->hold &&
         !client->backlog)
         protocol_error(client);
@@ -279,12 +295,7 @@ static void flush_client(struct loop *loop, struct client *client)
             resp_buffer_shrink(&client->output);
         return;
     }
-    if (past_output_limit(loop, client, (int64_t)pending)) {
-        log_line(LOG_WARNING, "client id=%llu addr=%s closed: it passed the output buffer limit",
-                 (unsigned long long)client->id, client->address);
-        stats_bump(&loop->stats.counters[STAT_OUTPUT_LIMIT_CLOSED], 1);
-        client_close_now(client);
-    } else if (!client->writable_wait) {
+    if (!closed_past_limit(loop, client) && !client->writable_wait) {
         client->writable_wait = true;
         event_add(client->write_event, NULL);
     }

@@ -423,6 +423,20 @@ def blocked_levels(faults):
     faults.check(applied.call("WAIT", "1", "20000") == 1, "WAIT is answered behind the commit")
 
 
+def pushes_behind_a_durable_wait(faults):
+    """What is published gathers behind a durable answer up to the output limit, not for as long as the store takes."""
+    connection = faults.start("--sync-interval", "0", "--durable-timeout", "0", "--client-output-buffer-limit", "pubsub 1mb 0 0")
+    listener = resp.Connection(faults.running.port)
+    listener.call("CAIRN", "DURABILITY", "durable")
+    with open(os.path.join(faults.directory(), "store", ".cairn", "swap"), "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        listener.send(resp.encode("SET", "k", "v") + resp.encode("SUBSCRIBE", "c"))
+        faults.check(wait_for(lambda: connection.call("PUBLISH", "c", "x") == 1), "it listens while its write waits")
+        connection.call_many([("PUBLISH", "c", "x" * 65536)] * 64)
+        faults.check(until_end(listener) == b"", "past the limit it is closed")
+        faults.check("output buffer limit" in faults.running.last_log_lines(5), "which the log says")
+
+
 def in_doubt_behind_a_part(faults):
     """A durable answer runs out of time while the reply before it is partly sent: nothing may look like the rest of that reply."""
     connection = faults.start("--sync-interval", "0", "--durable-timeout", "1")
@@ -1027,7 +1041,7 @@ def shutdown_nosave(faults):
 
 
 FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, read_only_reading, fsync_error_always, fsync_error_everysec,
-          blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, in_doubt_behind_a_part, second_server,
+          blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, pushes_behind_a_durable_wait, in_doubt_behind_a_part, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
           torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, noted_head, other_store, clock_goes_back, clock_behind_at_start,
           clock_behind_is_one_namespaces, timeouts_behind_a_later_change,
