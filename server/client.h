@@ -32,7 +32,7 @@ struct watch;
 #define CLIENT_FLAG_LIST(X)                                                                     \
     X(MULTI,       'x') /* between MULTI and EXEC */                                            \
     X(DIRTY_CAS,   'd') /* a watched key changed: EXEC will fail. Any thread, under ns lock */  \
-    X(BLOCKED,     'b') /* waits in a blocking command */                                       \
+    X(BLOCKED,     'b') /* waits in a blocking command, or for the end of a CLIENT PAUSE */     \
     X(PUBSUB,      'P') /* has subscriptions */                                                 \
     X(MONITOR,     'O')                                                                         \
     X(CLOSE_REPLY, 'c') /* closes once its output is written; reads nothing more */             \

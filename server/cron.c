@@ -125,7 +125,7 @@ static bool expire_some(struct loop *loop, struct namespace *ns, int64_t now)
         struct keyspace *keys = namespace_keyspace(ns);
         struct garbage *garbage;
         size_t looked = 0, dropped = 0;
-        if (atomic_load_explicit(&server.active_expire, memory_order_relaxed) &&
+        if (atomic_load_explicit(&server.active_expire, memory_order_relaxed) && !pause_active() &&
             keyspace_expires(keys)) {
             loop->x.ns = ns;
             loop->x.keys = keys;

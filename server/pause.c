@@ -37,11 +37,20 @@ void pause_start(int64_t until_ms, bool all)
         atomic_store(&until, until_ms);
 }
 
+void pause_hold(struct client *client)
+{
+    client->hold |= HOLD_PAUSED;
+    client_flag_set(client, CLIENT_BLOCKED);
+}
+
 static void release_all(struct loop *loop)
 {
     struct client *client = loop->clients;
-    for (size_t n = loop->client_count; n > 0; n--, client = client->cron_next)
+    for (size_t n = loop->client_count; n > 0; n--, client = client->cron_next) {
+        if (client->hold & HOLD_PAUSED)
+            client_flag_clear(client, CLIENT_BLOCKED);
         client_release_hold(client, HOLD_PAUSED);
+    }
 }
 
 static void release_here(struct client *client, void *ctx)

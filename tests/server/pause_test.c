@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* CLIENT PAUSE: which commands wait, how that is shown, and what the server leaves alone. */
+#include "tests/server/child.h"
+
+static const char *const with_debug[] = {
+    "--store", "memory", "--threads", "2", "--enable-debug-command", "local", NULL};
+
+/* The reply to a command that has one bulk string for it. */
+static const char *bulk(int fd, const char *command, char *out, size_t cap)
+{
+    size_t got = 0, len = 0;
+    char *text = NULL;
+    tell(fd, command);
+    while (!text || got < (size_t)(text - out) + len + 2) {
+        ssize_t n = recv(fd, out + got, cap - 1 - got, 0);
+        assert_true(n > 0);
+        got += (size_t)n;
+        out[got] = 0;
+        text = strstr(out, "\r\n");
+        len = (size_t)atoi(out + 1);
+        text = text ? text + 2 : NULL;
+    }
+    return text;
+}
+
+static void await(int fd, const char *command, const char *wanted)
+{
+    char out[65536];
+    for (int i = 0; i < 2000; i++) {
+        if (strstr(bulk(fd, command, out, sizeof(out)), wanted))
+            return;
+        usleep(10000);
+    }
+    fail_msg("%s: no %s", command, wanted);
+}
+
+static void a_transaction_that_only_reads_goes_on_while_writes_wait(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, with_debug);
+    int admin = open_client(&child), one = open_client(&child), two = open_client(&child);
+    tell(one, "MULTI\r\nSET k v\r\nGET k\r\n");
+    expect(one, "+OK\r\n+QUEUED\r\n+QUEUED\r\n");
+    tell(two, "MULTI\r\nGET k\r\n");
+    expect(two, "+OK\r\n+QUEUED\r\n");
+    tell(admin, "CLIENT PAUSE 600000 WRITE\r\n");
+    expect(admin, "+OK\r\n");
+    tell(one, "EXEC\r\n");
+    await(admin, "INFO clients\r\n", "blocked_clients:1\r\n");
+    tell(two, "EXEC\r\nEXEC\r\nMULTI\r\nPING\r\nEXEC\r\n");
+    expect(two, "*1\r\n$-1\r\n-ERR EXEC without MULTI\r\n+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n");
+    tell(admin, "CLIENT UNPAUSE\r\n");
+    expect(admin, "+OK\r\n");
+    expect(one, "*2\r\n+OK\r\n$1\r\nv\r\n");
+    close(admin);
+    close(one);
+    close(two);
+    end(&child);
+}
+
+static void who_waits_counts_as_blocked(void **state)
+{
+    (void)state;
+    struct child child;
+    char out[65536];
+    start(&child, with_debug);
+    int admin = open_client(&child), one = open_client(&child), two = open_client(&child);
+    tell(two, "BLPOP list 0\r\n");
+    await(admin, "INFO clients\r\n", "blocked_clients:1\r\n");
+    tell(admin, "CLIENT PAUSE 600000 WRITE\r\n");
+    expect(admin, "+OK\r\n");
+    tell(one, "CLIENT SETNAME waiting\r\nSET k v\r\n");
+    expect(one, "+OK\r\n");
+    await(admin, "INFO clients\r\n", "blocked_clients:2\r\n");
+    const char *line = strstr(bulk(admin, "CLIENT LIST\r\n", out, sizeof(out)), "name=waiting");
+    assert_non_null(line);
+    assert_int_equal(strncmp(strstr(line, "flags="), "flags=b ", 8), 0);
+    tell(admin, "CLIENT UNPAUSE\r\n");
+    expect(admin, "+OK\r\n");
+    expect(one, "+OK\r\n");
+    await(admin, "INFO clients\r\n", "blocked_clients:1\r\n");
+    close(admin);
+    close(one);
+    close(two);
+    end(&child);
+}
+
+static void nothing_expires_in_the_background_nor_is_evicted(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, with_debug);
+    int fd = open_client(&child);
+    tell(fd, "DEBUG SET-ACTIVE-EXPIRE 0\r\nSET k v PX 1\r\nSET other v\r\n"
+             "CLIENT PAUSE 600000 WRITE\r\nDEBUG SET-ACTIVE-EXPIRE 1\r\n"
+             "CONFIG SET maxmemory-policy allkeys-random maxmemory 1\r\n");
+    expect(fd, "+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
+    usleep(300000); /* some cycles */
+    tell(fd, "DBSIZE\r\nGET k\r\nMULTI\r\nGET other\r\nEXEC\r\n");
+    expect(fd, ":2\r\n$-1\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\nv\r\n");
+    tell(fd, "CONFIG SET maxmemory 0\r\nCLIENT UNPAUSE\r\n");
+    expect(fd, "+OK\r\n+OK\r\n");
+    await(fd, "INFO stats\r\n", "expired_keys:1\r\n");
+    tell(fd, "DBSIZE\r\n");
+    expect(fd, ":1\r\n");
+    close(fd);
+    end(&child);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_transaction_that_only_reads_goes_on_while_writes_wait),
+        cmocka_unit_test(who_waits_counts_as_blocked),
+        cmocka_unit_test(nothing_expires_in_the_background_nor_is_evicted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
