@@ -185,7 +185,7 @@ static void on_tick(int fd, short what, void *arg)
     int64_t now = clock_ms();
     if (loop->index == 0) {
         stats_sample(now);
-        pause_tick(loop, now);
+        pause_tick(now);
         arrivals_tick(now);
     }
     if (loop->client_count)

@@ -9,7 +9,6 @@
 
 struct client;
 struct command;
-struct loop;
 
 bool pause_active(void); /* one relaxed load */
 bool pause_holds(bool write);
@@ -21,7 +20,7 @@ void pause_hold(struct client *client);
 
 void pause_start(int64_t until_ms, bool all);
 void pause_stop(void); /* and lets the waiting clients of all loops go on */
-/* Cron of each loop: ends a pause whose time has come. */
-void pause_tick(struct loop *loop, int64_t now_ms);
+/* Cron of one loop: ends a pause whose time has come. */
+void pause_tick(int64_t now_ms);
 
 #endif

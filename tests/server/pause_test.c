@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* CLIENT PAUSE: which commands wait, how that is shown, and what the server leaves alone. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "server/pause.h"
 #include "tests/server/child.h"
 
 static const char *const with_debug[] = {
@@ -108,12 +113,53 @@ static void nothing_expires_in_the_background_nor_is_evicted(void **state)
     end(&child);
 }
 
+/* Without loops: only the state. Two threads in step, a round at a time. */
+enum { ROUNDS = 20000, END = 1000 };
+struct race {
+    atomic_int begun, done;
+};
+
+static void *tick(void *ctx)
+{
+    struct race *race = ctx;
+    for (int i = 1; i <= ROUNDS; i++) {
+        while (atomic_load(&race->begun) < i)
+            sched_yield();
+        pause_tick(END);
+        atomic_store(&race->done, i);
+    }
+    return NULL;
+}
+
+static void a_pause_that_begins_as_another_ends_holds(void **state)
+{
+    (void)state;
+    struct race race = {0};
+    pthread_t thread;
+    bool held = true;
+    pthread_create(&thread, NULL, tick, &race);
+    for (int i = 1; i <= ROUNDS; i++) {
+        pause_start(END, true);
+        atomic_store(&race.begun, i);
+        for (volatile int wait = 0; wait < i % 200; wait++)
+            ;
+        pause_start(END + 1, true);
+        while (atomic_load(&race.done) < i)
+            sched_yield();
+        held = held && pause_active();
+        pause_stop();
+    }
+    pthread_join(thread, NULL);
+    assert_true(held);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_transaction_that_only_reads_goes_on_while_writes_wait),
         cmocka_unit_test(who_waits_counts_as_blocked),
         cmocka_unit_test(nothing_expires_in_the_background_nor_is_evicted),
+        cmocka_unit_test(a_pause_that_begins_as_another_ends_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
