@@ -160,7 +160,7 @@ bool blocking_unblock(struct client *client, bool with_error)
     uint64_t token = client->blocked->token;
     struct resp_writer *out = client_answer(client, token);
     if (out && with_error)
-        resp_write_error(out, UNBLOCKED_ERROR);
+        wait_write_unblocked(client, out);
     else if (out)
         resp_write_nil_array(out);
     finish(client, token);

@@ -10,35 +10,6 @@
 static const char *const with_debug[] = {
     "--store", "memory", "--threads", "2", "--enable-debug-command", "local", NULL};
 
-/* The reply to a command that has one bulk string for it. */
-static const char *bulk(int fd, const char *command, char *out, size_t cap)
-{
-    size_t got = 0, len = 0;
-    char *text = NULL;
-    tell(fd, command);
-    while (!text || got < (size_t)(text - out) + len + 2) {
-        ssize_t n = recv(fd, out + got, cap - 1 - got, 0);
-        assert_true(n > 0);
-        got += (size_t)n;
-        out[got] = 0;
-        text = strstr(out, "\r\n");
-        len = (size_t)atoi(out + 1);
-        text = text ? text + 2 : NULL;
-    }
-    return text;
-}
-
-static void await(int fd, const char *command, const char *wanted)
-{
-    char out[65536];
-    for (int i = 0; i < 2000; i++) {
-        if (strstr(bulk(fd, command, out, sizeof(out)), wanted))
-            return;
-        usleep(10000);
-    }
-    fail_msg("%s: no %s", command, wanted);
-}
-
 static void a_transaction_that_only_reads_goes_on_while_writes_wait(void **state)
 {
     (void)state;
