@@ -28,10 +28,61 @@ static void what_was_held_runs_before_a_protocol_error_is_told(void **state)
     end(&child);
 }
 
+static const char *const in_directory[] = {"--store", "DIR", "--enable-debug-command", "local",
+                                           NULL};
+
+/* A namespace whose load takes a while, not yet begun. */
+static void start_before_a_load(struct child *child)
+{
+    start(child, in_directory);
+    int fd = open_client(child);
+    tell(fd, "DEBUG POPULATE 100000\r\n");
+    expect(fd, "+OK\r\n");
+    close(fd);
+    assert_int_equal(stop(child, SIGTERM), 0);
+    start_in(child, in_directory);
+}
+
+/* As `printf … | nc -N` right after a start. */
+static void what_came_before_the_end_runs_behind_a_load(void **state)
+{
+    (void)state;
+    enum { COMMANDS = 1000 }; /* more than a turn takes */
+    struct child child;
+    char *sent = malloc(COMMANDS * 16), *at = sent, line[32];
+    for (int i = 0; i < COMMANDS; i++)
+        at += sprintf(at, "INCR k\r\n");
+    start_before_a_load(&child);
+    int fd = open_client(&child);
+    tell(fd, sent);
+    shutdown(fd, SHUT_WR);
+    for (int i = 1; i <= COMMANDS; i++) {
+        snprintf(line, sizeof(line), ":%d\r\n", i);
+        expect(fd, line);
+    }
+    expect_end(fd);
+    free(sent);
+    end(&child);
+}
+
+static void who_ends_while_it_is_blocked_behind_a_load_is_closed(void **state)
+{
+    (void)state;
+    struct child child;
+    start_before_a_load(&child);
+    int fd = open_client(&child);
+    tell(fd, "BLPOP list 0\r\nPING\r\n");
+    shutdown(fd, SHUT_WR);
+    expect_end(fd);
+    end(&child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_held_runs_before_a_protocol_error_is_told),
+        cmocka_unit_test(what_came_before_the_end_runs_behind_a_load),
+        cmocka_unit_test(who_ends_while_it_is_blocked_behind_a_load_is_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
