@@ -80,7 +80,8 @@ struct persistence_options {
      * has to end. On the syncer's thread. May be NULL. */
     void (*failed)(void *ctx, const char *sentence);
     void (*log)(void *ctx, enum persistence_log_level level, const char *line);
-    int64_t (*now_ms)(void *ctx); /* wall clock that never goes back */
+    /* Wall clock that never goes back nor stands still, since ops and pauses go by it. */
+    int64_t (*now_ms)(void *ctx);
     void *ctx;
 };
 

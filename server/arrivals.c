@@ -29,8 +29,7 @@ static void serve(struct exec *x, struct namespace *ns)
 {
     struct loop *loop = x->loop;
     x->client = NULL;
-    x->now = clock_ms();
-    batch_keep_time(loop, ns);
+    batch_set_time(loop, loop->now, &ns, 1);
     x->ns = ns;
     x->keys = namespace_keyspace(ns);
     effects_look_again(x, ns);

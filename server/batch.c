@@ -121,11 +121,14 @@ void batch_seal(struct loop *loop)
     loop->held.count = 0;
 }
 
-void batch_keep_time(struct loop *loop, const struct namespace *ns)
+void batch_set_time(struct loop *loop, int64_t now, struct namespace **list, int count)
 {
-    int64_t newest = namespace_clock(ns);
-    if (newest > loop->x.now)
-        loop->x.now = newest;
+    for (int i = 0; i < count; i++) {
+        int64_t newest = namespace_clock(list[i]);
+        if (newest > now)
+            now = newest;
+    }
+    loop->x.now = now;
 }
 
 /* Takes the lock for `request`. False: the namespace is not there yet, and the client waits or is
@@ -137,7 +140,7 @@ static bool batch_lock(struct loop *loop, const struct request *request, struct 
     if (state == NAMESPACE_READY) {
         loop->locked = ns;
         loop->locked_keys = namespace_keyspace(ns);
-        batch_keep_time(loop, ns);
+        batch_set_time(loop, loop->now, &ns, 1);
         LOOP_ROOM(loop->held.list, 0, loop->held.cap);
         loop->held.list[0] = ns;
         loop->held.count = 1;

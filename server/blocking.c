@@ -160,7 +160,7 @@ bool blocking_unblock(struct client *client, bool with_error)
     uint64_t token = client->blocked->token;
     struct resp_writer *out = client_answer(client, token);
     if (out && with_error)
-        resp_write_error(out, UNBLOCKED_ERROR);
+        wait_write_unblocked(client, out);
     else if (out)
         resp_write_nil_array(out);
     finish(client, token);
@@ -212,7 +212,7 @@ void blocking_wait(struct exec *x, const struct slice *keys, size_t count,
     client->blocked = blocked;
     client_flag_set(client, CLIENT_BLOCKED);
     if (ms)
-        client_set_timer(client, blocked->token, x->now + ms, timed_out);
+        client_set_timer(client, blocked->token, loop_now(x->loop) + ms, timed_out);
 }
 
 struct late_reply {

@@ -197,6 +197,7 @@ void client_release_hold(struct client *client, unsigned hold)
     if (client->hold)
         return;
     client->input_left = true;
+    atomic_store_explicit(&client->last_ms, client->loop->now, memory_order_relaxed);
     if (client->read_paused && !client->eof) {
         event_add(client->read_event, NULL);
         client->read_paused = false;

@@ -32,7 +32,7 @@ struct watch;
 #define CLIENT_FLAG_LIST(X)                                                                     \
     X(MULTI,       'x') /* between MULTI and EXEC */                                            \
     X(DIRTY_CAS,   'd') /* a watched key changed: EXEC will fail. Any thread, under ns lock */  \
-    X(BLOCKED,     'b') /* waits in a blocking command */                                       \
+    X(BLOCKED,     'b') /* waits in a blocking command, or for the end of a CLIENT PAUSE */     \
     X(PUBSUB,      'P') /* has subscriptions */                                                 \
     X(MONITOR,     'O')                                                                         \
     X(CLOSE_REPLY, 'c') /* closes once its output is written; reads nothing more */             \
@@ -103,7 +103,7 @@ struct client {
     _Atomic int subscribed, psubscribed; /* counts of channels and patterns */
     _Atomic int queued;                  /* commands in MULTI; -1 outside */
     _Atomic(const struct command *) last_command;
-    _Atomic int64_t last_ms; /* of its last traffic */
+    _Atomic int64_t last_ms; /* of its last traffic, or when it was held last */
     int64_t created_ms;
     _Atomic int64_t query_bytes, query_free, output_bytes, reply_size, reply_peak, memory;
     _Atomic int protocol; /* 2 or 3 */
@@ -182,8 +182,9 @@ struct resp_writer *client_answer(struct client *client, uint64_t token);
 void client_resume(struct client *client, uint64_t token);
 
 /*
- * Calls `run` on the client's thread, with no lock held, at `at_ms` (wall clock, as exec.now) or
- * soon after. One timer a client; setting replaces, client_resume and the client's end cancel.
+ * Calls `run` on the client's thread, with no lock held, at `at_ms` (as loop_now; exec.now may be a
+ * later time than any clock's) or soon after. One timer a client; setting replaces, client_resume
+ * and the client's end cancel.
  */
 void client_set_timer(struct client *client, uint64_t token, int64_t at_ms,
                       void (*run)(struct client *client, uint64_t token));

@@ -145,7 +145,7 @@ static void pause_command(struct exec *x)
     }
     if (!argument_milliseconds(x, 2, &ms))
         return;
-    pause_start(x->now + ms, all);
+    pause_start(loop_now(x->loop) + ms, all);
     resp_write_ok(x->out);
 }
 
@@ -266,7 +266,7 @@ static bool parse_filter(struct exec *x, int at, struct search *search, bool *sk
 /* CLIENT KILL address, the old form: an error when there is nobody. */
 static void kill_address(struct exec *x)
 {
-    struct search search = {.address = x->argv[2], .now = x->now};
+    struct search search = {.address = x->argv[2], .now = loop_now(x->loop)};
     registry_each(search_one, &search);
     if (kill_found(x, &search))
         resp_write_ok(x->out);
@@ -284,7 +284,7 @@ static void kill_command(struct exec *x)
         exec_syntax_error(x);
         return;
     }
-    struct search search = {.now = x->now};
+    struct search search = {.now = loop_now(x->loop)};
     bool skip_me = true;
     for (int at = 2; at < x->argc; at += 2) {
         if (!parse_filter(x, at, &search, &skip_me))
@@ -347,7 +347,7 @@ static void unblock_command(struct exec *x)
 
 static void list_command(struct exec *x)
 {
-    struct client_list_filter filter = {.now = x->now};
+    struct client_list_filter filter = {.now = loop_now(x->loop)};
     if (x->argc == 4 && exec_is(x, 2, "type")) {
         filter.type = client_type_named(x->argv[3]);
         if (!filter.type) {
@@ -378,7 +378,7 @@ static void list_command(struct exec *x)
 static void info_command(struct exec *x)
 {
     uint64_t id = x->client->id;
-    struct client_list_filter filter = {.now = x->now, .ids = &id, .id_count = 1};
+    struct client_list_filter filter = {.now = loop_now(x->loop), .ids = &id, .id_count = 1};
     client_note_memory(x->client);
     client_list(x, &filter);
 }

@@ -27,10 +27,11 @@
 #define IN_DOUBT                                                                                   \
     "UNKNOWN the store did not confirm within durable-timeout; the write may or may not last"
 
+/* Whoever is held waits for the server, and cannot say anything. */
 static bool closed_by_timeout(struct loop *loop, struct client *client, int64_t idle)
 {
     int64_t limit = CONFIG(timeout);
-    if (!limit || idle <= limit * 1000 || client->hold & HOLD_SUSPENDED ||
+    if (!limit || idle <= limit * 1000 || client->hold ||
         client_is(client, CLIENT_PUBSUB | CLIENT_MONITOR))
         return false;
     log_line(LOG_VERBOSE, "client id=%llu closed: idle for %lld s", (unsigned long long)client->id,
@@ -114,17 +115,17 @@ static void see_clients(struct loop *loop, int64_t now)
 
 /* One bounded look at one namespace; true: much of it was expired, look again. A long command of
  * another loop that has its lock would hold up all clients of this one: the next tick looks. */
-static bool expire_some(struct loop *loop, struct namespace *ns)
+static bool expire_some(struct loop *loop, struct namespace *ns, int64_t now)
 {
     bool again = false;
     if (!namespace_lock_soon(ns))
         return false;
     if (namespace_state(ns) == NAMESPACE_READY) {
-        batch_keep_time(loop, ns);
+        batch_set_time(loop, now, &ns, 1);
         struct keyspace *keys = namespace_keyspace(ns);
         struct garbage *garbage;
         size_t looked = 0, dropped = 0;
-        if (atomic_load_explicit(&server.active_expire, memory_order_relaxed) &&
+        if (atomic_load_explicit(&server.active_expire, memory_order_relaxed) && !pause_active() &&
             keyspace_expires(keys)) {
             loop->x.ns = ns;
             loop->x.keys = keys;
@@ -150,16 +151,15 @@ static void expire_slice(struct loop *loop, bool begins)
     size_t n = server_namespaces(&list), step = (size_t)loop_count();
     size_t first = (size_t)loop->index, mine = n > first ? (n - first - 1) / step + 1 : 0;
     int64_t start = clock_monotonic_us(), spent = 0;
-    struct exec *x = &loop->x;
-    x->client = NULL;
-    x->now = clock_ms();
+    int64_t now = clock_ms();
+    loop->x.client = NULL;
     if (begins || loop->expire_left > mine)
         loop->expire_left = mine;
     for (; loop->expire_left && spent <= EXPIRE_TIME_US; loop->expire_at++) {
         struct namespace *ns = list[first + (loop->expire_at % mine) * step];
         bool again;
         do {
-            again = expire_some(loop, ns);
+            again = expire_some(loop, ns, now);
             spent = clock_monotonic_us() - start;
         } while (again && spent <= EXPIRE_TIME_US);
         loop->expire_left = again ? mine : loop->expire_left - 1;
@@ -185,7 +185,7 @@ static void on_tick(int fd, short what, void *arg)
     int64_t now = clock_ms();
     if (loop->index == 0) {
         stats_sample(now);
-        pause_tick(loop, now);
+        pause_tick(now);
         arrivals_tick(now);
     }
     if (loop->client_count)

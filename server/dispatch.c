@@ -287,8 +287,10 @@ static bool pauses(struct exec *x)
 {
     if (!pause_active() || client_is(x->client, CLIENT_INTERNAL | CLIENT_MONITOR))
         return false;
-    bool write = x->command->flags & (CMD_WRITE | CMD_MAY_REPLICATE | CMD_EXEC);
-    return pause_holds(write) && !pause_exempt(x->command);
+    uint32_t flags = x->command->flags;
+    if (flags & CMD_EXEC)
+        flags |= transaction_flags(x->client);
+    return pause_holds(flags & (CMD_WRITE | CMD_MAY_REPLICATE)) && !pause_exempt(x->command);
 }
 
 static void run_checked(struct exec *x)
@@ -330,7 +332,7 @@ void dispatch_slow(struct loop *loop, struct request *request)
     x->push = false;
     if (x->command && pauses(x)) {
         backlog_append(client, request);
-        client->hold |= HOLD_PAUSED;
+        pause_hold(client);
         return;
     }
     size_t before = client->output.len;

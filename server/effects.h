@@ -52,6 +52,8 @@ void effects_after_command(struct exec *x);
 
 /* MULTI: a command that passed the checks is queued (arguments are copied) and "QUEUED" written. */
 void transaction_queue(struct exec *x);
+/* The flags of all commands that are queued; 0 outside MULTI. */
+uint32_t transaction_flags(const struct client *client);
 /* A command was refused while queueing: EXEC will answer EXECABORT. */
 void transaction_fail(struct client *client);
 /* EXEC itself was refused: what was queued and watched is forgotten, under the locks EXEC has. */

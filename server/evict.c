@@ -7,6 +7,7 @@
 #include "server/clock.h"
 #include "server/config.h"
 #include "server/loop-internal.h"
+#include "server/pause.h"
 #include "server/server.h"
 
 #define SAMPLES     20    /* random keys of which the one with the nearest deadline goes */
@@ -89,6 +90,8 @@ static bool evict_from(struct exec *x, struct namespace *ns)
 
 bool evict_for_write(struct exec *x)
 {
+    if (pause_active())
+        return true; /* what runs then changes no keys */
     if (CONFIG(maxmemory_policy) == EVICT_NONE || !exec_holds(x, x->ns))
         return fits();
     return evict_from(x, x->ns);
@@ -96,7 +99,7 @@ bool evict_for_write(struct exec *x)
 
 void evict_everywhere(struct exec *x)
 {
-    if (fits() || CONFIG(maxmemory_policy) == EVICT_NONE)
+    if (fits() || pause_active() || CONFIG(maxmemory_policy) == EVICT_NONE)
         return;
     struct namespace **list;
     size_t n = server_namespaces(&list);

@@ -29,8 +29,8 @@ struct exec {
     const struct command *command;
     const struct slice *argv; /* argv[0] is the name; borrowed for the call */
     int argc;
-    uint64_t hash;           /* key_hash of the first key, 0 when the command has none */
-    int64_t now;             /* Unix ms of this loop turn; never goes back */
+    uint64_t hash; /* key_hash of the first key, 0 when the command has none */
+    int64_t now;   /* Unix ms: the turn's, or that of the locked namespace's newest op when later */
     struct namespace *ns;    /* the connection's namespace */
     struct keyspace *keys;   /* its keyspace; NULL when not locked */
     struct resp_writer *out; /* the reply goes here */

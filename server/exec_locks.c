@@ -89,8 +89,7 @@ bool exec_lock_namespaces(struct exec *x, struct namespace **list, int count)
     struct namespace *absent = first_absent(held);
     if (!absent) {
         held->depth = 1;
-        for (int i = 0; i < held->count; i++)
-            batch_keep_time(loop, held->list[i]);
+        batch_set_time(loop, loop->now, held->list, held->count);
         x->keys = is_held(held, x->ns) ? namespace_keyspace(x->ns) : NULL;
         return true;
     }

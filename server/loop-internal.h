@@ -163,9 +163,12 @@ void batch_run(struct loop *loop);
 bool batch_harden(struct loop *loop);
 /* The client's replies stay here until the store has all of its held marks. */
 void batch_hold_durable(struct client *client);
-/* A machine's clock may have gone back between two starts: no op runs before the namespace's
- * newest. It is locked. */
-void batch_keep_time(struct loop *loop, const struct namespace *ns);
+/*
+ * The time of what runs under the locks of these namespaces: `now`, or that of their newest op when
+ * it is later, since a machine's clock may have gone back between two starts, and another server's
+ * may be ahead. Set anew with each lock, so that one namespace's time is no other's.
+ */
+void batch_set_time(struct loop *loop, int64_t now, struct namespace **list, int count);
 void batch_seal(struct loop *loop); /* seals and gives back the batch's lock, if held */
 /* Puts a request (copied) behind what its client has waiting. */
 void backlog_append(struct client *client, const struct request *request);

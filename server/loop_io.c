@@ -123,6 +123,21 @@ static void note_input(struct client *client, size_t bytes)
         client_note_memory(client);
 }
 
+static void end_input(struct client *client)
+{
+    client->eof = true;
+    event_del(client->read_event);
+    client->read_paused = true;
+}
+
+/* Its peer has sent its last byte, and all that came before has run, or waits in a command, which
+ * ends with the connection. */
+static bool is_over(const struct client *client)
+{
+    bool idle = !client->hold && !client->input_left && !client->backlog;
+    return client->eof && (idle || client->hold == HOLD_SUSPENDED);
+}
+
 static void read_and_parse(struct loop *loop, struct client *client)
 {
     size_t bytes = 0, commands = 0;
@@ -132,18 +147,16 @@ static void read_and_parse(struct loop *loop, struct client *client)
         state = read_some(loop, client, &bytes);
     if (state == INPUT_SOME)
         enough = parse(loop, client, &commands);
-    if (state == INPUT_END) {
-        client->eof = true;
-        event_del(client->read_event);
-        client->read_paused = true;
-    }
+    if (state == INPUT_END)
+        end_input(client);
     client->input_left = enough && !client->broken;
     if (commands)
         loop_mark_flush(client);
     note_input(client, bytes);
 }
 
-/* A held client is read all the same, so that its end is noticed, but not parsed. */
+/* A held client is read all the same, so that its end is noticed, but not parsed. A load is nothing
+ * that clients should notice: what one has sent before its end runs behind it. */
 static void read_held(struct loop *loop, struct client *client)
 {
     size_t bytes = 0;
@@ -151,7 +164,10 @@ static void read_held(struct loop *loop, struct client *client)
         event_del(client->read_event);
         client->read_paused = true;
     } else if (read_some(loop, client, &bytes) == INPUT_END) {
-        client_close_now(client);
+        if (client->hold & HOLD_LOADING)
+            end_input(client);
+        else
+            client_close_now(client);
     }
 }
 
@@ -196,10 +212,9 @@ void io_read_ready(struct loop *loop)
      * who had no turn yet are before them. */
     for (size_t i = 0; i < n; i++) {
         struct client *client = loop->ready[i];
-        bool ended = client->broken || client->eof;
-        if (ended)
+        if (client->broken || client->eof)
             loop_mark_flush(client);
-        if (client->input_left && !client->hold && !ended)
+        if (client->input_left && !client->hold && !client->broken)
             loop_mark_ready(client);
     }
     loop->ready_count -= n;
@@ -240,11 +255,24 @@ static bool write_some(struct loop *loop, struct client *client)
         if (sent < 0)
             return false;
         stats_bump(&loop->stats.counters[STAT_OUTPUT_BYTES], sent);
+        atomic_store_explicit(&client->last_ms, loop->now, memory_order_relaxed);
         bool whole = (size_t)sent == resp_buffer_pending(out);
         resp_buffer_consume(out, (size_t)sent);
         if (!whole)
             return true; /* the socket is full: the event tells when it is not */
     }
+    return true;
+}
+
+static bool closed_past_limit(struct loop *loop, struct client *client)
+{
+    int64_t pending = (int64_t)resp_buffer_pending(&client->output);
+    if (!past_output_limit(loop, client, pending))
+        return false;
+    log_line(LOG_WARNING, "client id=%llu addr=%s closed: it passed the output buffer limit",
+             (unsigned long long)client->id, client->address);
+    stats_bump(&loop->stats.counters[STAT_OUTPUT_LIMIT_CLOSED], 1);
+    client_close_now(client);
     return true;
 }
 
@@ -258,9 +286,14 @@ static void note_reply_peak(struct client *client)
 static void flush_client(struct loop *loop, struct client *client)
 {
     client->flush_listed = false;
-    if (client_is(client, CLIENT_CLOSE_NOW) || client->hold & HOLD_DURABLE)
+    if (client_is(client, CLIENT_CLOSE_NOW))
         return;
-    if (client->broken && !client_is(client, CLIENT_CLOSE_REPLY) && !client->hold)
+    if (client->hold & HOLD_DURABLE) {
+        closed_past_limit(loop, client); /* pushes gather behind its replies */
+        return;
+    }
+    if (client->broken && !client_is(client, CLIENT_CLOSE_REPLY) && !client->hold &&
+        !client->backlog)
         protocol_error(client);
     note_reply_peak(client);
     if (!client->writable_wait && !write_some(loop, client)) {
@@ -270,19 +303,13 @@ static void flush_client(struct loop *loop, struct client *client)
     size_t pending = resp_buffer_pending(&client->output);
     atomic_store_explicit(&client->output_bytes, (int64_t)pending, memory_order_relaxed);
     if (pending == 0) {
-        if (client_is(client, CLIENT_CLOSE_REPLY) ||
-            (client->eof && !(client->hold & ~HOLD_SUSPENDED)))
+        if (client_is(client, CLIENT_CLOSE_REPLY) || is_over(client))
             client_close_now(client);
         if (client->output.cap > REPLY_KEEP)
             resp_buffer_shrink(&client->output);
         return;
     }
-    if (past_output_limit(loop, client, (int64_t)pending)) {
-        log_line(LOG_WARNING, "client id=%llu addr=%s closed: it passed the output buffer limit",
-                 (unsigned long long)client->id, client->address);
-        stats_bump(&loop->stats.counters[STAT_OUTPUT_LIMIT_CLOSED], 1);
-        client_close_now(client);
-    } else if (!client->writable_wait) {
+    if (!closed_past_limit(loop, client) && !client->writable_wait) {
         client->writable_wait = true;
         event_add(client->write_event, NULL);
     }

@@ -33,15 +33,25 @@ void pause_start(int64_t until_ms, bool all)
 {
     if (!pause_active() || all)
         atomic_store(&all_commands, all);
-    if (until_ms > atomic_load(&until))
-        atomic_store(&until, until_ms);
+    int64_t end = atomic_load(&until);
+    while (until_ms > end && !atomic_compare_exchange_weak(&until, &end, until_ms))
+        ;
+}
+
+void pause_hold(struct client *client)
+{
+    client->hold |= HOLD_PAUSED;
+    client_flag_set(client, CLIENT_BLOCKED);
 }
 
 static void release_all(struct loop *loop)
 {
     struct client *client = loop->clients;
-    for (size_t n = loop->client_count; n > 0; n--, client = client->cron_next)
+    for (size_t n = loop->client_count; n > 0; n--, client = client->cron_next) {
+        if (client->hold & HOLD_PAUSED)
+            client_flag_clear(client, CLIENT_BLOCKED);
         client_release_hold(client, HOLD_PAUSED);
+    }
 }
 
 static void release_here(struct client *client, void *ctx)
@@ -50,17 +60,22 @@ static void release_here(struct client *client, void *ctx)
     release_all(ctx);
 }
 
-void pause_stop(void)
+static void release_everywhere(void)
 {
-    atomic_store(&until, 0);
     for (int i = 0; i < loop_count(); i++)
         loop_post(loop_at(i), 0, release_here, loop_at(i));
 }
 
-void pause_tick(struct loop *loop, int64_t now_ms)
+void pause_stop(void)
 {
-    (void)loop;
+    atomic_store(&until, 0);
+    release_everywhere();
+}
+
+/* Another loop's client may lengthen the pause at this very moment: then it goes on. */
+void pause_tick(int64_t now_ms)
+{
     int64_t end = atomic_load_explicit(&until, memory_order_relaxed);
-    if (end && now_ms >= end)
-        pause_stop();
+    if (end && now_ms >= end && atomic_compare_exchange_strong(&until, &end, 0))
+        release_everywhere();
 }

@@ -19,7 +19,8 @@ struct queued {
 struct transaction {
     struct queued *items;
     size_t count, cap;
-    bool failed; /* a command was refused: EXEC will answer EXECABORT */
+    uint32_t flags; /* of all its commands */
+    bool failed;    /* a command was refused: EXEC will answer EXECABORT */
 };
 
 static void transaction_destroy(struct client *client)
@@ -87,11 +88,17 @@ void transaction_queue(struct exec *x)
         t->cap = t->cap ? 2 * t->cap : 8;
         t->items = mem_realloc(t->items, t->cap * sizeof(*t->items));
     }
+    t->flags |= x->command->flags;
     t->items[t->count++] = (struct queued){x->command, copy_arguments(x->argv, x->argc), x->argc};
     atomic_store_explicit(&x->client->queued, (int)t->count, memory_order_relaxed);
     if (changes_namespace(x->command))
         x->client->exec_own_locks = true;
     resp_write_simple(x->out, "QUEUED");
+}
+
+uint32_t transaction_flags(const struct client *client)
+{
+    return client->transaction ? client->transaction->flags : 0;
 }
 
 static void multi_command(struct exec *x)

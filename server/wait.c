@@ -82,7 +82,19 @@ static void be_blocked(struct exec *x, uint64_t token, int64_t ms,
     x->client->wait_ends = ends;
     client_flag_set(x->client, CLIENT_BLOCKED);
     if (ms)
-        client_set_timer(x->client, token, x->now + ms, ends);
+        client_set_timer(x->client, token, loop_now(x->loop) + ms, ends);
+}
+
+void wait_write_unblocked(struct client *client, struct resp_writer *out)
+{
+    static const char text[] = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    struct loop_stats *stats = &client->loop->stats;
+    const struct command *command =
+        atomic_load_explicit(&client->last_command, memory_order_relaxed);
+    resp_write_error(out, text);
+    stats_bump(&stats->counters[STAT_ERROR_REPLIES], 1);
+    stats_bump(&stats->commands[command->id].failed, 1);
+    stats_error(text, strlen(text));
 }
 
 bool wait_unblock(struct client *client, bool with_error)
@@ -91,7 +103,7 @@ bool wait_unblock(struct client *client, bool with_error)
     if (!client->wait_ends)
         return false;
     if (with_error) {
-        resp_write_error(client_answer(client, token), UNBLOCKED_ERROR);
+        wait_write_unblocked(client, client_answer(client, token));
         client_resume(client, token);
     } else {
         client->wait_ends(client, token);

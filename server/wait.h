@@ -24,7 +24,8 @@ void wait_for_sync(struct exec *x, struct namespace *ns, wait_answer *answer);
  * ever); replies with the position it is at. Inside EXEC, and with a store in memory, at once. */
 void wait_for_position(struct exec *x, uint64_t position, int64_t ms);
 
-#define UNBLOCKED_ERROR "UNBLOCKED client unblocked via CLIENT UNBLOCK"
+/* The error of CLIENT UNBLOCK, counted as one of the command that the client waits in. */
+void wait_write_unblocked(struct client *client, struct resp_writer *out);
 /* CLIENT UNBLOCK of one who waits here, but for a sync: as at its timeout, or with an error. */
 bool wait_unblock(struct client *client, bool with_error);
 

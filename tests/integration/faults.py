@@ -423,6 +423,20 @@ def blocked_levels(faults):
     faults.check(applied.call("WAIT", "1", "20000") == 1, "WAIT is answered behind the commit")
 
 
+def pushes_behind_a_durable_wait(faults):
+    """What is published gathers behind a durable answer up to the output limit, not for as long as the store takes."""
+    connection = faults.start("--sync-interval", "0", "--durable-timeout", "0", "--client-output-buffer-limit", "pubsub 1mb 0 0")
+    listener = resp.Connection(faults.running.port)
+    listener.call("CAIRN", "DURABILITY", "durable")
+    with open(os.path.join(faults.directory(), "store", ".cairn", "swap"), "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        listener.send(resp.encode("SET", "k", "v") + resp.encode("SUBSCRIBE", "c"))
+        faults.check(wait_for(lambda: connection.call("PUBLISH", "c", "x") == 1), "it listens while its write waits")
+        connection.call_many([("PUBLISH", "c", "x" * 65536)] * 64)
+        faults.check(until_end(listener) == b"", "past the limit it is closed")
+        faults.check("output buffer limit" in faults.running.last_log_lines(5), "which the log says")
+
+
 def in_doubt_behind_a_part(faults):
     """A durable answer runs out of time while the reply before it is partly sent: nothing may look like the rest of that reply."""
     connection = faults.start("--sync-interval", "0", "--durable-timeout", "1")
@@ -779,17 +793,29 @@ def other_store(faults):
 
 
 def clock_goes_back(faults):
-    """By an hour, while the server runs: its time stands still until the clock has caught up."""
-    flag = os.path.join(faults.directory(), "clock-is-behind")
-    connection = faults.start(environment=faults.preload(FAULT_CLOCK=flag))
+    """By an hour, while the server runs: its time goes on at half speed until the clock has caught up."""
+    flag, read_only = (os.path.join(faults.directory(), name) for name in ("clock-is-behind", "read-only"))
+    connection = faults.start(environment=faults.preload(FAULT_CLOCK=flag, FAULT_READ_ONLY=read_only))
     connection.call("SET", "gone", "v", "PX", "50")
     faults.check(wait_for(lambda: connection.call("GET", "gone") is None), "a key expires")
     before = int(connection.call("TIME")[0])
     open(flag, "w").close()
     connection.call("SET", "lasting", "v", "EX", "100")
     faults.check(connection.call("GET", "gone") is None, "what had expired stays away")
-    faults.check(0 < connection.call("TTL", "lasting") <= 100, "new deadlines go by the time that stands still")
+    faults.check(0 < connection.call("TTL", "lasting") <= 100, "new deadlines go by that time")
+    connection.call("SET", "passing", "v", "PX", "50")
+    faults.check(wait_for(lambda: connection.call("GET", "passing") is None), "a key expires meanwhile")
     connection.call("CAIRN", "SYNC")
+    connection.call("SET", "refused", "v")
+    open(read_only, "w").close()
+    connection.send(resp.encode("CAIRN", "SYNC"))
+    said = connection.read()
+    faults.check(isinstance(said, resp.Error), "the store refuses once", said)
+    os.unlink(read_only)
+    writes_resume(faults)
+    connection.send(resp.encode("CAIRN", "SYNC"))
+    said = connection.read()
+    faults.check(isinstance(said, int), "it is tried again soon", said)
     os.unlink(flag)
     faults.check(int(connection.call("TIME")[0]) >= before, "time goes on")
     faults.check(0 < connection.call("TTL", "lasting") <= 100, "deadlines are as they were")
@@ -820,6 +846,78 @@ def clock_behind_at_start(faults):
     found = connection.call("MGET", "deleted", "newest", "gone")
     faults.check(found == [None, None, b"new"], "changes made by the slow clock hold", found)
     faults.check(0 < connection.call("TTL", "lasting") <= 1000, "with the clock right again the deadline is as it was")
+
+
+def clock_behind_is_one_namespaces(faults):
+    """A namespace that was written by a clock ahead of this one's takes no other with it."""
+    flag = os.path.join(faults.directory(), "clock-is-behind")
+    connection = faults.start()
+    connection.call("SET", "ahead", "v")
+    connection.call("CAIRN", "SYNC")
+    faults.kill()
+    open(flag, "w").close()
+    connection = faults.start("--threads", "1", environment=faults.preload(FAULT_CLOCK=flag))
+    connection.call_many([("SELECT", "2"), ("SET", "x", "v", "EX", "1800")])
+    found = connection.call_many([("SELECT", "0"), ("GET", "ahead"), ("SELECT", "2"), ("EXISTS", "x"), ("TTL", "x")])
+    faults.check(found[1] == b"v" and found[3] == 1 and 0 < found[4] <= 1800, "in one turn each has its time", found)
+    connection.call_many([("SELECT", "0"), ("SET", "ahead", "w"), ("SELECT", "3"), ("SET", "x", "v", "EX", "1800")])
+    deadline, now = connection.call("EXPIRETIME", "x"), int(connection.call("TIME")[0])
+    faults.check(deadline <= now + 1801, "a write behind one there goes by the clock", (deadline, now))
+    connection.call("SET", "soon", "v", "PX", "1")
+    faults.check(wait_for(lambda: connection.call("DBSIZE") == 1), "keys expire by themselves")
+    time.sleep(0.5)  # some cycles more
+    faults.check(connection.call("EXISTS", "x") == 1, "but none that would by the other's time")
+
+
+def timeouts_behind_a_later_change(faults):
+    """A client waits as long as it said, where the namespace's newest change is an hour later than the clock."""
+    flag = os.path.join(faults.directory(), "clock-is-behind")
+    connection = faults.start("--sync-interval", "0")
+    connection.call("SET", "ahead", "v")
+    connection.call("CAIRN", "SYNC")
+    faults.kill()
+    open(flag, "w").close()
+    connection = faults.start("--threads", "1", "--sync-interval", "0", environment=faults.preload(FAULT_CLOCK=flag))
+    connection.call("SET", "ahead", "w")
+    for command in (("BLPOP", "k", "0.1"), ("WAIT", "1", "100"), ("WAITAOF", "0", "1", "100"), ("CAIRN", "WAITPOSITION", "99", "100")):
+        asking = resp.Connection(faults.running.port)
+        asking.send(resp.encode(*command))
+        faults.check(says(asking, 20), f"{command} comes to its end")
+        asking.close()
+    # In one turn, so that the pause begins under the namespace's lock.
+    connection.send(resp.encode("GET", "ahead") + resp.encode("CLIENT", "PAUSE", "100") + resp.encode("GET", "ahead"))
+    replies = [connection.read() for _ in range(2)]
+    faults.check(says(connection, 20) and connection.read() == b"w", "CLIENT PAUSE comes to its end", replies)
+    connection.send(resp.encode("GET", "ahead") + resp.encode("CLIENT", "INFO"))
+    replies = [connection.read() for _ in range(2)]
+    age = int(re.search(rb" age=(-?\d+)", replies[1])[1])
+    faults.check(age < 1800, "CLIENT INFO goes by the clock", age)
+
+
+def timeout_is_for_the_idle(faults):
+    """The clock goes forward by an hour: who waits for the server is not idle, nor is who is sent something."""
+    flag = os.path.join(faults.directory(), "clock-is-behind")
+    open(flag, "w").close()
+    admin = faults.start("--threads", "1", "--timeout", "600", environment=faults.preload(FAULT_CLOCK=flag))
+    idle, listener, paused = (resp.Connection(faults.running.port) for _ in range(3))
+    listener.call("SUBSCRIBE", "c")
+    blocked, = block(faults, [("BLPOP", "k", "0")])
+    admin.call("CLIENT", "PAUSE", "36000000")
+    paused.send(resp.encode("GET", "k"))
+    faults.check(not says(paused), "the pause holds")
+    os.unlink(flag)
+    faults.check(until_end(idle) == b"", "an idle client is closed")
+    admin = resp.Connection(faults.running.port)
+    admin.call("CLIENT", "UNPAUSE")
+    faults.check(paused.read() is None, "a paused one is not")
+    admin.call("PUBLISH", "c", "m")
+    faults.check(listener.read() == [b"message", b"c", b"m"], "nor one that listens")
+    seconds = int(re.search(rb" idle=(\d+)", admin.call("CLIENT", "LIST", "TYPE", "pubsub"))[1])
+    faults.check(seconds < 1800, "which is not idle when it is told something", seconds)
+    admin.call("RPUSH", "k", "1")
+    faults.check(blocked.read() == [b"k", b"1"], "nor one that is blocked")
+    time.sleep(0.5)  # so that the loop sees its clients
+    faults.check(blocked.call("PING") == b"PONG" and paused.call("PING") == b"PONG", "nor are they behind their answers")
 
 
 def out_of_memory(faults):
@@ -943,9 +1041,11 @@ def shutdown_nosave(faults):
 
 
 FAULTS = [disk_full_always, disk_full_everysec, read_only, read_only_start, read_only_reading, fsync_error_always, fsync_error_everysec,
-          blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, in_doubt_behind_a_part, second_server,
+          blocked_fsync_error_one_thread, blocked_fsync_error_two_threads, blocked_levels, pushes_behind_a_durable_wait, in_doubt_behind_a_part, second_server,
           flipped_head, flipped_chunk, missing_chunk, short_chunk, flipped_segment, missing_segment, flipped_journal,
-          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, noted_head, other_store, clock_goes_back, clock_behind_at_start, out_of_memory, pending_limit, terminated,
+          torn_journal, missing_journal, missing_oldest_journal, journal_orphans, lost_head, noted_head, other_store, clock_goes_back, clock_behind_at_start,
+          clock_behind_is_one_namespaces, timeouts_behind_a_later_change,
+          timeout_is_for_the_idle, out_of_memory, pending_limit, terminated,
           disk_full_at_exit, fsync_error_at_exit, journal_stays_at_exit, shutdown_nosave]
 
 

@@ -153,6 +153,36 @@ static inline void expect_end(int fd)
     close(fd);
 }
 
+/* The reply to a command that has one bulk string for it. */
+static inline const char *bulk(int fd, const char *command, char *out, size_t cap)
+{
+    size_t got = 0, len = 0;
+    char *text = NULL;
+    tell(fd, command);
+    while (!text || got < (size_t)(text - out) + len + 2) {
+        ssize_t n = recv(fd, out + got, cap - 1 - got, 0);
+        assert_true(n > 0);
+        got += (size_t)n;
+        out[got] = 0;
+        text = strstr(out, "\r\n");
+        len = (size_t)atoi(out + 1);
+        text = text ? text + 2 : NULL;
+    }
+    return text;
+}
+
+/* Asks until what is wanted is in the answer. */
+static inline void await(int fd, const char *command, const char *wanted)
+{
+    char out[65536];
+    for (int i = 0; i < 2000; i++) {
+        if (strstr(bulk(fd, command, out, sizeof(out)), wanted))
+            return;
+        usleep(10000);
+    }
+    fail_msg("%s: no %s", command, wanted);
+}
+
 /* Options come in pairs, ended by NULL. "DIR" as a value is a directory of the child's own. */
 static inline void start_in(struct child *child, const char *const *options)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Numbers as arguments, and the clock that all ops carry. */
+/* Numbers as arguments. */
 #include <math.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +8,6 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "server/clock.h"
 #include "server/exec.h"
 #include "tests/support/random.h"
 
@@ -77,39 +75,12 @@ static void floats_are_whole_words(void **state)
                               &value));
 }
 
-static void *read_clock(void *arg)
-{
-    int64_t last = 0;
-    for (int i = 0; i < 200000; i++) {
-        int64_t now = clock_ms();
-        if (now < last)
-            *(int *)arg = 1;
-        last = now;
-    }
-    return NULL;
-}
-
-static void the_clock_never_goes_back(void **state)
-{
-    (void)state;
-    pthread_t threads[4];
-    int went_back[4] = {0};
-    for (int i = 0; i < 4; i++)
-        pthread_create(&threads[i], NULL, read_clock, &went_back[i]);
-    for (int i = 0; i < 4; i++) {
-        pthread_join(threads[i], NULL);
-        assert_int_equal(went_back[i], 0);
-    }
-    assert_true(llabs(clock_wall_us() / 1000 - clock_ms()) < 60000);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_canonical_integers_are_integers),
         cmocka_unit_test(what_printf_prints_is_read_back),
         cmocka_unit_test(floats_are_whole_words),
-        cmocka_unit_test(the_clock_never_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
