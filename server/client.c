@@ -169,7 +169,7 @@ struct resp_writer *client_answer(struct client *client, uint64_t token)
 {
     if (!token || client->wait_token != token)
         return NULL;
-    client->held_before = client->output.len;
+    client->held_before = resp_buffer_pending(&client->output);
     loop_mark_flush(client);
     return &client->writer;
 }
@@ -179,7 +179,7 @@ void client_resume(struct client *client, uint64_t token)
     if (!token || client->wait_token != token)
         return;
     if (client_is(client, CLIENT_MUTED))
-        client->output.len = client->held_before;
+        resp_buffer_take_back(&client->output, client->held_before);
     client_flag_clear(client, CLIENT_REPLY_SKIP);
     client->wait_token = 0;
     client->wait_ends = NULL;

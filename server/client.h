@@ -134,7 +134,7 @@ struct client {
     int64_t soft_limit_since; /* output buffer above its soft limit since; 0: not */
     int64_t query_peak, reply_peak_ms;
     int64_t crowd_ms;   /* the millisecond of turns in which it was counted */
-    size_t held_before; /* output length where the answer of a wait began */
+    size_t held_before; /* bytes of output that waited when the answer of a wait began */
     bool ready, input_ready, input_left, flush_listed, writable_wait, read_paused;
     bool eof, broken; /* the peer sent its last byte; a protocol error */
 };

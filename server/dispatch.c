@@ -307,7 +307,7 @@ static void run_checked(struct exec *x)
 void exec_mute(struct exec *x, size_t before)
 {
     if (!x->push && client_is(x->client, CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP))
-        x->client->output.len = before;
+        resp_buffer_take_back(&x->client->output, before);
 }
 
 /* CLIENT REPLY SKIP is over with the answer that it skipped, which may come later. */
@@ -333,7 +333,7 @@ void dispatch_slow(struct loop *loop, struct request *request)
         client->hold |= HOLD_PAUSED;
         return;
     }
-    size_t before = client->output.len;
+    size_t before = resp_buffer_pending(&client->output);
     run_checked(x);
     exec_mute(x, before);
     step_skip(loop, client);
@@ -343,7 +343,7 @@ void dispatch_slow(struct loop *loop, struct request *request)
 bool exec_call(struct exec *x, const struct command *command, const struct slice *argv, int argc)
 {
     struct exec outer = *x;
-    size_t before = x->client->output.len;
+    size_t before = resp_buffer_pending(&x->client->output);
     bool closing = client_is(x->client, CLIENT_CLOSE_REPLY); /* CLIENT KILL of itself */
     x->push = false;
     x->command = command;
@@ -365,7 +365,7 @@ bool exec_call(struct exec *x, const struct command *command, const struct slice
     }
     exec_mute(x, before);
     if (closing)
-        x->client->output.len = before;
+        resp_buffer_take_back(&x->client->output, before);
     bool good = !x->failed;
     outer.serve = x->serve;
     *x = outer;

@@ -162,7 +162,7 @@ void exec_post_promise(struct exec *x, struct client_ref to,
  * Returns false when the command was refused by a check or answered with an error.
  */
 bool exec_call(struct exec *x, const struct command *command, const struct slice *argv, int argc);
-/* Takes back what was written since the client's output was `before` bytes long, unless it is a
+/* Takes back what was written since `before` bytes of the client's output waited, unless it is a
  * push, if CLIENT REPLY OFF or SKIP holds now: they themselves have no answer, ON has one. */
 void exec_mute(struct exec *x, size_t before);
 /*

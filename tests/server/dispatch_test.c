@@ -40,10 +40,86 @@ static void info_tells_the_policy_that_was_set(void **state)
     end(&child);
 }
 
+static void skip_bytes(int fd, size_t count)
+{
+    char sink[65536];
+    while (count) {
+        ssize_t got = recv(fd, sink, count < sizeof(sink) ? count : sizeof(sink), 0);
+        assert_true(got > 0);
+        count -= (size_t)got;
+    }
+}
+
+/* Begins a reply of BIG bytes and reads so much of it that what waits is less than what was sent,
+ * so that the buffer moves what waits when it grows, and more than sockets take. */
+enum { BIG = 64 << 20, BIG_READ = 40 << 20, BIG_HEADER = 11 };
+
+static int open_half_read(const struct child *child)
+{
+    int fd = open_client(child), few = 65536;
+    char line[64];
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof(few));
+    snprintf(line, sizeof(line), "SETRANGE big %d x\r\nSETRANGE small 1023 x\r\n", BIG - 1);
+    tell(fd, line);
+    expect(fd, ":67108864\r\n:1024\r\n");
+    tell(fd, "GET big\r\n");
+    skip_bytes(fd, BIG_READ);
+    return fd;
+}
+
+static void expect_rest(int fd, const char *next)
+{
+    skip_bytes(fd, BIG_HEADER + BIG - 1 - BIG_READ);
+    expect(fd, "x\r\n");
+    expect(fd, next);
+}
+
+static void a_skipped_reply_leaves_what_waits_before_it(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_half_read(&child);
+    tell(fd, "CLIENT REPLY SKIP\r\nGET small\r\nPING\r\n");
+    expect_rest(fd, "+PONG\r\n");
+    close(fd);
+    end(&child);
+}
+
+static void await_blocked(int fd)
+{
+    char got[1024];
+    do {
+        tell(fd, "INFO clients\r\nPING\r\n");
+        read_past(fd, "+PONG\r\n", got, sizeof(got));
+    } while (!strstr(got, "\nblocked_clients:1\r\n"));
+}
+
+static void a_skipped_late_reply_leaves_what_waits_before_it(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_half_read(&child), other = open_client(&child);
+    tell(fd, "CLIENT REPLY SKIP\r\nBLPOP l 0\r\nPING\r\n");
+    await_blocked(other);
+    char line[2048] = "RPUSH l ";
+    memset(line + 8, 'y', 1024);
+    strcpy(line + 8 + 1024, "\r\n");
+    tell(other, line);
+    expect(other, ":1\r\n");
+    expect_rest(fd, "+PONG\r\n");
+    close(other);
+    close(fd);
+    end(&child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(info_tells_the_policy_that_was_set),
+        cmocka_unit_test(a_skipped_reply_leaves_what_waits_before_it),
+        cmocka_unit_test(a_skipped_late_reply_leaves_what_waits_before_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
