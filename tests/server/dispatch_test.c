@@ -86,13 +86,14 @@ static void a_skipped_reply_leaves_what_waits_before_it(void **state)
     end(&child);
 }
 
-static void await_blocked(int fd)
+static void await_blocked(int fd, int count)
 {
-    char got[1024];
+    char got[1024], line[40];
+    snprintf(line, sizeof(line), "\nblocked_clients:%d\r\n", count);
     do {
         tell(fd, "INFO clients\r\nPING\r\n");
         read_past(fd, "+PONG\r\n", got, sizeof(got));
-    } while (!strstr(got, "\nblocked_clients:1\r\n"));
+    } while (!strstr(got, line));
 }
 
 static void a_skipped_late_reply_leaves_what_waits_before_it(void **state)
@@ -102,7 +103,7 @@ static void a_skipped_late_reply_leaves_what_waits_before_it(void **state)
     start(&child, in_memory);
     int fd = open_half_read(&child), other = open_client(&child);
     tell(fd, "CLIENT REPLY SKIP\r\nBLPOP l 0\r\nPING\r\n");
-    await_blocked(other);
+    await_blocked(other, 1);
     char line[2048] = "RPUSH l ";
     memset(line + 8, 'y', 1024);
     strcpy(line + 8 + 1024, "\r\n");
@@ -114,12 +115,65 @@ static void a_skipped_late_reply_leaves_what_waits_before_it(void **state)
     end(&child);
 }
 
+static void a_key_that_is_given_twice_is_waited_for_once(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, in_memory);
+    int fd = open_client(&child), other = open_client(&child);
+    for (int i = 0; i < 3; i++) {
+        tell(fd, "BLPOP k a k b k a 0\r\n");
+        await_blocked(other, 1);
+        tell(other, i == 1 ? "RPUSH a 1 2\r\n" : "RPUSH k 1 2\r\n");
+        expect(other, ":2\r\n");
+        expect(fd, i == 1 ? "*2\r\n$1\r\na\r\n$1\r\n1\r\n" : "*2\r\n$1\r\nk\r\n$1\r\n1\r\n");
+        tell(other, "DEL k a\r\n");
+        expect(other, ":1\r\n");
+    }
+    tell(fd, "BLPOP k a k 0\r\n");
+    await_blocked(other, 1);
+    close(fd); /* its queues are given up, each once */
+    await_blocked(other, 0);
+    tell(other, "RPUSH k 1\r\nLLEN k\r\n");
+    expect(other, ":1\r\n:1\r\n");
+    close(other);
+    end(&child);
+}
+
+/* Each key is looked up, not compared with all before it: else this takes minutes. */
+static void a_client_may_wait_for_very_many_keys(void **state)
+{
+    (void)state;
+    struct child child;
+    enum { KEYS = 300000 };
+    char *line = malloc(KEYS * 16), *at = line;
+    start(&child, in_memory);
+    int fd = open_client(&child), other = open_client(&child);
+    at += sprintf(at, "*%d\r\n$5\r\nBLPOP\r\n", KEYS + 2);
+    for (int i = 0; i < KEYS; i++)
+        at += sprintf(at, "$6\r\n%06d\r\n", i);
+    strcpy(at, "$1\r\n0\r\n");
+    tell(fd, line);
+    await_blocked(other, 1);
+    tell(other, "RPUSH 277777 v\r\nRPUSH 000001 w\r\n");
+    expect(other, ":1\r\n:1\r\n");
+    expect(fd, "*2\r\n$6\r\n277777\r\n$1\r\nv\r\n");
+    tell(fd, "LLEN 277777\r\nLLEN 000001\r\n");
+    expect(fd, ":0\r\n:1\r\n");
+    free(line);
+    close(other);
+    close(fd);
+    end(&child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(info_tells_the_policy_that_was_set),
         cmocka_unit_test(a_skipped_reply_leaves_what_waits_before_it),
         cmocka_unit_test(a_skipped_late_reply_leaves_what_waits_before_it),
+        cmocka_unit_test(a_key_that_is_given_twice_is_waited_for_once),
+        cmocka_unit_test(a_client_may_wait_for_very_many_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
