@@ -12,6 +12,9 @@ struct client *client_create(struct loop *loop, uint64_t id, int fd, bool unix_s
 /* At the end of a turn, for a client that was marked with client_close_now. */
 void client_destroy(struct client *client);
 
+/* Closes it for client-output-buffer-limit. */
+void client_close_past_limit(struct client *client);
+
 void client_set_authenticated(struct client *client, bool authenticated);
 
 /* Brings the figures that CLIENT LIST prints up to date. */

@@ -191,6 +191,9 @@ void client_set_timer(struct client *client, uint64_t token, int64_t at_ms,
 /* Closes it at the end of the turn; what is in its output is dropped, or sent first. */
 void client_close_now(struct client *client);
 void client_close_after_reply(struct client *client);
+/* True: more of its output waits than the hard limit of client-output-buffer-limit allows, so it is
+ * closed. */
+bool client_overflows(struct client *client);
 
 /* Moves the connection to another namespace (SELECT, RESET). */
 void client_select(struct client *client, struct namespace *ns);

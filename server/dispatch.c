@@ -310,6 +310,12 @@ void exec_mute(struct exec *x, size_t before)
         resp_buffer_take_back(&x->client->output, before);
 }
 
+bool exec_reply_lost(const struct exec *x)
+{
+    return client_is(x->client, CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP) ||
+           client_overflows(x->client);
+}
+
 /* CLIENT REPLY SKIP is over with the answer that it skipped, which may come later. */
 static void step_skip(const struct loop *loop, struct client *client)
 {
@@ -344,7 +350,9 @@ bool exec_call(struct exec *x, const struct command *command, const struct slice
 {
     struct exec outer = *x;
     size_t before = resp_buffer_pending(&x->client->output);
-    bool closing = client_is(x->client, CLIENT_CLOSE_REPLY); /* CLIENT KILL of itself */
+    /* CLIENT KILL of itself, or past its output limit */
+    bool closing =
+        client_is(x->client, CLIENT_CLOSE_REPLY | CLIENT_CLOSE_NOW) || client_overflows(x->client);
     x->push = false;
     x->command = command;
     x->argv = argv;

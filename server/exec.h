@@ -165,6 +165,9 @@ bool exec_call(struct exec *x, const struct command *command, const struct slice
 /* Takes back what was written since `before` bytes of the client's output waited, unless it is a
  * push, if CLIENT REPLY OFF or SKIP holds now: they themselves have no answer, ON has one. */
 void exec_mute(struct exec *x, size_t before);
+/* In the midst of a long reply: true when the client gets none of it, muted or past its output
+ * limit, so that the rest need not be written. */
+bool exec_reply_lost(const struct exec *x);
 /*
  * Only the checks that EXEC makes before it runs its queue (OOM, MISCONF, NOREPLICAS …): the text
  * of the error, with its code, or NULL. The text lives until the next call on this thread.

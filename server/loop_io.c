@@ -278,10 +278,7 @@ static void flush_client(struct loop *loop, struct client *client)
         return;
     }
     if (past_output_limit(loop, client, (int64_t)pending)) {
-        log_line(LOG_WARNING, "client id=%llu addr=%s closed: it passed the output buffer limit",
-                 (unsigned long long)client->id, client->address);
-        stats_bump(&loop->stats.counters[STAT_OUTPUT_LIMIT_CLOSED], 1);
-        client_close_now(client);
+        client_close_past_limit(client);
     } else if (!client->writable_wait) {
         client->writable_wait = true;
         event_add(client->write_event, NULL);

@@ -166,6 +166,80 @@ static void a_client_may_wait_for_very_many_keys(void **state)
     end(&child);
 }
 
+static const char *const with_output_limit[] = {
+    "--store", "memory", "--threads", "2", "--client-output-buffer-limit", "normal 1mb 0 0", NULL};
+
+/* The reply of the last line is past the limit: nothing of it is sent, nothing behind it runs. */
+static void expect_cut(const struct child *child, const char *line)
+{
+    int fd = open_client(child), other = open_client(child);
+    tell(fd, line);
+    expect_end(fd);
+    tell(other, "EXISTS after\r\nINFO stats\r\nPING\r\n");
+    expect(other, ":0\r\n");
+    char got[4096];
+    read_past(other, "+PONG\r\n", got, sizeof(got));
+    assert_null(strstr(got, "client_output_buffer_limit_disconnections:0\r\n"));
+    close(other);
+}
+
+static void a_reply_past_the_output_limit_is_not_built(void **state)
+{
+    (void)state;
+    struct child child;
+    char pad[1001] = "", line[2100];
+    start(&child, with_output_limit);
+    int fd = open_client(&child);
+    tell(fd, "SETRANGE k 99999 x\r\n");
+    expect(fd, ":100000\r\n");
+    memset(pad, 'x', 1000);
+    for (int i = 0; i < 3000; i++) {
+        snprintf(line, sizeof(line), "SADD s %d%s\r\nSET %d%s v\r\n", i, pad, i, pad);
+        tell(fd, line);
+        expect(fd, ":1\r\n+OK\r\n");
+    }
+    tell(fd, "HSET h f v\r\n");
+    expect(fd, ":1\r\n");
+    expect_cut(&child, "HRANDFIELD h -20000000\r\nSET after 1\r\n");
+    expect_cut(&child, "HRANDFIELD h -20000000 WITHVALUES\r\nSET after 1\r\n");
+    expect_cut(&child, "SRANDMEMBER s -200000\r\nSET after 1\r\n");
+    expect_cut(&child, "SRANDMEMBER s 2900\r\nSET after 1\r\n");
+    expect_cut(&child, "KEYS *\r\nSET after 1\r\n");
+    tell(fd, "CLIENT REPLY SKIP\r\nHRANDFIELD h -20000000\r\nPING\r\n");
+    expect(fd, "+PONG\r\n");
+    close(fd);
+    end(&child);
+}
+
+static void a_pipeline_ends_at_the_output_limit(void **state)
+{
+    (void)state;
+    struct child child;
+    char line[1024] = "";
+    start(&child, with_output_limit);
+    int fd = open_client(&child), other = open_client(&child);
+    tell(fd, "SETRANGE k 99999 x\r\n");
+    expect(fd, ":100000\r\n");
+    for (int i = 0; i < 40; i++)
+        strcat(line, "GET k\r\n");
+    strcat(line, "SET after 1\r\n");
+    expect_cut(&child, line);
+    tell(fd, "MULTI\r\n");
+    expect(fd, "+OK\r\n");
+    for (int i = 0; i < 40; i++) {
+        tell(fd, "GET k\r\n");
+        expect(fd, "+QUEUED\r\n");
+    }
+    tell(fd, "SET last 1\r\n");
+    expect(fd, "+QUEUED\r\n");
+    tell(fd, "EXEC\r\nSET after 1\r\n");
+    expect_end(fd);
+    tell(other, "EXISTS after last\r\nGET last\r\n");
+    expect(other, ":1\r\n$1\r\n1\r\n"); /* a transaction is whole all the same */
+    close(other);
+    end(&child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +248,8 @@ int main(void)
         cmocka_unit_test(a_skipped_late_reply_leaves_what_waits_before_it),
         cmocka_unit_test(a_key_that_is_given_twice_is_waited_for_once),
         cmocka_unit_test(a_client_may_wait_for_very_many_keys),
+        cmocka_unit_test(a_reply_past_the_output_limit_is_not_built),
+        cmocka_unit_test(a_pipeline_ends_at_the_output_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
