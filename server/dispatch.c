@@ -363,14 +363,9 @@ bool exec_call(struct exec *x, const struct command *command, const struct slice
     x->hash = command->first_key > 0 && command->first_key < argc
                   ? key_hash(argv[command->first_key])
                   : 0;
-    const char *text = exec_refusal(x, command);
-    if (text) {
-        reject(x, text);
-    } else {
-        run_handler(x);
-        if (monitor_active())
-            monitor_feed(x);
-    }
+    run_handler(x);
+    if (monitor_active())
+        monitor_feed(x);
     exec_mute(x, before);
     if (closing)
         resp_buffer_take_back(&x->client->output, before);
