@@ -146,6 +146,8 @@ LAST_ANSWERS = [
     ("not-in-transactions", "MULTI ;; DEBUG RELOAD", b"QUEUED", NOT_IN_MULTI),
     ("not-in-transactions", "MULTI ;; DEBUG DIGEST", b"QUEUED", NOT_IN_MULTI),
     ("not-in-transactions", "MULTI ;; CLIENT UNBLOCK 1", b"QUEUED", NOT_IN_MULTI),
+    ("bulks-are-bounded", "CONFIG SET proto-max-bulk-len 4096mb", OK, FIXED),
+    ("bulks-are-bounded", "CONFIG SET proto-max-bulk-len 4095mb", OK, OK),
     ("a-server-without-functions", "FUNCTION LIST", [], []),
     ("a-server-without-functions", "FUNCTION FLUSH", OK, OK),
     ("a-server-without-functions", "FUNCTION LOAD x", Error("ERR Missing library metadata"), UNKNOWN_SUBCOMMAND),
