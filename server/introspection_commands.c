@@ -104,7 +104,7 @@ static bool parse_filter(struct exec *x, enum filter *filter)
 static bool passes(const struct command *command, enum filter filter, struct slice word)
 {
     switch (filter) {
-    case FILTER_NONE: return !command->parent;
+    case FILTER_NONE: return true;
     case FILTER_CATEGORY: return command_in_category(command, word);
     case FILTER_PATTERN: return glob_match(word, slice_of(command->full_name), true);
     case FILTER_MODULE: return false;

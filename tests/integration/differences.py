@@ -526,6 +526,9 @@ def keys_of_calls_are_told_alike(pair):
 def commands_are_described_alike(pair):
     redis, cairn = (resp.Connection(running.port) for _, running in pair.both())
     everything = ("COMMAND", "LIST", "FILTERBY", "PATTERN", "*")
+    for who, connection in (("redis", redis), ("cairn", cairn)):
+        listed = connection.call("COMMAND", "LIST")
+        pair.check("commands-described (list)", who, sorted(listed) == sorted(connection.call(*everything)), len(listed))
     common = set(redis.call(*everything)) & set(cairn.call(*everything))
     pair.check("commands-described", "both", len(common) > 170, len(common))
     for name in sorted(common - {b"client|unblock"}):
