@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "server/client-internal.h"
 #include "server/clock.h"
 #include "server/command_docs.h"
 #include "server/config.h"
@@ -268,7 +269,7 @@ static bool refused(struct exec *x)
         return true;
     }
     text = protected_refusal(x, command);
-    if (!text && !client_is(x->client, CLIENT_AUTHENTICATED) && !(command->flags & CMD_NO_AUTH))
+    if (!text && client_must_authenticate(x->client) && !(command->flags & CMD_NO_AUTH))
         text = "NOAUTH Authentication required.";
     if (!text)
         text = state_refusal(x);

@@ -64,6 +64,8 @@ static bool parse(struct loop *loop, struct client *client, size_t *commands)
     struct resp_command command;
     /* What follows an AUTH is judged by the limits that hold behind it: so it has to run first. */
     size_t most = client_is(client, CLIENT_AUTHENTICATED) ? TURN_COMMANDS_MAX : 1;
+    if (most == 1)
+        resp_reader_set_authenticated(client->reader, !client_must_authenticate(client));
     while (*commands < most) {
         switch (resp_reader_next(client->reader, &loop->arena, &command)) {
         case RESP_NEXT_COMMAND:

@@ -240,6 +240,33 @@ static void a_pipeline_ends_at_the_output_limit(void **state)
     end(&child);
 }
 
+static void nobody_is_asked_for_a_password_that_is_gone(void **state)
+{
+    (void)state;
+    struct child child;
+    static const char *const options[] = {"--store", "memory", "--requirepass", "secret", NULL};
+    start(&child, options);
+    int early = open_client(&child), other = open_client(&child);
+    tell(early, "GET k\r\n");
+    expect(early, "-NOAUTH Authentication required.\r\n");
+    tell(other, "AUTH secret\r\nCONFIG SET requirepass \"\"\r\n");
+    expect(other, "+OK\r\n+OK\r\n");
+    tell(early, "MSET a 1 b 2 c 3 d 4 e 5 f 6\r\nPING\r\nGET f\r\n");
+    expect(early, "+OK\r\n+PONG\r\n$1\r\n6\r\n");
+    tell(early, "*13\r\n$4\r\nMSET\r\n");
+    for (int i = 0; i < 12; i++)
+        tell(early, "$1\r\na\r\n");
+    expect(early, "+OK\r\n");
+    tell(other, "CONFIG SET requirepass other\r\n");
+    expect(other, "+OK\r\n");
+    tell(early, "GET k\r\n*13\r\n");
+    expect(early, "-NOAUTH Authentication required.\r\n"
+                  "-ERR Protocol error: unauthenticated multibulk length\r\n");
+    expect_end(early);
+    close(other);
+    end(&child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_client_may_wait_for_very_many_keys),
         cmocka_unit_test(a_reply_past_the_output_limit_is_not_built),
         cmocka_unit_test(a_pipeline_ends_at_the_output_limit),
+        cmocka_unit_test(nobody_is_asked_for_a_password_that_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
