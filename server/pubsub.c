@@ -303,7 +303,7 @@ bool pubsub_heard(struct slice channel)
     return heard;
 }
 
-void pubsub_names(enum pubsub_kind kind, struct slice pattern,
+void pubsub_names(enum pubsub_kind kind, const struct slice *pattern,
                   void (*visit)(void *ctx, struct slice name), void *ctx)
 {
     struct table_iter it = {0};
@@ -311,7 +311,7 @@ void pubsub_names(enum pubsub_kind kind, struct slice pattern,
     pthread_mutex_lock(&mutex);
     while ((channel = table_next(&channels[kind], &it))) {
         struct slice name = slice_make(channel->name, channel->name_len);
-        if (pattern.len == 0 || glob_match(pattern, name, false))
+        if (!pattern || glob_match(*pattern, name, false))
             visit(ctx, name);
     }
     pthread_mutex_unlock(&mutex);
