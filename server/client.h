@@ -27,14 +27,14 @@ struct subscriptions;
 struct transaction;
 struct watch;
 
-/* The letter is that of CLIENT LIST's flags. */
+/* The letter is that of CLIENT LIST's flags, in whose order they stand. */
 /* clang-format off */
 #define CLIENT_FLAG_LIST(X)                                                                     \
-    X(MULTI,       'x') /* between MULTI and EXEC */                                            \
-    X(DIRTY_CAS,   'd') /* a watched key changed: EXEC will fail. Any thread, under ns lock */  \
-    X(BLOCKED,     'b') /* waits in a blocking command */                                       \
-    X(PUBSUB,      'P') /* has subscriptions */                                                 \
     X(MONITOR,     'O')                                                                         \
+    X(PUBSUB,      'P') /* has subscriptions */                                                 \
+    X(MULTI,       'x') /* between MULTI and EXEC */                                            \
+    X(BLOCKED,     'b') /* waits in a blocking command */                                       \
+    X(DIRTY_CAS,   'd') /* a watched key changed: EXEC will fail. Any thread, under ns lock */  \
     X(CLOSE_REPLY, 'c') /* closes once its output is written; reads nothing more */             \
     X(CLOSE_NOW,   'A') /* closes at the end of the turn */                                     \
     X(UNIX_SOCKET, 'U')                                                                         \
@@ -100,8 +100,8 @@ struct client {
     bool exec_own_locks; /* EXEC must run as CMD_OWN_LOCKS: the queue has SELECT, MOVE, … in it */
 
     /* Printed by CLIENT LIST on any thread: relaxed atomics, written by the client's thread. */
-    _Atomic int subscribed, psubscribed; /* counts of channels and patterns */
-    _Atomic int queued;                  /* commands in MULTI; -1 outside */
+    _Atomic int subscribed, psubscribed, ssubscribed; /* counts of channels, patterns, shards */
+    _Atomic int queued;                               /* commands in MULTI; -1 outside */
     _Atomic(const struct command *) last_command;
     _Atomic int64_t last_ms; /* of its last traffic */
     int64_t created_ms;

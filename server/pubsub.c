@@ -126,9 +126,11 @@ static void update_client(struct client *client)
 {
     size_t names = pubsub_subscriptions(client, PUBSUB_CHANNEL);
     size_t patterns = pubsub_subscriptions(client, PUBSUB_PATTERN);
+    size_t shards = pubsub_subscriptions(client, PUBSUB_SHARD);
     atomic_store_explicit(&client->subscribed, (int)names, memory_order_relaxed);
     atomic_store_explicit(&client->psubscribed, (int)patterns, memory_order_relaxed);
-    if (names + patterns + pubsub_subscriptions(client, PUBSUB_SHARD))
+    atomic_store_explicit(&client->ssubscribed, (int)shards, memory_order_relaxed);
+    if (names + patterns + shards)
         client_flag_set(client, CLIENT_PUBSUB);
     else
         client_flag_clear(client, CLIENT_PUBSUB);

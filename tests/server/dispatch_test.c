@@ -267,6 +267,64 @@ static void nobody_is_asked_for_a_password_that_is_gone(void **state)
     end(&child);
 }
 
+static unsigned id_of(int fd)
+{
+    char got[32];
+    tell(fd, "CLIENT ID\r\n");
+    read_past(fd, "\r\n", got, sizeof(got));
+    return (unsigned)strtoul(got + 1, NULL, 10);
+}
+
+static void clients_are_listed_in_the_order_asked_for(void **state)
+{
+    (void)state;
+    struct child child;
+    char line[128], got[4096], *at = got;
+    start(&child, in_memory);
+    int fds[3];
+    unsigned ids[3];
+    for (int i = 0; i < 3; i++) {
+        fds[i] = open_client(&child);
+        ids[i] = id_of(fds[i]);
+    }
+    snprintf(line, sizeof(line), "CLIENT LIST ID %u %u 999999 %u %u\r\nPING\r\n", ids[2], ids[0],
+             ids[2], ids[1]);
+    tell(fds[0], line);
+    read_past(fds[0], "+PONG\r\n", got, sizeof(got));
+    for (int i = 0; i < 4; i++) {
+        static const int order[] = {2, 0, 2, 1};
+        snprintf(line, sizeof(line), "\nid=%u addr", ids[order[i]]);
+        at = strstr(at, line);
+        assert_non_null(at);
+        at++;
+    }
+    assert_null(strstr(at, "\nid="));
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+    end(&child);
+}
+
+static void a_clients_line_tells_its_shards_and_flags(void **state)
+{
+    (void)state;
+    struct child child;
+    char line[64], got[4096];
+    start(&child, in_memory);
+    int fd = open_client(&child), other = open_client(&child);
+    unsigned id = id_of(fd);
+    tell(fd, "HELLO 3\r\nSSUBSCRIBE a b\r\nWATCH k\r\nMULTI\r\nGET k\r\n");
+    read_past(fd, "+QUEUED\r\n", got, sizeof(got));
+    tell(other, "SET k v\r\n");
+    expect(other, "+OK\r\n");
+    snprintf(line, sizeof(line), "CLIENT LIST ID %u\r\nPING\r\n", id);
+    tell(other, line);
+    read_past(other, "+PONG\r\n", got, sizeof(got));
+    assert_non_null(strstr(got, " flags=Pxd db=0 sub=0 psub=0 ssub=2 multi=1 "));
+    close(other);
+    close(fd);
+    end(&child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +336,8 @@ int main(void)
         cmocka_unit_test(a_reply_past_the_output_limit_is_not_built),
         cmocka_unit_test(a_pipeline_ends_at_the_output_limit),
         cmocka_unit_test(nobody_is_asked_for_a_password_that_is_gone),
+        cmocka_unit_test(clients_are_listed_in_the_order_asked_for),
+        cmocka_unit_test(a_clients_line_tells_its_shards_and_flags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
