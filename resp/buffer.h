@@ -27,6 +27,12 @@ static inline size_t resp_buffer_pending(const struct resp_buffer *buffer)
     return buffer->len - buffer->sent;
 }
 
+/* Takes back what was written since `pending` bytes waited; nothing was consumed meanwhile. */
+static inline void resp_buffer_take_back(struct resp_buffer *buffer, size_t pending)
+{
+    buffer->len = buffer->sent + pending; /* growing may have moved what waits */
+}
+
 /* Where `size` more bytes may be written; what was written is then added to len. Moves data. */
 static inline char *resp_buffer_reserve(struct resp_buffer *buffer, size_t size)
 {

@@ -175,14 +175,15 @@ void blocking_on_close(struct client *client)
     forget(client);
 }
 
-static bool queued_already(const struct blocked *blocked, size_t count, struct slice name)
+/* A key that is given twice is waited for once: who comes last is at its end. */
+static void enqueue_once(struct blocked *blocked, struct ns_state *state, struct slice name)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct blocked_key *key = blocked->waiters[i].key;
-        if (slice_equal(slice_make(key->name, key->name_len), name))
-            return true;
-    }
-    return false;
+    struct blocked_key *key = find_key(state, name);
+    if (key && key->last->owner == blocked)
+        return;
+    struct waiter *waiter = &blocked->waiters[blocked->count++];
+    waiter->owner = blocked;
+    enqueue(key ? key : add_key(state, name), waiter);
 }
 
 void blocking_wait(struct exec *x, const struct slice *keys, size_t count,
@@ -201,14 +202,8 @@ void blocking_wait(struct exec *x, const struct slice *keys, size_t count,
         memcpy((char *)blocked + size, plan->destination.data, plan->destination.len);
     blocked->plan.destination.data = (char *)blocked + size;
     struct ns_state *state = ns_state_of(x->ns);
-    for (size_t i = 0; i < count; i++) {
-        if (queued_already(blocked, blocked->count, keys[i]))
-            continue;
-        struct waiter *waiter = &blocked->waiters[blocked->count++];
-        struct blocked_key *key = find_key(state, keys[i]);
-        waiter->owner = blocked;
-        enqueue(key ? key : add_key(state, keys[i]), waiter);
-    }
+    for (size_t i = 0; i < count; i++)
+        enqueue_once(blocked, state, keys[i]);
     client->blocked = blocked;
     client_flag_set(client, CLIENT_BLOCKED);
     if (ms)

@@ -6,13 +6,24 @@
 #include "ops/mem.h"
 #include "server/client.h"
 #include "server/config.h"
+#include "server/server.h"
 
 /* On the loop's thread. Takes fd; NULL: it could not be made ready, and fd is closed. */
 struct client *client_create(struct loop *loop, uint64_t id, int fd, bool unix_socket);
 /* At the end of a turn, for a client that was marked with client_close_now. */
 void client_destroy(struct client *client);
 
+/* Closes it for client-output-buffer-limit. */
+void client_close_past_limit(struct client *client);
+
 void client_set_authenticated(struct client *client, bool authenticated);
+
+/* A password may go while connections wait that never gave it: then they need none. */
+static inline bool client_must_authenticate(const struct client *client)
+{
+    return !client_is(client, CLIENT_AUTHENTICATED) &&
+           atomic_load_explicit(&server.password_set, memory_order_relaxed);
+}
 
 /* Brings the figures that CLIENT LIST prints up to date. */
 void client_note_memory(struct client *client);

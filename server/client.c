@@ -15,6 +15,7 @@
 #include "server/config.h"
 #include "server/effects.h"
 #include "server/limits.h"
+#include "server/log.h"
 #include "server/loop-internal.h"
 #include "server/monitor.h"
 #include "server/registry.h"
@@ -159,6 +160,25 @@ void client_close_after_reply(struct client *client)
     loop_mark_flush(client);
 }
 
+void client_close_past_limit(struct client *client)
+{
+    log_line(LOG_WARNING, "client id=%llu addr=%s closed: it passed the output buffer limit",
+             (unsigned long long)client->id, client->address);
+    stats_bump(&client->loop->stats.counters[STAT_OUTPUT_LIMIT_CLOSED], 1);
+    client_close_now(client);
+}
+
+bool client_overflows(struct client *client)
+{
+    enum output_class class = client_is(client, CLIENT_PUBSUB) ? OUTPUT_PUBSUB : OUTPUT_NORMAL;
+    int64_t hard = atomic_load_explicit(&config.output_limits[class].hard, memory_order_relaxed);
+    if (!hard || (int64_t)resp_buffer_pending(&client->output) <= hard)
+        return false;
+    if (!client_is(client, CLIENT_CLOSE_NOW))
+        client_close_past_limit(client);
+    return true;
+}
+
 struct resp_writer *client_push(struct client *client)
 {
     loop_mark_flush(client);
@@ -169,7 +189,7 @@ struct resp_writer *client_answer(struct client *client, uint64_t token)
 {
     if (!token || client->wait_token != token)
         return NULL;
-    client->held_before = client->output.len;
+    client->held_before = resp_buffer_pending(&client->output);
     loop_mark_flush(client);
     return &client->writer;
 }
@@ -179,7 +199,7 @@ void client_resume(struct client *client, uint64_t token)
     if (!token || client->wait_token != token)
         return;
     if (client_is(client, CLIENT_MUTED))
-        client->output.len = client->held_before;
+        resp_buffer_take_back(&client->output, client->held_before);
     client_flag_clear(client, CLIENT_REPLY_SKIP);
     client->wait_token = 0;
     client->wait_ends = NULL;

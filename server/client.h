@@ -27,14 +27,14 @@ struct subscriptions;
 struct transaction;
 struct watch;
 
-/* The letter is that of CLIENT LIST's flags. */
+/* The letter is that of CLIENT LIST's flags, in whose order they stand. */
 /* clang-format off */
 #define CLIENT_FLAG_LIST(X)                                                                     \
-    X(MULTI,       'x') /* between MULTI and EXEC */                                            \
-    X(DIRTY_CAS,   'd') /* a watched key changed: EXEC will fail. Any thread, under ns lock */  \
-    X(BLOCKED,     'b') /* waits in a blocking command, or for the end of a CLIENT PAUSE */     \
-    X(PUBSUB,      'P') /* has subscriptions */                                                 \
     X(MONITOR,     'O')                                                                         \
+    X(PUBSUB,      'P') /* has subscriptions */                                                 \
+    X(MULTI,       'x') /* between MULTI and EXEC */                                            \
+    X(BLOCKED,     'b') /* waits in a blocking command, or for the end of a CLIENT PAUSE */     \
+    X(DIRTY_CAS,   'd') /* a watched key changed: EXEC will fail. Any thread, under ns lock */  \
     X(CLOSE_REPLY, 'c') /* closes once its output is written; reads nothing more */             \
     X(CLOSE_NOW,   'A') /* closes at the end of the turn */                                     \
     X(UNIX_SOCKET, 'U')                                                                         \
@@ -100,8 +100,8 @@ struct client {
     bool exec_own_locks; /* EXEC must run as CMD_OWN_LOCKS: the queue has SELECT, MOVE, … in it */
 
     /* Printed by CLIENT LIST on any thread: relaxed atomics, written by the client's thread. */
-    _Atomic int subscribed, psubscribed; /* counts of channels and patterns */
-    _Atomic int queued;                  /* commands in MULTI; -1 outside */
+    _Atomic int subscribed, psubscribed, ssubscribed; /* counts of channels, patterns, shards */
+    _Atomic int queued;                               /* commands in MULTI; -1 outside */
     _Atomic(const struct command *) last_command;
     _Atomic int64_t last_ms; /* of its last traffic, or when it was held last */
     int64_t created_ms;
@@ -134,7 +134,7 @@ struct client {
     int64_t soft_limit_since; /* output buffer above its soft limit since; 0: not */
     int64_t query_peak, reply_peak_ms;
     int64_t crowd_ms;   /* the millisecond of turns in which it was counted */
-    size_t held_before; /* output length where the answer of a wait began */
+    size_t held_before; /* bytes of output that waited when the answer of a wait began */
     bool ready, input_ready, input_left, flush_listed, writable_wait, read_paused;
     bool eof, broken; /* the peer sent its last byte; a protocol error */
 };
@@ -192,6 +192,9 @@ void client_set_timer(struct client *client, uint64_t token, int64_t at_ms,
 /* Closes it at the end of the turn; what is in its output is dropped, or sent first. */
 void client_close_now(struct client *client);
 void client_close_after_reply(struct client *client);
+/* True: more of its output waits than the hard limit of client-output-buffer-limit allows, so it is
+ * closed. */
+bool client_overflows(struct client *client);
 
 /* Moves the connection to another namespace (SELECT, RESET). */
 void client_select(struct client *client, struct namespace *ns);

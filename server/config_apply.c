@@ -246,7 +246,7 @@ bool set_notify(struct slice value, bool check_only, struct text *error)
 
 void get_notify(struct text *out)
 {
-    static const char letters[] = "g$lshzxetdKEmn"; /* Redis's canonical order */
+    static const char letters[] = "g$lshzxetdnKEm"; /* Redis's canonical order */
     int64_t flags = CONFIG(notify_keyspace_events);
     bool all = (flags & NOTIFY_ALL) == NOTIFY_ALL;
     if (all)

@@ -125,7 +125,7 @@ const struct directive config_directives[] = {
     ENUM("maxmemory-policy", NULL, maxmemory_policy, policy_words, EVICT_NONE, 0, NULL, "which keys make room; lru and lfu pick at random here"),
     INT("maxmemory-samples", NULL, maxmemory_samples, 1, INT_MAX, 5, KEPT, NULL, "kept for clients"),
     MEMORY("client-query-buffer-limit", query_buffer_limit, MB, INT64_MAX, 1024 * MB, 0, apply_request_limits, "bytes of one client's unread requests"),
-    MEMORY("proto-max-bulk-len", proto_max_bulk_len, MB, INT64_MAX, 512 * MB, 0, apply_request_limits, "bytes of one argument, and of one string value"),
+    MEMORY("proto-max-bulk-len", proto_max_bulk_len, MB, 4095 * MB, 512 * MB, 0, apply_request_limits, "bytes of one argument, and of one string value; at most 4095mb"),
     SPECIAL("client-output-buffer-limit", set_output_limits, get_output_limits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", "class, hard limit, soft limit, seconds past the soft one: a client past them is closed"),
     INT("min-replicas-to-write", "min-slaves-to-write", min_replicas_to_write, 0, INT_MAX, 0, 0, NULL, "writes are refused unless it is 0: there are no Redis replicas"),
     INT("min-replicas-max-lag", "min-slaves-max-lag", min_replicas_max_lag, 0, INT_MAX, 10, KEPT, NULL, "kept for clients"),

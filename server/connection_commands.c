@@ -159,7 +159,7 @@ static void hello_command(struct exec *x)
     int64_t protocol = 0;
     if (!take_hello(x, &protocol))
         return;
-    if (atomic_load(&server.password_set) && !client_is(x->client, CLIENT_AUTHENTICATED)) {
+    if (client_must_authenticate(x->client)) {
         exec_error(x,
                    "NOAUTH HELLO must be called with the client already authenticated, otherwise "
                    "the HELLO AUTH <user> <pass> option can be used to authenticate the client and "

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "server/client-internal.h"
 #include "server/clock.h"
 #include "server/command_docs.h"
 #include "server/config.h"
@@ -268,7 +269,7 @@ static bool refused(struct exec *x)
         return true;
     }
     text = protected_refusal(x, command);
-    if (!text && !client_is(x->client, CLIENT_AUTHENTICATED) && !(command->flags & CMD_NO_AUTH))
+    if (!text && client_must_authenticate(x->client) && !(command->flags & CMD_NO_AUTH))
         text = "NOAUTH Authentication required.";
     if (!text)
         text = state_refusal(x);
@@ -309,7 +310,13 @@ static void run_checked(struct exec *x)
 void exec_mute(struct exec *x, size_t before)
 {
     if (!x->push && client_is(x->client, CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP))
-        x->client->output.len = before;
+        resp_buffer_take_back(&x->client->output, before);
+}
+
+bool exec_reply_lost(const struct exec *x)
+{
+    return client_is(x->client, CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP) ||
+           client_overflows(x->client);
 }
 
 /* CLIENT REPLY SKIP is over with the answer that it skipped, which may come later. */
@@ -335,7 +342,7 @@ void dispatch_slow(struct loop *loop, struct request *request)
         pause_hold(client);
         return;
     }
-    size_t before = client->output.len;
+    size_t before = resp_buffer_pending(&client->output);
     run_checked(x);
     exec_mute(x, before);
     step_skip(loop, client);
@@ -345,8 +352,10 @@ void dispatch_slow(struct loop *loop, struct request *request)
 bool exec_call(struct exec *x, const struct command *command, const struct slice *argv, int argc)
 {
     struct exec outer = *x;
-    size_t before = x->client->output.len;
-    bool closing = client_is(x->client, CLIENT_CLOSE_REPLY); /* CLIENT KILL of itself */
+    size_t before = resp_buffer_pending(&x->client->output);
+    /* CLIENT KILL of itself, or past its output limit */
+    bool closing =
+        client_is(x->client, CLIENT_CLOSE_REPLY | CLIENT_CLOSE_NOW) || client_overflows(x->client);
     x->push = false;
     x->command = command;
     x->argv = argv;
@@ -357,17 +366,12 @@ bool exec_call(struct exec *x, const struct command *command, const struct slice
     x->hash = command->first_key > 0 && command->first_key < argc
                   ? key_hash(argv[command->first_key])
                   : 0;
-    const char *text = exec_refusal(x, command);
-    if (text) {
-        reject(x, text);
-    } else {
-        run_handler(x);
-        if (monitor_active())
-            monitor_feed(x);
-    }
+    run_handler(x);
+    if (monitor_active())
+        monitor_feed(x);
     exec_mute(x, before);
     if (closing)
-        x->client->output.len = before;
+        resp_buffer_take_back(&x->client->output, before);
     bool good = !x->failed;
     outer.serve = x->serve;
     *x = outer;

@@ -156,15 +156,18 @@ void exec_post_promise(struct exec *x, struct client_ref to,
                        void (*withhold)(struct client *client, void *ctx), void *ctx);
 
 /*
- * Runs one command inside another (EXEC): all checks of a command at its time (OOM, MISCONF …),
- * statistics, MONITOR and slow log included; the reply goes to x->out. argv must outlive the call.
- * The namespace is the one the client has selected at that moment; it is locked already.
- * Returns false when the command was refused by a check or answered with an error.
+ * Runs one command inside another (EXEC), statistics, MONITOR and slow log included, but without
+ * any check: exec_refusal has made them for the whole queue, which then runs to its end. The reply
+ * goes to x->out. argv must outlive the call. The namespace is the one the client has selected at
+ * that moment; it is locked already. Returns false when the command was answered with an error.
  */
 bool exec_call(struct exec *x, const struct command *command, const struct slice *argv, int argc);
-/* Takes back what was written since the client's output was `before` bytes long, unless it is a
+/* Takes back what was written since `before` bytes of the client's output waited, unless it is a
  * push, if CLIENT REPLY OFF or SKIP holds now: they themselves have no answer, ON has one. */
 void exec_mute(struct exec *x, size_t before);
+/* In the midst of a long reply: true when the client gets none of it, muted or past its output
+ * limit, so that the rest need not be written. */
+bool exec_reply_lost(const struct exec *x);
 /*
  * Only the checks that EXEC makes before it runs its queue (OOM, MISCONF, NOREPLICAS …): the text
  * of the error, with its code, or NULL. The text lives until the next call on this thread.

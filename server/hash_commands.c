@@ -223,18 +223,20 @@ static void hincrbyfloat_command(struct exec *x)
         write_slice(x, outcome.text);
 }
 
-static void write_field(void *ctx, struct slice field, struct slice value)
+static bool write_field(void *ctx, struct slice field, struct slice value)
 {
     (void)value;
     write_slice(ctx, field);
+    return !exec_reply_lost(ctx);
 }
 
-static void write_pair(void *ctx, struct slice field, struct slice value)
+static bool write_pair(void *ctx, struct slice field, struct slice value)
 {
     struct exec *x = ctx;
     resp_write_pair(x->out);
     write_slice(x, field);
     write_slice(x, value);
+    return !exec_reply_lost(x);
 }
 
 static void random_fields(struct exec *x, const struct entry *hash, int64_t count, bool values)

@@ -107,12 +107,16 @@ static int64_t resident_bytes(void)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
+static void print_policy(void *out, struct slice name, struct slice value)
+{
+    (void)name;
+    text_append_format(out, "maxmemory_policy:%.*s\r\n", (int)value.len, value.data);
+}
+
 static void print_memory(struct exec *x, struct text *out)
 {
     (void)x;
-    static const char *const policies[] = {"noeviction",      "volatile-lru",  "volatile-lfu",
-                                           "volatile-random", "volatile-ttl",  "allkeys-lru",
-                                           "allkeys-lfu",     "allkeys-random"};
+    const struct slice policy = slice_of("maxmemory-policy");
     int64_t used = (int64_t)mem_used(), resident = resident_bytes();
     int64_t peak = atomic_load(&server.peak_memory);
     line_memory(out, "used_memory", used);
@@ -122,7 +126,7 @@ static void print_memory(struct exec *x, struct text *out)
     line_memory(out, "total_system_memory",
                 (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
     line_memory(out, "maxmemory", CONFIG(maxmemory));
-    line_text(out, "maxmemory_policy", policies[CONFIG(maxmemory_policy)]);
+    config_get(&policy, 1, print_policy, out);
     text_append_format(out, "mem_fragmentation_ratio:%.2f\r\n",
                        used ? (double)resident / (double)used : 0.0);
     line_text(out, "mem_allocator", mem_allocator());

@@ -11,8 +11,6 @@
 #include "server/monitor.h"
 #include "server/slowlog.h"
 
-#define KEYS_MAX 1024
-
 /* "get", or "client|list". */
 static const struct command *find_full(struct slice name)
 {
@@ -104,7 +102,7 @@ static bool parse_filter(struct exec *x, enum filter *filter)
 static bool passes(const struct command *command, enum filter filter, struct slice word)
 {
     switch (filter) {
-    case FILTER_NONE: return !command->parent;
+    case FILTER_NONE: return true;
     case FILTER_CATEGORY: return command_in_category(command, word);
     case FILTER_PATTERN: return glob_match(word, slice_of(command->full_name), true);
     case FILTER_MODULE: return false;
@@ -128,6 +126,20 @@ static void list_command(struct exec *x)
     resp_defer_array(x->out, begun, n);
 }
 
+/* Each argument is a key once at the most. */
+static void write_found_keys(struct exec *x, const struct command *command, const int *keys, int n,
+                             bool with_flags)
+{
+    resp_write_array(x->out, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        if (with_flags)
+            resp_write_array(x->out, 2);
+        resp_write_bulk(x->out, x->argv[2 + keys[i]].data, x->argv[2 + keys[i]].len);
+        if (with_flags)
+            command_key_flags_write(x->out, command, x->argv + 2, x->argc - 2, keys[i]);
+    }
+}
+
 static void write_keys(struct exec *x, bool with_flags)
 {
     const struct command *command = command_find(x->argv[2]);
@@ -146,21 +158,13 @@ static void write_keys(struct exec *x, bool with_flags)
         exec_error(x, "ERR Invalid number of arguments specified for command");
         return;
     }
-    int keys[KEYS_MAX], n = command_keys(command, x->argv + 2, argc, keys, KEYS_MAX);
-    if (n <= 0) {
+    int *keys = mem_alloc((size_t)argc * sizeof(*keys));
+    int n = command_keys(command, x->argv + 2, argc, keys, argc);
+    if (n <= 0)
         exec_error(x, "ERR Invalid arguments specified for command");
-        return;
-    }
-    if (n > KEYS_MAX)
-        n = KEYS_MAX;
-    resp_write_array(x->out, (size_t)n);
-    for (int i = 0; i < n; i++) {
-        if (with_flags)
-            resp_write_array(x->out, 2);
-        resp_write_bulk(x->out, x->argv[2 + keys[i]].data, x->argv[2 + keys[i]].len);
-        if (with_flags)
-            command_key_flags_write(x->out, command, x->argv + 2, argc, keys[i]);
-    }
+    else
+        write_found_keys(x, command, keys, n, with_flags);
+    mem_free(keys);
 }
 
 static void getkeys_command(struct exec *x)

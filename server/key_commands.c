@@ -63,7 +63,7 @@ static void keys_command(struct exec *x)
     uint64_t cursor = 0;
     do
         cursor = keyspace_scan(x->keys, cursor, write_key, &list);
-    while (cursor);
+    while (cursor && !exec_reply_lost(x));
     resp_defer_array(x->out, begun, list.count);
 }
 

@@ -113,6 +113,8 @@ struct loop {
     struct namespace *wanted; /* exec_lock_namespaces met one that is not loaded */
     uint64_t ticket;          /* largest of this turn */
     bool harden_fsync;        /* a connection with durability written wrote */
+    bool evict_failed;        /* memory is short, and evict_turn has found no key that may go */
+    int64_t evict_again;      /* when it looks again after that, ms */
     struct outbox_item *outbox;
     size_t outbox_count, outbox_cap;
 

@@ -20,6 +20,7 @@
 #include "ops/mem.h"
 #include "server/client-internal.h"
 #include "server/clock.h"
+#include "server/evict.h"
 #include "server/log.h"
 #include "server/mem_ahead.h"
 
@@ -210,6 +211,7 @@ static void turn(struct loop *loop)
     wait_for_events(loop);
     loop->turn++;
     set_time(loop);
+    evict_turn(loop);
     dispatch_update_mask(loop);
     run_mail(loop);
     io_read_ready(loop);

@@ -64,6 +64,8 @@ static bool parse(struct loop *loop, struct client *client, size_t *commands)
     struct resp_command command;
     /* What follows an AUTH is judged by the limits that hold behind it: so it has to run first. */
     size_t most = client_is(client, CLIENT_AUTHENTICATED) ? TURN_COMMANDS_MAX : 1;
+    if (most == 1)
+        resp_reader_set_authenticated(client->reader, !client_must_authenticate(client));
     while (*commands < most) {
         switch (resp_reader_next(client->reader, &loop->arena, &command)) {
         case RESP_NEXT_COMMAND:
@@ -269,10 +271,7 @@ static bool closed_past_limit(struct loop *loop, struct client *client)
     int64_t pending = (int64_t)resp_buffer_pending(&client->output);
     if (!past_output_limit(loop, client, pending))
         return false;
-    log_line(LOG_WARNING, "client id=%llu addr=%s closed: it passed the output buffer limit",
-             (unsigned long long)client->id, client->address);
-    stats_bump(&loop->stats.counters[STAT_OUTPUT_LIMIT_CLOSED], 1);
-    client_close_now(client);
+    client_close_past_limit(client);
     return true;
 }
 

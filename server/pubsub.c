@@ -126,9 +126,11 @@ static void update_client(struct client *client)
 {
     size_t names = pubsub_subscriptions(client, PUBSUB_CHANNEL);
     size_t patterns = pubsub_subscriptions(client, PUBSUB_PATTERN);
+    size_t shards = pubsub_subscriptions(client, PUBSUB_SHARD);
     atomic_store_explicit(&client->subscribed, (int)names, memory_order_relaxed);
     atomic_store_explicit(&client->psubscribed, (int)patterns, memory_order_relaxed);
-    if (names + patterns + pubsub_subscriptions(client, PUBSUB_SHARD))
+    atomic_store_explicit(&client->ssubscribed, (int)shards, memory_order_relaxed);
+    if (names + patterns + shards)
         client_flag_set(client, CLIENT_PUBSUB);
     else
         client_flag_clear(client, CLIENT_PUBSUB);
@@ -303,7 +305,7 @@ bool pubsub_heard(struct slice channel)
     return heard;
 }
 
-void pubsub_names(enum pubsub_kind kind, struct slice pattern,
+void pubsub_names(enum pubsub_kind kind, const struct slice *pattern,
                   void (*visit)(void *ctx, struct slice name), void *ctx)
 {
     struct table_iter it = {0};
@@ -311,7 +313,7 @@ void pubsub_names(enum pubsub_kind kind, struct slice pattern,
     pthread_mutex_lock(&mutex);
     while ((channel = table_next(&channels[kind], &it))) {
         struct slice name = slice_make(channel->name, channel->name_len);
-        if (pattern.len == 0 || glob_match(pattern, name, false))
+        if (!pattern || glob_match(*pattern, name, false))
             visit(ctx, name);
     }
     pthread_mutex_unlock(&mutex);

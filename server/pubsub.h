@@ -43,8 +43,8 @@ bool pubsub_heard(struct slice channel);
 size_t pubsub_publish(struct exec *x, enum pubsub_kind kind, struct slice channel,
                       struct slice payload);
 
-/* Names with listeners, of those matching `pattern` (empty: all); `visit` must not call back. */
-void pubsub_names(enum pubsub_kind kind, struct slice pattern,
+/* Names with listeners, of those matching `pattern` (NULL: all); `visit` must not call back. */
+void pubsub_names(enum pubsub_kind kind, const struct slice *pattern,
                   void (*visit)(void *ctx, struct slice name), void *ctx);
 size_t pubsub_listeners(enum pubsub_kind kind, struct slice name);
 

@@ -148,8 +148,7 @@ static void write_names(struct exec *x, enum pubsub_kind kind)
     }
     struct names_reply reply = {x->out, 0};
     size_t begun = resp_defer_begin(x->out);
-    struct slice pattern = x->argc == 3 ? x->argv[2] : slice_make(NULL, 0);
-    pubsub_names(kind, pattern, write_name, &reply);
+    pubsub_names(kind, x->argc == 3 ? &x->argv[2] : NULL, write_name, &reply);
     resp_defer_array(x->out, begun, reply.count);
 }
 

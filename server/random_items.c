@@ -21,7 +21,8 @@ static void walk(const struct entry *entry, size_t count, random_items_visit *vi
     for (; count && value_iter_next(&it, &a, &b); left--) {
         if (count < left && random_pick(left) >= count)
             continue;
-        visit(ctx, a, b);
+        if (!visit(ctx, a, b))
+            return;
         count--;
     }
 }
@@ -30,13 +31,14 @@ static void draw_different(const struct entry *entry, size_t count, random_items
                            void *ctx)
 {
     struct entry *seen = entry_build(slice_make("", 0), 0, VALUE_SET);
-    while (count) {
+    bool wanted = true;
+    while (count && wanted) {
         char scratch[24];
         struct slice a, b;
         value_random(entry, random_word, NULL, scratch, &a, &b);
         if (!entry_build_member(&seen, a))
             continue;
-        visit(ctx, a, b);
+        wanted = visit(ctx, a, b);
         count--;
     }
     entry_destroy(seen);
@@ -64,9 +66,10 @@ static void draw_from_list(const struct entry *entry, size_t count, random_items
     value_iter_init(&it, entry);
     for (size_t i = 0; i < len; i++)
         value_iter_next(&it, &items[i][0], &items[i][1]);
-    while (count--) {
+    bool wanted = true;
+    while (wanted && count--) {
         struct slice *item = items[random_pick(len)];
-        visit(ctx, item[0], item[1]);
+        wanted = visit(ctx, item[0], item[1]);
     }
     mem_free(items);
 }
@@ -78,10 +81,11 @@ void random_items_draw(const struct entry *entry, size_t count, random_items_vis
         draw_from_list(entry, count, visit, ctx);
         return;
     }
-    while (count--) {
+    bool wanted = true;
+    while (wanted && count--) {
         char scratch[24];
         struct slice a, b;
         value_random(entry, random_word, NULL, scratch, &a, &b);
-        visit(ctx, a, b);
+        wanted = visit(ctx, a, b);
     }
 }

@@ -207,29 +207,30 @@ static void answer_shutdown(struct resp_writer *out, bool reached, enum persiste
 
 static void shutdown_command(struct exec *x)
 {
-    bool save = true, force = false, abort = false, both = false;
+    bool save = false, nosave = false, force = false, now = false, abort = false;
     for (int i = 1; i < x->argc; i++) {
         if (exec_is(x, i, "nosave")) {
-            both = i > 1 && exec_is(x, 1, "save");
-            save = false;
+            nosave = true;
         } else if (exec_is(x, i, "save")) {
-            both = both || !save;
+            save = true;
         } else if (exec_is(x, i, "force")) {
             force = true;
+        } else if (exec_is(x, i, "now")) {
+            now = true;
         } else if (exec_is(x, i, "abort")) {
             abort = true;
-        } else if (!exec_is(x, i, "now")) {
+        } else {
             exec_syntax_error(x);
             return;
         }
     }
-    if (both || (abort && x->argc > 2)) {
+    if ((save && nosave) || (abort && (save || nosave || force || now))) {
         exec_syntax_error(x);
     } else if (abort) {
         exec_error(x, "ERR No shutdown in progress.");
-    } else if (!save || force) {
+    } else if (nosave || force) {
         log_line(LOG_NOTICE, "SHUTDOWN: going down");
-        server_stop(save);
+        server_stop(!nosave);
     } else {
         log_line(LOG_NOTICE, "SHUTDOWN: saving and going down");
         wait_for_sync(x, NULL, answer_shutdown);

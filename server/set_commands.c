@@ -133,10 +133,11 @@ static void pop_one(struct exec *x, const struct entry *set)
     slice_copy_release(&copy);
 }
 
-static void add_to_bag(void *ctx, struct slice member, struct slice none)
+static bool add_to_bag(void *ctx, struct slice member, struct slice none)
 {
     (void)none;
     slice_bag_add(ctx, member);
+    return true;
 }
 
 static void pop_count(struct exec *x, const struct entry *set, size_t count)
@@ -174,10 +175,11 @@ static void spop_command(struct exec *x)
         pop_count(x, set, (size_t)count);
 }
 
-static void write_member(void *ctx, struct slice member, struct slice none)
+static bool write_member(void *ctx, struct slice member, struct slice none)
 {
     (void)none;
     write_slice(ctx, member);
+    return !exec_reply_lost(ctx);
 }
 
 static void random_member(struct exec *x, const struct entry *set)

@@ -225,7 +225,7 @@ static void run_queue(struct exec *x)
     } else if (dirty) {
         resp_write_nil_array(x->out);
     } else {
-        size_t before = client->output.len;
+        size_t before = resp_buffer_pending(&client->output);
         resp_write_array(x->out, t->count);
         exec_mute(x, before);
         for (size_t i = 0; i < t->count; i++)

@@ -146,6 +146,10 @@ LAST_ANSWERS = [
     ("not-in-transactions", "MULTI ;; DEBUG RELOAD", b"QUEUED", NOT_IN_MULTI),
     ("not-in-transactions", "MULTI ;; DEBUG DIGEST", b"QUEUED", NOT_IN_MULTI),
     ("not-in-transactions", "MULTI ;; CLIENT UNBLOCK 1", b"QUEUED", NOT_IN_MULTI),
+    ("new-beside-all", "MULTI ;; CONFIG SET notify-keyspace-events KEAn ;; CONFIG GET notify-keyspace-events ;; CONFIG SET notify-keyspace-events '' ;; EXEC",
+     [OK, [b"notify-keyspace-events", b"AKE"], OK], [OK, [b"notify-keyspace-events", b"AnKE"], OK]),
+    ("bulks-are-bounded", "CONFIG SET proto-max-bulk-len 4096mb", OK, FIXED),
+    ("bulks-are-bounded", "CONFIG SET proto-max-bulk-len 4095mb", OK, OK),
     ("a-server-without-functions", "FUNCTION LIST", [], []),
     ("a-server-without-functions", "FUNCTION FLUSH", OK, OK),
     ("a-server-without-functions", "FUNCTION LOAD x", Error("ERR Missing library metadata"), UNKNOWN_SUBCOMMAND),
@@ -508,15 +512,18 @@ CALLS = """
     """
 
 
+MANY_KEYS = " ".join(f"k{i}" for i in range(2000))
+
+
 def keys_of_calls_are_told_alike(pair):
     redis, cairn = (resp.Connection(running.port) for _, running in pair.both())
-    for call in CALLS.split("|"):
+    for call in CALLS.split("|") + [f"mget {MANY_KEYS}", f"sintercard 2000 {MANY_KEYS}", f"sintercard 2001 {MANY_KEYS}"]:
         for subcommand in ("GETKEYS", "GETKEYSANDFLAGS"):
             answers = []
             for connection in (redis, cairn):
                 connection.send(resp.encode("COMMAND", subcommand, *call.split()))
                 answers.append(repr(connection.read()))
-            pair.check(f"commands-described ({subcommand} {call.strip()})", f"cairn, against {answers[0]} of redis,", answers[0] == answers[1], answers[1])
+            pair.check(f"commands-described ({subcommand} {call.strip()[:40]})", f"cairn, against {answers[0][:200]} of redis,", answers[0] == answers[1], answers[1][:200])
     redis.close()
     cairn.close()
 
@@ -524,6 +531,9 @@ def keys_of_calls_are_told_alike(pair):
 def commands_are_described_alike(pair):
     redis, cairn = (resp.Connection(running.port) for _, running in pair.both())
     everything = ("COMMAND", "LIST", "FILTERBY", "PATTERN", "*")
+    for who, connection in (("redis", redis), ("cairn", cairn)):
+        listed = connection.call("COMMAND", "LIST")
+        pair.check("commands-described (list)", who, sorted(listed) == sorted(connection.call(*everything)), len(listed))
     common = set(redis.call(*everything)) & set(cairn.call(*everything))
     pair.check("commands-described", "both", len(common) > 170, len(common))
     for name in sorted(common - {b"client|unblock"}):

@@ -270,9 +270,9 @@ static void aliases_set_the_same_value(void **state)
 static void notification_classes_print_in_redis_order(void **state)
 {
     (void)state;
-    static const char *const rows[][2] = {{"", ""},           {"KA", "AK"},
-                                          {"gKE", "gKE"},     {"$lshzxeKE", "$lshzxeKE"},
-                                          {"AKEmn", "AKEmn"}, {"g$lshzxetdE", "AE"}};
+    static const char *const rows[][2] = {
+        {"", ""},           {"KA", "AK"}, {"gKE", "gKE"},       {"$lshzxeKE", "$lshzxeKE"},
+        {"AKEmn", "AnKEm"}, {"Kn", "nK"}, {"g$lshzxetdE", "AE"}};
     struct text error = {0};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_true(set_one("notify-keyspace-events", rows[i][0], &error));

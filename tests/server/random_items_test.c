@@ -21,7 +21,7 @@ struct tally {
     bool different;
 };
 
-static void count_item(void *ctx, struct slice a, struct slice b)
+static bool count_item(void *ctx, struct slice a, struct slice b)
 {
     struct tally *tally = ctx;
     size_t index = 0;
@@ -34,6 +34,7 @@ static void count_item(void *ctx, struct slice a, struct slice b)
     tally->round_seen[index] = tally->round;
     tally->counts[index]++;
     tally->seen++;
+    return true;
 }
 
 static struct entry *build(enum value_type type, size_t items)
@@ -108,6 +109,31 @@ static void draws_repeat_and_are_even(void **state)
         }
 }
 
+static bool take_three(void *ctx, struct slice a, struct slice b)
+{
+    (void)a, (void)b;
+    return ++*(size_t *)ctx < 3;
+}
+
+static void no_more_are_drawn_than_are_wanted(void **state)
+{
+    (void)state;
+    static const enum value_type types[] = {VALUE_SET, VALUE_HASH};
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t items = 100; items <= 1000; items *= 10) {
+            struct entry *entry = build(types[i], items);
+            size_t taken[4] = {0};
+            random_items_draw(entry, 5, take_three, &taken[0]);
+            random_items_draw(entry, SIZE_MAX, take_three, &taken[1]);
+            random_items_subset(entry, 10, take_three, &taken[2]);
+            random_items_subset(entry, items, take_three, &taken[3]);
+            for (size_t kind = 0; kind < 4; kind++)
+                assert_int_equal(taken[kind], 3);
+            entry_destroy(entry);
+        }
+    }
+}
+
 static void picks_stay_below_their_limit(void **state)
 {
     (void)state;
@@ -126,6 +152,7 @@ int main(void)
         cmocka_unit_test(subsets_are_even),
         cmocka_unit_test(more_than_there_are_gives_all_once),
         cmocka_unit_test(draws_repeat_and_are_even),
+        cmocka_unit_test(no_more_are_drawn_than_are_wanted),
         cmocka_unit_test(picks_stay_below_their_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

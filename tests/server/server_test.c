@@ -631,6 +631,21 @@ static void past_maxmemory_writes_are_refused_and_reads_go_on(void **state)
     end(&child);
 }
 
+static void no_namespace_yet_means_nothing_to_evict(void **state)
+{
+    (void)state;
+    struct child child;
+    static const char *const options[] = {
+        "--store", "memory", "--maxmemory", "1", "--maxmemory-policy", "allkeys-random", NULL};
+    start(&child, options);
+    usleep(300 * 1000); /* until the memory in use is known */
+    int fd = open_client(&child);
+    tell(fd, "SET k v\r\nPING\r\n");
+    expect(fd, "-OOM command not allowed when used memory > 'maxmemory'.\r\n+PONG\r\n");
+    close(fd);
+    end(&child);
+}
+
 static void volatile_eviction_finds_the_few_keys_with_a_deadline(void **state)
 {
     (void)state;
@@ -712,6 +727,7 @@ int main(void)
         cmocka_unit_test(keys_of_all_namespaces_expire),
         cmocka_unit_test(shutdown_saves_and_ends),
         cmocka_unit_test(past_maxmemory_writes_are_refused_and_reads_go_on),
+        cmocka_unit_test(no_namespace_yet_means_nothing_to_evict),
         cmocka_unit_test(volatile_eviction_finds_the_few_keys_with_a_deadline),
         cmocka_unit_test(a_client_that_does_not_read_is_closed_at_its_limit),
     };
