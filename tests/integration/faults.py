@@ -395,6 +395,16 @@ def blocked_fsync_error_two_threads(faults):
     blocked_fsync_error(faults, 2)
 
 
+def is_written(faults):
+    """A write is answered whose answer waits for an fsync."""
+    connection = resp.Connection(faults.running.port)
+    try:
+        connection.call("CAIRN", "DURABILITY", "written")
+        return connection.call("INCR", "written") > 0
+    except ConnectionError:
+        return False
+
+
 def blocked_levels(faults):
     """A blocked client is answered at its own level, whoever serves it."""
     flag = os.path.join(faults.directory(), "fsync-fails")
@@ -412,6 +422,9 @@ def blocked_levels(faults):
     os.unlink(flag)
     writes_resume(faults)
     connection = resp.Connection(faults.running.port)
+    faults.check(not is_written(faults), "what the failed fsync may have lost is in no new file")
+    connection.call("CAIRN", "SYNC")
+    faults.check(wait_for(lambda: is_written(faults)), "but then in the store")
     with open(os.path.join(faults.directory(), "store", ".cairn", "swap"), "r+b") as lock:
         durable, applied = block(faults, [("BLPOP", "d", "0")], "durable") + block(faults, [("BLPOP", "e", "0")])[:1]
         fcntl.flock(lock, fcntl.LOCK_EX)
