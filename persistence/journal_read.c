@@ -9,6 +9,9 @@
  *  - A valid record follows that does not say so: a power cut may have kept later pages of the last
  *    write and lost earlier ones. Pages that were lost read as zeros, so with a whole sector of
  *    zeros in between it is torn, and otherwise damage.
+ *
+ * Of a torn record that has whole records in a value (a journal kept as one) nobody can tell that
+ * they do not follow: its length has no sum of its own. It is refused, which loses nothing.
  */
 #include "persistence/journal.h"
 

@@ -206,6 +206,32 @@ static void a_torn_end_is_cut_on_disk_and_told(void **state)
     close(place);
 }
 
+/* A journal kept as a value: its records are whole, and look as if they followed on damage. */
+static void a_torn_record_with_whole_records_inside_is_refused(void **state)
+{
+    int place = open_place(state);
+    struct seen seen = {{0}, 0};
+    struct journal_scan scan;
+    struct text error = {0}, bytes = {0}, lines = {0}, after = {0};
+    make_journal(place, JOURNAL_FSYNC_ALWAYS, &bytes, &lines);
+    assert_int_equal(unlinkat(place, "journal-1.log", 0), 0);
+    struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_NO);
+    struct journal_section section = {
+        .namespace = slice_of("space"), .first = 1, .count = 1, .ops = text_slice(&bytes)};
+    journal_append(journal, &section, 1);
+    assert_true(journal_destroy(journal, false));
+    assert_int_equal(file_read(place, "journal-1.log", &after), 0);
+    replace_file(place, "journal-1.log", slice_make(after.data, after.len - 3));
+    assert_false(read_back(place, &seen, &scan, &error));
+    assert_non_null(strstr(text_terminated(&error), "journal-1.log: byte 128: "));
+    text_release(&seen.lines);
+    text_release(&bytes);
+    text_release(&lines);
+    text_release(&after);
+    text_release(&error);
+    close(place);
+}
+
 static void zeros_behind_the_records_are_no_damage(void **state)
 {
     int place = open_place(state);
@@ -675,6 +701,7 @@ int main(void)
         T(a_number_that_cannot_be_committed_is_refused),
         T(a_cut_at_any_byte_leaves_a_prefix),
         T(a_torn_end_is_cut_on_disk_and_told),
+        T(a_torn_record_with_whole_records_inside_is_refused),
         T(zeros_behind_the_records_are_no_damage),
         T(a_flipped_bit_is_found),
         T(a_flipped_bit_is_found_in_what_was_never_fsynced),
