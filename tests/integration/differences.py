@@ -148,6 +148,7 @@ LAST_ANSWERS = [
     ("not-in-transactions", "MULTI ;; CLIENT UNBLOCK 1", b"QUEUED", NOT_IN_MULTI),
     ("new-beside-all", "MULTI ;; CONFIG SET notify-keyspace-events KEAn ;; CONFIG GET notify-keyspace-events ;; CONFIG SET notify-keyspace-events '' ;; EXEC",
      [OK, [b"notify-keyspace-events", b"AKE"], OK], [OK, [b"notify-keyspace-events", b"AnKE"], OK]),
+    ("password-is-text", "MULTI ;; CONFIG SET requirepass a\0b ;; CONFIG SET requirepass '' ;; EXEC", [OK, OK], [FIXED, OK]),
     ("bulks-are-bounded", "CONFIG SET proto-max-bulk-len 4096mb", OK, FIXED),
     ("bulks-are-bounded", "CONFIG SET proto-max-bulk-len 4095mb", OK, OK),
     ("a-server-without-functions", "FUNCTION LIST", [], []),
