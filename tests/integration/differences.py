@@ -148,6 +148,8 @@ LAST_ANSWERS = [
     ("not-in-transactions", "MULTI ;; CLIENT UNBLOCK 1", b"QUEUED", NOT_IN_MULTI),
     ("new-beside-all", "MULTI ;; CONFIG SET notify-keyspace-events KEAn ;; CONFIG GET notify-keyspace-events ;; CONFIG SET notify-keyspace-events '' ;; EXEC",
      [OK, [b"notify-keyspace-events", b"AKE"], OK], [OK, [b"notify-keyspace-events", b"AnKE"], OK]),
+    ("keyspace-in-multi", "SELECT 1 ;; SET b 1 ;; SELECT 0 ;; SET a 1 ;; MULTI ;; INFO keyspace ;; EXEC", [Like("db0:.*db1:")], [Without("db1:")]),
+    ("keyspace-in-multi", "SELECT 1 ;; SET b 1 ;; SELECT 0 ;; SET a 1 ;; MULTI ;; INFO keyspace ;; SELECT 1 ;; EXEC", [Like("db0:.*db1:"), OK], [Like("db0:.*db1:"), OK]),
     ("password-is-text", "MULTI ;; CONFIG SET requirepass a\0b ;; CONFIG SET requirepass '' ;; EXEC", [OK, OK], [FIXED, OK]),
     ("bulks-are-bounded", "CONFIG SET proto-max-bulk-len 4096mb", OK, FIXED),
     ("bulks-are-bounded", "CONFIG SET proto-max-bulk-len 4095mb", OK, OK),
