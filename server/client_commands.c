@@ -137,9 +137,13 @@ static void pause_command(struct exec *x)
 {
     bool all = true;
     int64_t ms;
+    if (x->argc > 4) {
+        exec_wrong_subcommand(x);
+        return;
+    }
     if (x->argc == 4 && exec_is(x, 3, "write")) {
         all = false;
-    } else if (x->argc > 4 || (x->argc == 4 && !exec_is(x, 3, "all"))) {
+    } else if (x->argc == 4 && !exec_is(x, 3, "all")) {
         exec_error(x, "ERR CLIENT PAUSE mode must be WRITE or ALL");
         return;
     }
@@ -280,13 +284,13 @@ static void kill_command(struct exec *x)
         kill_address(x);
         return;
     }
-    if (x->argc % 2) {
-        exec_syntax_error(x);
-        return;
-    }
     struct search search = {.now = loop_now(x->loop)};
     bool skip_me = true;
     for (int at = 2; at < x->argc; at += 2) {
+        if (at + 1 == x->argc) {
+            exec_syntax_error(x);
+            return;
+        }
         if (!parse_filter(x, at, &search, &skip_me))
             return;
     }
@@ -326,7 +330,11 @@ static void unblock_command(struct exec *x)
 {
     bool with_error = x->argc == 4 && exec_is(x, 3, "error");
     int64_t id;
-    if (x->argc > 4 || (x->argc == 4 && !with_error && !exec_is(x, 3, "timeout"))) {
+    if (x->argc > 4) {
+        exec_wrong_subcommand(x);
+        return;
+    }
+    if (x->argc == 4 && !with_error && !exec_is(x, 3, "timeout")) {
         exec_error(x, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
         return;
     }

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -439,12 +440,17 @@ bool exec_namespace_known(struct slice name, struct namespace **ns)
 bool exec_namespace(struct exec *x, struct slice name, struct namespace **ns)
 {
     int64_t number;
+    bool numeric = parse_int(name, &number);
     if (exec_namespace_quiet(name, ns))
         return true;
-    exec_error(x, parse_int(name, &number) || all_digits(name)
-                      ? "ERR DB index is out of range"
-                      : "ERR invalid namespace name: 1 to 128 of letters, digits, '_', '.' and "
-                        "'-', not starting with '.'");
+    if (numeric && (number < INT_MIN || number > INT_MAX))
+        exec_error_format(x, "ERR value is out of range, value must between %d and %d", INT_MIN,
+                          INT_MAX);
+    else
+        exec_error(x, numeric || all_digits(name)
+                          ? "ERR DB index is out of range"
+                          : "ERR invalid namespace name: 1 to 128 of letters, digits, '_', '.' and "
+                            "'-', not starting with '.'");
     return false;
 }
 

@@ -2,8 +2,6 @@
 /*
  * Keys whatever they hold: deleting, naming, copying, walking. Deadlines are in expire_commands.c.
  */
-#include <limits.h>
-
 #include "server/command.h"
 #include "server/effects.h"
 #include "server/exec.h"
@@ -137,13 +135,8 @@ static void renamenx_command(struct exec *x)
 static bool target_namespace(struct exec *x, int index, struct namespace **ns)
 {
     int64_t number;
-    if (parse_int(x->argv[index], &number)) {
-        if (number >= INT_MIN && number <= INT_MAX)
-            return exec_namespace(x, x->argv[index], ns);
-        exec_error_format(x, "ERR value is out of range, value must between %d and %d", INT_MIN,
-                          INT_MAX);
-        return false;
-    }
+    if (parse_int(x->argv[index], &number))
+        return exec_namespace(x, x->argv[index], ns);
     if (exec_namespace_known(x->argv[index], ns))
         return true;
     exec_error(x, "ERR value is not an integer or out of range");

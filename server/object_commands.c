@@ -61,16 +61,17 @@ static void object_freq_command(struct exec *x)
 static void memory_usage_command(struct exec *x)
 {
     int64_t samples = 5;
-    if (x->argc == 5 && exec_is(x, 3, "samples")) {
-        if (!exec_int(x, 4, &samples))
+    for (int at = 3; at < x->argc; at += 2) {
+        if (!exec_is(x, at, "samples") || at + 1 == x->argc) {
+            exec_syntax_error(x);
+            return;
+        }
+        if (!exec_int(x, at + 1, &samples))
             return;
         if (samples < 0) {
             exec_syntax_error(x);
             return;
         }
-    } else if (x->argc != 3) {
-        exec_syntax_error(x);
-        return;
     }
     struct entry *entry = keyspace_find(x->keys, x->argv[2], 0, x->now);
     if (entry)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Whole namespaces and the whole server: DBSIZE, FLUSH…, SWAPDB, SAVE, SHUTDOWN, WAIT, WAITAOF. */
+#include <limits.h>
+
 #include "ops/mem.h"
 #include "ops/value.h"
 #include "server/arguments.h"
@@ -110,23 +112,23 @@ static void swap(struct exec *x, struct namespace *a, struct namespace *b)
     effects_swap(x, a, b, true);
 }
 
-static bool database(struct exec *x, int index, const char *error, struct namespace **ns)
+/* Not what Redis takes for a number: a name, and what no int holds. */
+static bool is_no_index(struct slice word)
 {
-    int64_t number;
-    bool is_name = x->argv[index].len && !parse_int(x->argv[index], &number) &&
-                   namespace_name_valid(x->argv[index]);
-    if (is_name) {
-        exec_error(x, error);
-        return false;
-    }
-    return exec_namespace(x, x->argv[index], ns);
+    int64_t number = 0;
+    bool is_name = word.len && !parse_int(word, &number) && namespace_name_valid(word);
+    return is_name || number < INT_MIN || number > INT_MAX;
 }
 
 static void swapdb_command(struct exec *x)
 {
     struct namespace *pair[2];
-    if (!database(x, 1, "ERR invalid first DB index", &pair[0]) ||
-        !database(x, 2, "ERR invalid second DB index", &pair[1]) ||
+    if (is_no_index(x->argv[1]) || is_no_index(x->argv[2])) {
+        exec_error(x, is_no_index(x->argv[1]) ? "ERR invalid first DB index"
+                                              : "ERR invalid second DB index");
+        return;
+    }
+    if (!exec_namespace(x, x->argv[1], &pair[0]) || !exec_namespace(x, x->argv[2], &pair[1]) ||
         !exec_lock_namespaces(x, pair, 2))
         return;
     if (pair[0] != pair[1])

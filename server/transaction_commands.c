@@ -4,6 +4,8 @@
  * runs them under the lock of the one namespace, or of all that the queue may touch, taken before
  * the first runs. What they change is one journal record: all of it is recovered, or nothing.
  */
+#include <limits.h>
+
 #include "ops/mem.h"
 #include "server/command.h"
 #include "server/effects.h"
@@ -168,19 +170,21 @@ static void add_named(const struct queued *item, struct namespace_list *list)
 {
     static const struct {
         const char *command;
-        int first, last; /* arguments that may name a namespace */
+        int first, last; /* arguments that may name a namespace; of COPY, all options */
         bool (*find)(struct slice name, struct namespace **ns);
     } naming[] = {{"select", 1, 1, exec_namespace_quiet},
                   {"move", 2, 2, exec_namespace_known},
                   {"swapdb", 1, 2, exec_namespace_known},
-                  {"copy", 4, 5, exec_namespace_known}};
+                  {"copy", 4, INT_MAX, exec_namespace_known}};
     struct namespace *ns;
     struct slice name = slice_of(item->command->name);
-    for (size_t i = 0; i < sizeof(naming) / sizeof(naming[0]); i++)
+    for (size_t i = 0; i < sizeof(naming) / sizeof(naming[0]); i++) {
+        if (!slice_equal(name, slice_of(naming[i].command)))
+            continue;
         for (int at = naming[i].first; at <= naming[i].last && at < item->argc; at++)
-            if (slice_equal(name, slice_of(naming[i].command)) &&
-                naming[i].find(item->argv[at], &ns))
+            if (naming[i].find(item->argv[at], &ns))
                 add_namespace(list, ns);
+    }
 }
 
 /* False: the reply is written, or EXEC will be run again when all are loaded. */
