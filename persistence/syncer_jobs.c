@@ -195,9 +195,12 @@ static void take_load(void *ctx)
     struct load_wait *wait = ctx;
     struct namespace *ns = wait->ns;
     enum namespace_state state = namespace_state(ns);
+    /* Loaded once; what makes it fail afterwards (agent_take_arrivals) a load does not mend. */
+    bool adopted = ns->agent.core && sync_core_adopted(ns->agent.core);
     wait->next = ns->agent.load_waits;
     ns->agent.load_waits = wait;
-    if (state == NAMESPACE_READY || state == NAMESPACE_AWAY || atomic_load(&ns->owner->stopping))
+    if (adopted || state == NAMESPACE_READY || state == NAMESPACE_AWAY ||
+        atomic_load(&ns->owner->stopping))
         answer_load_waits(ns);
     else if (!ns->agent.loading)
         begin_load(ns);

@@ -317,6 +317,27 @@ static void an_older_copy_that_comes_between_a_look_and_the_load_is_not_served(v
     remove_directory(ahead_dir);
 }
 
+/* Recorded without being kept for its undoing: so its commit is taken for another's, and fails. */
+static void what_cannot_be_taken_in_is_not_loaded_again(void **state)
+{
+    char dir[300];
+    struct bench bench = open_shared(*state, "own", dir);
+    struct namespace *ns;
+    char why[200];
+    persistence_set_sync_interval(bench.p, 0);
+    set_key(&bench, "one", "k", "v");
+    sync_now(&bench, "one", NULL);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(try_load(&bench, "one", &ns), NAMESPACE_FAILED);
+        namespace_lock(ns);
+        namespace_error(ns, why, sizeof(why));
+        namespace_unlock(ns);
+        assert_string_equal(why, "one.json: the ops of commit 1 cannot be taken in");
+    }
+    bench_close(&bench);
+    remove_directory(dir);
+}
+
 /* --- objects that go while they are read --- */
 
 static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -702,6 +723,7 @@ int main(void)
         T(the_first_use_after_long_asks_for_a_look),
         T(inverses_count_as_pending),
         T(the_oldest_op_is_known_until_it_is_committed),
+        T(what_cannot_be_taken_in_is_not_loaded_again),
         T(an_older_copy_that_comes_between_a_look_and_the_load_is_not_served),
         T(an_older_copy_is_not_loaded_by_who_had_the_newer_one),
         T(a_fold_that_another_overtakes_says_nothing),
