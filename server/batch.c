@@ -17,8 +17,7 @@
 #include "server/refusal.h"
 #include "server/server.h"
 
-#define KEYS_AHEAD  64            /* of one command with many keys */
-#define LONG_OUTPUT (1024 * 1024) /* waiting bytes; less is looked at when it has been written */
+#define KEYS_AHEAD 64 /* of one command with many keys */
 
 /*
  * Requests for which memory is fetched at a time. A fetch waits for the address of its page, which
@@ -247,8 +246,7 @@ static void run_pass(struct loop *loop)
         struct client *client = request->client;
         if (loop->locked)
             look_ahead(loop, i, &crowded);
-        if (client_is(client, CLIENT_CLOSE_NOW | CLIENT_CLOSE_REPLY) ||
-            (resp_buffer_pending(&client->output) > LONG_OUTPUT && client_overflows(client)))
+        if (client_is(client, CLIENT_CLOSE_NOW | CLIENT_CLOSE_REPLY) || client_overflows(client))
             continue;
         if (client->pass_skipped == pass || client_namespace(client) != ns) {
             client->pass_skipped = pass;

@@ -168,7 +168,7 @@ void client_close_past_limit(struct client *client)
     client_close_now(client);
 }
 
-bool client_overflows(struct client *client)
+bool client_past_hard_limit(struct client *client)
 {
     enum output_class class = client_is(client, CLIENT_PUBSUB) ? OUTPUT_PUBSUB : OUTPUT_NORMAL;
     int64_t hard = atomic_load_explicit(&config.output_limits[class].hard, memory_order_relaxed);

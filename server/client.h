@@ -193,8 +193,14 @@ void client_set_timer(struct client *client, uint64_t token, int64_t at_ms,
 void client_close_now(struct client *client);
 void client_close_after_reply(struct client *client);
 /* True: more of its output waits than the hard limit of client-output-buffer-limit allows, so it is
- * closed. */
-bool client_overflows(struct client *client);
+ * closed. Less than CLIENT_LONG_OUTPUT is looked at when it has been written. */
+#define CLIENT_LONG_OUTPUT (1024 * 1024)
+bool client_past_hard_limit(struct client *client);
+static inline bool client_overflows(struct client *client)
+{
+    return resp_buffer_pending(&client->output) > CLIENT_LONG_OUTPUT &&
+           client_past_hard_limit(client);
+}
 
 /* Moves the connection to another namespace (SELECT, RESET). */
 void client_select(struct client *client, struct namespace *ns);

@@ -103,7 +103,7 @@ static void hmget_command(struct exec *x)
     if (!exec_find_type(x, 1, VALUE_HASH, &hash))
         return;
     resp_write_array(x->out, (size_t)x->argc - 2);
-    for (int i = 2; i < x->argc; i++) {
+    for (int i = 2; i < x->argc && !client_overflows(x->client); i++) {
         if (hash && hash_get(hash, x->argv[i], &value))
             write_slice(x, value);
         else

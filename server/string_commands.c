@@ -200,7 +200,7 @@ static void getex_command(struct exec *x)
 static void mget_command(struct exec *x)
 {
     resp_write_array(x->out, (size_t)x->argc - 1);
-    for (int i = 1; i < x->argc; i++) {
+    for (int i = 1; i < x->argc && !client_overflows(x->client); i++) {
         const struct entry *entry = exec_find(x, x->argv[i]);
         write_value(x, entry && entry_type(entry) == VALUE_STRING ? entry : NULL);
     }

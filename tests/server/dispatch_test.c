@@ -211,6 +211,35 @@ static void a_reply_past_the_output_limit_is_not_built(void **state)
     end(&child);
 }
 
+/* One value that is asked for many times: a short request for a reply of any length. */
+static void one_value_many_times_ends_at_the_output_limit(void **state)
+{
+    (void)state;
+    struct child child;
+    start(&child, with_output_limit);
+    int fd = open_client(&child);
+    enum { TIMES = 2000 }; /* of 100 KB each */
+    char *line = malloc(2 * TIMES + 64), *value = malloc(100100);
+    tell(fd, "SETRANGE k 99999 x\r\n");
+    expect(fd, ":100000\r\n");
+    memset(value, 'x', 100000);
+    tell(fd, "*4\r\n$4\r\nHSET\r\n$1\r\nh\r\n$1\r\nk\r\n$100000\r\n");
+    strcpy(value + 100000, "\r\n");
+    tell(fd, value);
+    expect(fd, ":1\r\n");
+    for (int hash = 0; hash < 2; hash++) {
+        char *at = line + sprintf(line, hash ? "HMGET h" : "MGET");
+        for (int i = 0; i < TIMES; i++)
+            at += sprintf(at, " k");
+        strcpy(at, "\r\n");
+        expect_cut(&child, line);
+    }
+    free(line);
+    free(value);
+    close(fd);
+    end(&child);
+}
+
 static void a_pipeline_ends_at_the_output_limit(void **state)
 {
     (void)state;
@@ -334,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_key_that_is_given_twice_is_waited_for_once),
         cmocka_unit_test(a_client_may_wait_for_very_many_keys),
         cmocka_unit_test(a_reply_past_the_output_limit_is_not_built),
+        cmocka_unit_test(one_value_many_times_ends_at_the_output_limit),
         cmocka_unit_test(a_pipeline_ends_at_the_output_limit),
         cmocka_unit_test(nobody_is_asked_for_a_password_that_is_gone),
         cmocka_unit_test(clients_are_listed_in_the_order_asked_for),
