@@ -24,10 +24,9 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
-#define PAGE ((size_t)4096)
-#define HUGE ((size_t)2 << 20)
-#define STEP HUGE
-/* jemalloc has 2 MiB of metadata for each GiB that it gets a part of: so not more than needed. */
+#define PAGE        ((size_t)4096)
+#define HUGE        ((size_t)2 << 20)
+#define STEP        HUGE
 #define CHUNK       (128 * HUGE)
 #define AHEAD_MAX   (4 * HUGE)
 #define AHEAD_SHARE 32 /* of what is in use: so an idle server has none */
@@ -74,14 +73,14 @@ static char *round_up(char *at, size_t to)
 }
 
 /* NULL: there is none. Address space costs nothing, so there is more, to align in. */
-static char *map(size_t size, size_t align)
+static char *map(size_t size, size_t align, int advice)
 {
     size_t all = align > PAGE ? size + align : size;
     char *at =
         mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED)
         return NULL;
-    madvise(at, all, MADV_HUGEPAGE);
+    madvise(at, all, advice);
     return round_up(at, align);
 }
 
@@ -93,7 +92,7 @@ static size_t left_in(const struct space *space)
 static bool begin_chunk(struct space *space)
 {
     if (!space->next)
-        space->next = space->next_cleared = map(CHUNK, HUGE);
+        space->next = space->next_cleared = map(CHUNK, HUGE, MADV_HUGEPAGE);
     if (!space->next)
         return false;
     space->at = space->next;
@@ -129,8 +128,10 @@ static void *on_alloc(struct hooks *hooks, void *at, size_t size, size_t align, 
     char *got = cut(&ahead.spaces[passes ? PASSING : STAYING], size, align);
     pthread_mutex_unlock(&ahead.mutex);
     *zero = *commit = true;
+    /* What is aligned to more is what jemalloc keeps for itself: some 2 MiB for 100 of slabs, and
+     * as much for each GiB of addresses. A loop touches it as it goes, so it has small pages. */
     if (!got)
-        return map(size, align);
+        return map(size, align, align > PAGE ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
     sem_post(&ahead.wake);
     return got;
 }
@@ -203,7 +204,7 @@ static bool provide_chunk(struct space *space)
     pthread_mutex_unlock(&ahead.mutex);
     if (!wanted)
         return true;
-    char *chunk = map(CHUNK, HUGE);
+    char *chunk = map(CHUNK, HUGE, MADV_HUGEPAGE);
     pthread_mutex_lock(&ahead.mutex);
     space->next = space->next_cleared = chunk;
     pthread_mutex_unlock(&ahead.mutex);
@@ -257,14 +258,20 @@ static bool make_hooks(void)
     return true;
 }
 
-static void join(unsigned arena)
+static void limit_steps(unsigned arena)
 {
-    struct hooks *hooks = &ahead.hooks;
     size_t step = STEP;
     char name[64];
     snprintf(name, sizeof(name), "arena.%u.retain_grow_limit", arena);
     mallctl(name, NULL, NULL, &step, sizeof(step));
-    snprintf(name, sizeof(name), "arena.%u.extent_hooks", arena);
+}
+
+static void join_passing(void)
+{
+    struct hooks *hooks = &ahead.hooks;
+    char name[64];
+    limit_steps(ahead.passing);
+    snprintf(name, sizeof(name), "arena.%u.extent_hooks", ahead.passing);
     mallctl(name, NULL, NULL, &hooks, sizeof(hooks));
 }
 
@@ -276,15 +283,19 @@ void mem_ahead_start(void)
     atomic_store(&ahead.ended, false);
     ahead.started = pthread_create(&ahead.thread, NULL, clear_ahead, NULL) == 0;
     if (ahead.started && ahead.has_passing)
-        join(ahead.passing);
+        join_passing();
 }
 
+/* A new one, since an arena keeps what it began with for its own needs. */
 void mem_ahead_join(void)
 {
+    struct hooks *hooks = &ahead.hooks;
     unsigned arena;
     size_t len = sizeof(arena);
-    if (ahead.started && mallctl("thread.arena", &arena, &len, NULL, 0) == 0)
-        join(arena);
+    if (!ahead.started || mallctl("arenas.create", &arena, &len, &hooks, sizeof(hooks)) != 0)
+        return;
+    limit_steps(arena);
+    mallctl("thread.arena", NULL, NULL, &arena, sizeof(arena));
 }
 
 void mem_ahead_stop(void)

@@ -14,8 +14,8 @@
  * thread calls this and mem_ahead_stop. */
 void mem_ahead_start(void);
 
-/* From now on the arena of the calling thread, and so all who share it, has its memory from here.
- * Any thread, between start and stop. */
+/* From now on the calling thread has an arena of its own, with its memory from here. Any thread,
+ * between start and stop. */
 void mem_ahead_join(void);
 
 /* Ends the thread; what was allocated stays, and arenas grow as before, but nothing is cleared for
