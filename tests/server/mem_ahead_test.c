@@ -210,6 +210,36 @@ static void check_all_ahead(void)
     check_and_free(blocks);
 }
 
+/* Resident bytes of what is not to have huge pages. */
+static size_t in_small_pages(void)
+{
+    char line[512];
+    size_t kib = 0, sum = 0;
+    FILE *file = fopen("/proc/self/smaps", "r");
+    while (fgets(line, sizeof(line), file)) {
+        sscanf(line, "Rss: %zu kB", &kib);
+        if (strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " nh"))
+            sum += kib * 1024;
+    }
+    fclose(file);
+    return sum;
+}
+
+/* A huge page would be cleared by whoever comes upon it first. */
+static void check_own_needs(void)
+{
+    struct block *blocks = grow(LOAD);
+    assert_in_range(in_small_pages(), PAGE, LOAD / 16);
+    check_and_free(blocks);
+}
+
+static void what_the_allocator_keeps_lies_in_small_pages(void **state)
+{
+    (void)state;
+    if (with_huge_pages())
+        run_joined(check_own_needs);
+}
+
 #define SPOTS 200
 
 /* Sizes of no whole number of pages, by turns. */
@@ -323,6 +353,7 @@ int main(void)
         cmocka_unit_test(cleared_memory_is_zero),
         cmocka_unit_test(pages_are_there_before_they_are_touched),
         cmocka_unit_test(pages_of_the_next_chunk_are_there_too),
+        cmocka_unit_test(what_the_allocator_keeps_lies_in_small_pages),
         cmocka_unit_test(buffers_share_no_page_with_what_stays),
         cmocka_unit_test(a_thread_that_only_frees_comes_to_an_end),
         cmocka_unit_test(an_older_kernel_does_without),
