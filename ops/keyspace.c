@@ -329,33 +329,35 @@ static bool drop_past(struct keyspace *ks, struct entry *entry, int64_t time)
     return true;
 }
 
-/* A passed key that is met is dropped, so that few tries are ever in vain. */
-static struct entry *random_of(struct keyspace *ks, const struct table *table,
-                               uint64_t (*random)(void *ctx), void *ctx, int64_t time)
+/* A passed key that is met is dropped, so that few tries are ever in vain, unless it is kept. */
+static struct entry *try_random(struct keyspace *ks, const struct table *table,
+                                uint64_t (*random)(void *ctx), void *ctx, int64_t time)
 {
-    struct entry *entry;
     for (unsigned try = 0; try < RANDOM_TRIES; try++) {
-        entry = table_random(table, random, ctx);
+        struct entry *entry = table_random(table, random, ctx);
         if (!entry || !drop_past(ks, entry, time))
             return entry;
     }
-    struct table_iter it = {0};
-    while ((entry = table_next(table, &it)))
-        if (!is_past(entry, time))
-            return entry;
     return NULL;
 }
 
 struct entry *keyspace_random(struct keyspace *ks, uint64_t (*random)(void *ctx), void *ctx,
                               int64_t time)
 {
-    return random_of(ks, &ks->keys, random, ctx, time);
+    struct entry *entry = try_random(ks, &ks->keys, random, ctx, time);
+    struct table_iter it = {0};
+    if (entry)
+        return entry;
+    while ((entry = table_next(&ks->keys, &it)))
+        if (!is_past(entry, time))
+            return entry;
+    return NULL;
 }
 
 struct entry *keyspace_random_expiring(struct keyspace *ks, uint64_t (*random)(void *ctx),
                                        void *ctx, int64_t time)
 {
-    return random_of(ks, &ks->deadlines, random, ctx, time);
+    return try_random(ks, &ks->deadlines, random, ctx, time);
 }
 
 struct expire_batch {

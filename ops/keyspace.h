@@ -82,7 +82,8 @@ uint64_t keyspace_scan(struct keyspace *ks, uint64_t cursor,
 /* A key picked fairly with `random` (64 random bits) among those live at `time`; NULL when none. */
 struct entry *keyspace_random(struct keyspace *ks, uint64_t (*random)(void *ctx), void *ctx,
                               int64_t time);
-/* The same among those that have a deadline. */
+/* The same among those that have a deadline, in bounded time: NULL too when those it came upon have
+ * passed and are kept. */
 struct entry *keyspace_random_expiring(struct keyspace *ks, uint64_t (*random)(void *ctx),
                                        void *ctx, int64_t time);
 

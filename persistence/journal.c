@@ -22,6 +22,7 @@
 #include "persistence/file.h"
 #include "persistence/journal-internal.h"
 #include "persistence/journal_stream.h"
+#include "persistence/monotonic.h"
 
 #define RETRY_MS    200
 #define RESERVE     ((size_t)1024 * 1024)
@@ -80,13 +81,6 @@ struct journal {
     struct waiter *waiters;
     int64_t fsyncs;
 };
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* --- the stream in memory; the mutex is held --- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * See persistence.h: opening and closing, the registry of namespaces, waits. A store in
- * memory has none of the machinery: no journal, no threads, nothing pending.
+ * See persistence.h: opening and closing, the registry of namespaces, waits. A store in memory has
+ * none of the machinery: no journal, no threads, nothing pending.
  */
 #include "persistence/namespace-internal.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Why writes are refused, or the store is not there: a sentence of each kind, under one mutex. And
  * the kind that comes from here: a namespace has more pending than it may. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "persistence/namespace-internal.h"

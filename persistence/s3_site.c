@@ -4,9 +4,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "ops/mem.h"
+#include "persistence/monotonic.h"
 
 #define CONNECT_MS    5000
 #define FIRST_BYTE_MS 15000
@@ -212,7 +212,6 @@ enum store_result s3_site_create(const char *where, const struct s3_options *opt
 {
     struct s3_site *site = mem_calloc(1, sizeof(*site));
     struct parts parts;
-    struct timespec now;
     char aws[S3_REGION_MAX + 64];
     const char *endpoint = find_endpoint(options);
     atomic_store(&site->handles, 1);
@@ -226,8 +225,7 @@ enum store_result s3_site_create(const char *where, const struct s3_options *opt
     }
     set_addresses(site, &parts, in_host_name(options, &parts, !endpoint));
     set_limits(site, options);
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    site->opened_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    site->opened_ms = monotonic_ms();
     site->credentials = credentials_create(site->region);
     *ret_site = site;
     return STORE_OK;

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "ops/mem.h"
+#include "persistence/monotonic.h"
 #include "persistence/s3_answer.h"
 #include "persistence/s3_judge.h"
 #include "persistence/s3_site.h"
@@ -57,13 +58,6 @@ struct s3_op {
 };
 
 static void op_begin(struct s3_op *op);
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* xorshift64*: jitter needs no more. */
 static uint64_t random_below(struct s3_store *store, uint64_t limit)

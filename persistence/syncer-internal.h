@@ -3,8 +3,6 @@
 #ifndef CAIRN_PERSISTENCE_SYNCER_INTERNAL_H
 #define CAIRN_PERSISTENCE_SYNCER_INTERNAL_H
 
-#include <time.h>
-
 #include "persistence/syncer.h"
 
 struct event;
@@ -23,7 +21,7 @@ struct syncer {
     struct namespace *dirty;
     int64_t retry_at; /* 0: not armed */
     bool closing;
-    time_t close_by; /* seconds of CLOCK_MONOTONIC */
+    int64_t close_by; /* of monotonic_ms */
     /* syncer_poll.c: one look at all heads. */
     struct store_request listing;
     bool is_listing, list_refused;

@@ -10,16 +10,16 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ops/mem.h"
+#include "persistence/monotonic.h"
 #include "persistence/op_binary.h"
 #include "persistence/opening.h"
 
-#define BATCH_SIZE       ((size_t)4 * 1024 * 1024)
-#define SLOW_BEAT_MS     1000
-#define CLOSE_PATIENCE_S 5 /* since the last commit */
+#define BATCH_SIZE        ((size_t)4 * 1024 * 1024)
+#define SLOW_BEAT_MS      1000
+#define CLOSE_PATIENCE_MS 5000 /* since the last commit */
 
 struct task {
     struct task *next;
@@ -316,13 +316,6 @@ static void finish_recovered(struct namespace *ns)
         atomic_fetch_sub(&p->recovered_left, 1);
 }
 
-static time_t monotonic_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
 void agent_note_position(struct namespace *ns, uint64_t position)
 {
     if (position == namespace_position(ns))
@@ -355,7 +348,7 @@ static void collect_done(struct namespace *ns)
         atomic_fetch_add(&p->syncs, 1);
         atomic_store(&p->last_sync_ok, true);
         atomic_store(&p->last_sync_ms, persistence_now(p));
-        p->syncer->close_by = monotonic_s() + CLOSE_PATIENCE_S;
+        p->syncer->close_by = monotonic_ms() + CLOSE_PATIENCE_MS;
         note_oldest(ns);
     }
 }
@@ -650,7 +643,7 @@ static void check_closed(struct syncer *syncer)
     for (size_t i = 0; i < count && over; i++)
         over = is_committed(list[i]) || is_stuck(list[i]);
     mem_free(list);
-    if (over || monotonic_s() >= syncer->close_by)
+    if (over || monotonic_ms() >= syncer->close_by)
         event_base_loopbreak(syncer->base);
 }
 
@@ -663,7 +656,7 @@ static void begin_close(void *ctx)
      * end a request first: that is not taken from the time that commits have. */
     persistence_end_workers(syncer->owner);
     persistence_end_reading(syncer->owner);
-    syncer->close_by = monotonic_s() + CLOSE_PATIENCE_S;
+    syncer->close_by = monotonic_ms() + CLOSE_PATIENCE_MS;
     run_tasks(syncer);
     struct namespace **list = persistence_all(syncer->owner, &count);
     for (size_t i = 0; i < count; i++)

@@ -274,7 +274,8 @@ static void tell_broken(size_t connections, const char *promise)
         return;
     persistence_trouble(server.persistence, reason, sizeof(reason));
     log_line(LOG_WARNING, "%zu connections closed without an answer to %s: %s", connections,
-             promise, reason);
+             promise,
+             reason[0] ? reason : "the store does not have yet what a failed fsync may have lost");
 }
 
 static void release_outbox(struct loop *loop, bool safe)

@@ -51,7 +51,7 @@ static struct entry *pick(struct exec *x, struct keyspace *keys, enum eviction_p
     struct entry *best = keyspace_random_expiring(keys, random_of, x->loop, x->now);
     for (int i = 1; i < SAMPLES && best && policy == EVICT_VOLATILE_TTL; i++) {
         struct entry *entry = keyspace_random_expiring(keys, random_of, x->loop, x->now);
-        if (entry_expires(entry) < entry_expires(best))
+        if (entry && entry_expires(entry) < entry_expires(best))
             best = entry;
     }
     return best;
