@@ -28,6 +28,7 @@ const char *malloc_conf = "thp:always,background_thread:true";
 /* So long the pages of buffers are kept: what works in bursts wants them again at the next one, and
  * getting them from the system takes longer than most of what is done with them. */
 #define PASSING_DECAY_MS 60000
+#define PASSING_LG_ALIGN 12
 
 int mallctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
     __attribute__((weak));
@@ -79,8 +80,10 @@ void mem_part_passing(void)
     /* What is free and has so many bytes would go at once. */
     snprintf(name, sizeof(name), "arena.%u.oversize_threshold", passing.arena);
     mallctl(name, NULL, NULL, &never, sizeof(never));
-    /* MALLOCX_ARENA and MALLOCX_TCACHE_NONE of jemalloc's header, which not every build has. */
-    passing.flags = (int)(passing.arena + 1) << 20 | 1 << 8;
+    /* MALLOCX_ARENA, MALLOCX_TCACHE_NONE and MALLOCX_LG_ALIGN of jemalloc's header, which not every
+     * build has. At the beginning of a page they can be read into and written from without a copy
+     * (persistence/file.c). */
+    passing.flags = (int)(passing.arena + 1) << 20 | 1 << 8 | PASSING_LG_ALIGN;
 }
 
 bool mem_passing_arena(unsigned *ret_arena)

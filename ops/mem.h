@@ -44,6 +44,14 @@ static inline void mem_fetch(const void *at)
     __asm__ volatile("");
 }
 
+/* The same for what is written next. A write waits for its line only where many do: a run of them
+ * into memory nobody has touched lately. */
+static inline void mem_fetch_to_write(void *at)
+{
+    __builtin_prefetch(at, 1);
+    __asm__ volatile("");
+}
+
 /* Bytes in use by the whole process, as the allocator counts them. Takes its locks, so it may wait
  * for milliseconds while another thread gives pages back. */
 size_t mem_used(void);

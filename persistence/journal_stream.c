@@ -9,6 +9,7 @@
 
 #define BLOCK_SIZE ((size_t)128 * 1024 - 16)
 #define SPARE_MAX  16 /* blocks kept for reuse: 2 MiB */
+#define LINE       64 /* bytes that a processor fetches at once */
 
 struct journal_block {
     struct journal_block *next;
@@ -50,6 +51,15 @@ static void add_block(struct journal_stream *stream)
         stream->unwritten = block;
 }
 
+/* Where the next record, which is likely to be as long as this one, will be written: the block has
+ * not been in use for a second or so. */
+static void fetch_ahead(struct journal_block *block, size_t from, size_t len)
+{
+    size_t end = BLOCK_SIZE - from < len ? BLOCK_SIZE : from + len;
+    for (; from < end; from += LINE)
+        mem_fetch_to_write(block->data + from);
+}
+
 void journal_stream_put(struct journal_stream *stream, const void *data, size_t len)
 {
     const char *from = data;
@@ -62,6 +72,7 @@ void journal_stream_put(struct journal_stream *stream, const void *data, size_t 
         stream->end += step;
         from += step;
         len -= step;
+        fetch_ahead(stream->tail, used + step, step);
     }
 }
 

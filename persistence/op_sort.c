@@ -65,26 +65,34 @@ static int compare_refs(const void *a, const void *b, void *ctx)
     return order ? order : (x->at > y->at) - (x->at < y->at);
 }
 
-static bool precedes(struct sort *sort, const struct op_ref *x, const struct op_ref *y)
+/* Of keys that are the same up to `depth`. The same word and the same length, if that is all there
+ * is of them, are the same key: most that meet here, and they need not be looked at. */
+static bool precedes(struct sort *sort, const struct op_ref *x, const struct op_ref *y,
+                     size_t depth)
 {
-    return x->word != y->word ? x->word < y->word : compare_refs(x, y, sort) < 0;
+    if (x->word != y->word)
+        return x->word < y->word;
+    if (x->key_len == y->key_len && x->key_len <= depth + WORD && x->key_len < OP_REF_LONG)
+        return x->at < y->at;
+    return compare_refs(x, y, sort) < 0;
 }
 
-static void insertion_sort(struct sort *sort, struct op_ref *refs, size_t count)
+static void insertion_sort(struct sort *sort, struct op_ref *refs, size_t count, size_t depth)
 {
     for (size_t i = 1; i < count; i++) {
         struct op_ref ref = refs[i];
         size_t to = i;
-        for (; to > 0 && precedes(sort, &ref, &refs[to - 1]); to--)
+        for (; to > 0 && precedes(sort, &ref, &refs[to - 1], depth); to--)
             refs[to] = refs[to - 1];
         refs[to] = ref;
     }
 }
 
 /* Where in the eight bytes before `depth` a key ends; behind all of these when it goes on. */
-static size_t end_of(struct slice key, size_t depth)
+static size_t end_of(const struct sort *sort, const struct op_ref *ref, size_t depth)
 {
-    return key.len <= depth ? key.len + WORD - depth : WORD + 1;
+    size_t len = ref->key_len < OP_REF_LONG ? ref->key_len : key_of(sort, ref).len;
+    return len <= depth ? len + WORD - depth : WORD + 1;
 }
 
 /*
@@ -95,14 +103,14 @@ static size_t take_ended(const struct sort *sort, struct op_ref *refs, size_t co
 {
     size_t starts[WORD + 3] = {0};
     for (size_t i = 0; i < count; i++)
-        starts[end_of(key_of(sort, &refs[i]), depth) + 1]++;
+        starts[end_of(sort, &refs[i], depth) + 1]++;
     size_t ended = count - starts[WORD + 2];
     if (ended == 0)
         return 0;
     for (size_t i = 1; i < WORD + 2; i++)
         starts[i] += starts[i - 1];
     for (size_t i = 0; i < count; i++)
-        sort->spare[starts[end_of(key_of(sort, &refs[i]), depth)]++] = refs[i];
+        sort->spare[starts[end_of(sort, &refs[i], depth)]++] = refs[i];
     memcpy(refs, sort->spare, count * sizeof(*refs));
     return ended;
 }
@@ -199,7 +207,7 @@ static void sort_from(struct sort *sort, struct op_ref *refs, size_t count, size
         count -= ended;
         load_words(sort, refs, count, depth);
     }
-    insertion_sort(sort, refs, count);
+    insertion_sort(sort, refs, count, depth);
 }
 
 void op_list_sort(struct op_list *list)
@@ -231,7 +239,10 @@ void op_list_add(struct op_list *list, const struct op *op, bool mark)
         list->cap = list->cap ? list->cap * 2 : 64;
         list->refs = mem_realloc_passing(list->refs, list->cap * sizeof(*list->refs));
     }
-    list->refs[list->count++] = (struct op_ref){.at = at, .mark = mark};
+    struct op_ref *ref = &list->refs[list->count++];
+    *ref = (struct op_ref){
+        .at = at, .key_len = op->key.len < OP_REF_LONG ? op->key.len : OP_REF_LONG, .mark = mark};
+    assert(ref->at == at);
     text_reserve(bytes, sizeof(place));
     bytes->len += sizeof(place);
     op_binary_encode(bytes, op);

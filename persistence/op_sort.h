@@ -21,10 +21,13 @@ struct op_place {
     uint32_t key_at, key_len; /* the key, in the bytes of the op */
 };
 
+#define OP_REF_LONG ((uint64_t)0x7fffff)
+
 struct op_ref {
-    uint64_t at : 63;  /* of its place; rises from one to the next before they are sorted */
-    uint64_t mark : 1; /* the caller's */
-    uint64_t word;     /* for op_list_sort alone */
+    uint64_t at : 40;      /* of its place; rises from one to the next before they are sorted */
+    uint64_t key_len : 23; /* OP_REF_LONG: so long or longer */
+    uint64_t mark : 1;     /* the caller's */
+    uint64_t word;         /* for op_list_sort alone */
 };
 
 /* Makes room for ops that take so many bytes as JSON. */

@@ -7,6 +7,11 @@
 #include "ops/mem.h"
 #include "persistence/op_binary.h"
 
+enum {
+    LINE = 64, /* bytes that a processor fetches at once */
+    AHEAD = 5 * LINE
+};
+
 static void block_destroy(struct pending_block *block)
 {
     text_release(&block->bytes);
@@ -44,6 +49,15 @@ static void add_block(struct pending *pending)
     pending->open_offset = 0;
 }
 
+/* Where the ops to come will be written: their block has not been in use for a second or so. */
+static inline void fetch_ahead(const struct text *bytes)
+{
+    if (bytes->cap - bytes->len < AHEAD + LINE)
+        return;
+    mem_fetch_to_write(bytes->data + bytes->len + AHEAD);
+    mem_fetch_to_write(bytes->data + bytes->len + AHEAD + LINE);
+}
+
 void pending_record(struct pending *pending, const struct op *op)
 {
     struct pending_cut *log = &pending->log;
@@ -55,6 +69,7 @@ void pending_record(struct pending *pending, const struct op *op)
         log->time = op->time;
     pending->last_offset = block->bytes.len;
     op_binary_encode(&block->bytes, op);
+    fetch_ahead(&block->bytes);
     log->bytes += block->bytes.len - pending->last_offset;
     log->ops++;
     block->ops++;

@@ -4,7 +4,7 @@
 #include "persistence/sync_core-internal.h"
 
 #define KEPT_LEAST  4                     /* commits that a fold leaves, whatever their size */
-#define OVERDUE     4                     /* times the tail that is allowed, … */
+#define OVERDUE     2                     /* times the tail that is allowed, … */
 #define OVERDUE_MIN (UINT64_C(128) << 20) /* … if that is worth the hurry */
 
 static uint64_t base_bytes(const struct head_base *base)
@@ -16,10 +16,10 @@ static uint64_t base_bytes(const struct head_base *base)
 }
 
 /* What a tail may have before it is folded: so the cost of a fold, which reads and writes a base,
- * is spread over changes of half its size. */
+ * is spread over changes of its size. Redis writes its append-only file anew at the same growth. */
 static uint64_t tail_allowed(const struct sync_core *core)
 {
-    uint64_t allowed = base_bytes(&core->head.base) / 2;
+    uint64_t allowed = base_bytes(&core->head.base);
     /* A little before the limit at which a commit, however small, needs a segment of its own. */
     uint64_t least = core->settings.inline_limit / 8 * 7;
     return allowed > least ? allowed : least;

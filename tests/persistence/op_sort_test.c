@@ -100,6 +100,33 @@ static void keys_that_part_one_by_one_come_in_order(void **state)
     sort_and_check(&keys);
 }
 
+/* So long that refs do not tell how long: two heaps of them, each the same but for its end. */
+static void keys_of_megabytes_come_in_order(void **state)
+{
+    (void)state;
+    enum { KEYS = 26 };
+    size_t len = OP_REF_LONG + 100;
+    struct op_list list = {0};
+    struct slice before = {0};
+    char *key = mem_alloc(len);
+    memset(key, 'a', len);
+    for (int i = 0; i < KEYS; i++) {
+        key[OP_REF_LONG + 8] = (char)('a' + i % 2);
+        key[len - 1] = (char)('z' - i);
+        struct op op = {.kind = OP_KEY_DELETE, .key = slice_make(key, len), .time = i};
+        op_list_add(&list, &op, false);
+    }
+    op_list_sort(&list);
+    for (size_t i = 0; i < KEYS; i++) {
+        struct slice sorted = op_list_key(&list, i);
+        assert_int_equal(sorted.len, len);
+        assert_true(i == 0 || slice_compare(before, sorted) < 0);
+        before = sorted;
+    }
+    op_list_release(&list);
+    mem_free(key);
+}
+
 static void no_ops_need_no_order(void **state)
 {
     (void)state;
@@ -115,6 +142,7 @@ int main(void)
         cmocka_unit_test(ops_of_one_key_keep_their_order),
         cmocka_unit_test(rising_and_falling_keys_are_interleaved),
         cmocka_unit_test(keys_that_part_one_by_one_come_in_order),
+        cmocka_unit_test(keys_of_megabytes_come_in_order),
         cmocka_unit_test(no_ops_need_no_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -634,7 +634,7 @@ static void a_server_of_the_same_name_is_noticed(void **state)
 /* --- folds that do not keep up --- */
 
 /* Of a namespace whose base has one chunk of so many bytes, and its tail as many in a run. */
-static bool is_overdue(uint64_t base, uint64_t tail)
+static bool is_due(uint64_t base, uint64_t tail, bool *ret_overdue)
 {
     struct head head;
     struct chunk_ref *chunk = mem_calloc(1, sizeof(*chunk));
@@ -649,9 +649,25 @@ static bool is_overdue(uint64_t base, uint64_t tail)
     head.position = 20;
     struct sync_core *core = make_core(false);
     sync_core_adopt(core, &head, "e");
-    bool overdue = sync_core_fold_overdue(core);
-    assert_true(!overdue || sync_core_fold_due(core));
+    bool due = sync_core_fold_due(core);
+    *ret_overdue = sync_core_fold_overdue(core);
     sync_core_destroy(core);
+    return due;
+}
+
+static void a_fold_is_due_when_the_tail_is_as_large_as_its_base(void **state)
+{
+    bool overdue;
+    (void)state;
+    assert_false(is_due(200 * MIB, 199 * MIB, &overdue));
+    assert_true(is_due(200 * MIB, 201 * MIB, &overdue));
+    assert_false(overdue);
+}
+
+static bool is_overdue(uint64_t base, uint64_t tail)
+{
+    bool overdue, due = is_due(base, tail, &overdue);
+    assert_true(due || !overdue);
     return overdue;
 }
 
@@ -675,6 +691,7 @@ int main(void)
         cmocka_unit_test(entries_of_replicas_that_never_came_back_expire),
         cmocka_unit_test(an_entry_stays_while_the_tail_has_a_commit_of_it),
         cmocka_unit_test(a_server_cut_off_for_too_long_does_not_guess),
+        cmocka_unit_test(a_fold_is_due_when_the_tail_is_as_large_as_its_base),
         cmocka_unit_test(a_fold_is_overdue_when_the_tail_has_outgrown_its_base),
         cmocka_unit_test(a_head_read_after_a_lost_race_is_a_look_too),
         cmocka_unit_test(who_asks_while_the_head_is_read_gets_a_later_look),
