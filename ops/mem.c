@@ -27,7 +27,11 @@ const char *malloc_conf = "thp:always,background_thread:true";
 #define PASSING_MIN ((size_t)32 * 1024 + 1)
 /* So long the pages of buffers are kept: what works in bursts wants them again at the next one, and
  * getting them from the system takes longer than most of what is done with them. */
-#define PASSING_DECAY_MS 60000
+#define PASSING_KEPT_MS 60000
+/* Looked at by so many parts of that time. */
+#define PASSING_SLOTS 6
+/* Pages that are not worth giving back. */
+#define PASSING_SPARE    2048
 #define PASSING_LG_ALIGN 12
 
 int mallctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
@@ -37,7 +41,10 @@ void *rallocx(void *old, size_t size, int flags) __attribute__((weak));
 
 static struct {
     unsigned arena;
-    int flags; /* of jemalloc's functions; 0: there is no arena of its own */
+    int flags;                  /* of jemalloc's functions; 0: there is no arena of its own */
+    bool tended;                /* mem_tend_passing gives its pages back, jemalloc does not */
+    int64_t slot;               /* the last one looked at */
+    size_t most[PASSING_SLOTS]; /* pages in use at once, in the last slots */
 } passing;
 
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
@@ -67,16 +74,22 @@ void *mem_realloc(void *old, size_t size)
     return checked(realloc(old, size ? size : 1), size);
 }
 
+/*
+ * jemalloc gives free pages back one by one as they age. Huge pages break up by that, and what is
+ * then written anew is had page by page: so here all that is free goes at once, or nothing.
+ */
 void mem_part_passing(void)
 {
-    ssize_t decay = PASSING_DECAY_MS;
-    size_t len = sizeof(passing.arena), never = SIZE_MAX;
+    ssize_t decay = PASSING_KEPT_MS, none = -1;
+    size_t len = sizeof(passing.arena), never = SIZE_MAX, tended_len = sizeof(passing.tended);
     char name[64];
     if (passing.flags || !mallctl || !mallocx || !rallocx ||
         mallctl("arenas.create", &passing.arena, &len, NULL, 0) != 0)
         return;
+    if (mallctl("config.stats", &passing.tended, &tended_len, NULL, 0) != 0)
+        passing.tended = false;
     snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", passing.arena);
-    mallctl(name, NULL, NULL, &decay, sizeof(decay));
+    mallctl(name, NULL, NULL, passing.tended ? &none : &decay, sizeof(decay));
     /* What is free and has so many bytes would go at once. */
     snprintf(name, sizeof(name), "arena.%u.oversize_threshold", passing.arena);
     mallctl(name, NULL, NULL, &never, sizeof(never));
@@ -90,6 +103,43 @@ bool mem_passing_arena(unsigned *ret_arena)
 {
     *ret_arena = passing.arena;
     return passing.flags != 0;
+}
+
+static size_t passing_pages(const char *which)
+{
+    size_t pages = 0, len = sizeof(pages);
+    char name[64];
+    snprintf(name, sizeof(name), "stats.arenas.%u.%s", passing.arena, which);
+    return mallctl(name, &pages, &len, NULL, 0) == 0 ? pages : 0;
+}
+
+/* The most pages that were in use at once, as far back as it counts. */
+static size_t note_most(size_t active, int64_t slot)
+{
+    size_t most = 0;
+    if (slot - passing.slot > PASSING_SLOTS)
+        passing.slot = slot - PASSING_SLOTS;
+    while (passing.slot < slot)
+        passing.most[++passing.slot % PASSING_SLOTS] = 0;
+    size_t *now = &passing.most[slot % PASSING_SLOTS];
+    if (active > *now)
+        *now = active;
+    for (size_t i = 0; i < PASSING_SLOTS; i++)
+        if (passing.most[i] > most)
+            most = passing.most[i];
+    return most;
+}
+
+void mem_tend_passing(int64_t now_ms)
+{
+    char name[64];
+    if (!passing.flags || !passing.tended)
+        return;
+    size_t active = passing_pages("pactive"), held = active + passing_pages("pdirty");
+    if (held <= 2 * note_most(active, now_ms / (PASSING_KEPT_MS / PASSING_SLOTS)) + PASSING_SPARE)
+        return;
+    snprintf(name, sizeof(name), "arena.%u.purge", passing.arena);
+    mallctl(name, NULL, NULL, NULL, 0);
 }
 
 static bool passes(size_t size)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Sizes are in bytes, and may be 0. */
 void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull, alloc_size(1)));
@@ -30,6 +31,12 @@ void *mem_realloc_passing(void *old, size_t size) __attribute__((returns_nonnull
 /* Makes that part, where the allocator has parts; without it they are as all others. Before there
  * are other threads; a second call does nothing. */
 void mem_part_passing(void);
+/*
+ * Gives back what is free of that part when it holds more than twice what it had in use at any time
+ * of the last minute. For one thread, some times a second, each time after mem_used, which brings
+ * jemalloc's figures up to date; `now_ms` from a clock that never goes back.
+ */
+void mem_tend_passing(int64_t now_ms);
 /* jemalloc's number of that part; false: there is none. */
 bool mem_passing_arena(unsigned *ret_arena);
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "ops/mem.h"
+#include "persistence/monotonic.h"
 #include "server/server.h"
 
 #define INTERVAL_NS 100000000
@@ -46,6 +47,7 @@ static void *run(void *arg)
     while (!stopping) {
         pthread_mutex_unlock(&mutex);
         sample();
+        mem_tend_passing(monotonic_ms());
         pthread_mutex_lock(&mutex);
         pause_sampling();
     }

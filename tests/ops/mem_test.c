@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "ops/mem.h"
 
@@ -16,6 +17,7 @@
 #define BUFFER     ((size_t)128 * 1024)
 #define SMALL      ((size_t)600)
 #define PER_BUFFER 50
+#define LARGE      ((size_t)64 << 20)
 
 static uintptr_t huge_page(const void *at)
 {
@@ -68,11 +70,53 @@ static void one_that_grows_moves_apart_with_its_bytes(void **state)
     mem_free(other);
 }
 
+/* Bytes of `block` that are in memory. */
+static size_t resident(char *block, size_t size)
+{
+    unsigned char pages[LARGE / 4096];
+    size_t count = 0;
+    assert_int_equal(mincore(block, size, pages), 0);
+    for (size_t i = 0; i < size / 4096; i++)
+        count += pages[i] & 1;
+    return count * 4096;
+}
+
+/* At each moment from then on, ten times a second. */
+static void tend(int64_t from_ms, int64_t to_ms)
+{
+    for (; from_ms < to_ms; from_ms += 100) {
+        mem_used();
+        mem_tend_passing(from_ms);
+    }
+}
+
+static void what_was_freed_is_kept_for_a_minute(void **state)
+{
+    bool apart = strcmp(mem_allocator(), "libc") != 0;
+    (void)state;
+    char *block = mem_alloc_passing(LARGE), *at = block;
+    memset(block, 1, LARGE);
+    tend(1000, 100000);
+    assert_true(!apart || resident(at, LARGE) == LARGE);
+    mem_free(block);
+    tend(100000, 150000);
+    assert_true(!apart || resident(at, LARGE) == LARGE);
+    block = mem_alloc_passing(LARGE);
+    assert_true(!apart || block == at);
+    tend(150000, 150100);
+    mem_free(block);
+    tend(150100, 200000);
+    assert_true(!apart || resident(at, LARGE) == LARGE);
+    tend(200000, 221000);
+    assert_true(!apart || resident(at, LARGE) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buffers_share_no_huge_page_with_what_stays),
         cmocka_unit_test(one_that_grows_moves_apart_with_its_bytes),
+        cmocka_unit_test(what_was_freed_is_kept_for_a_minute),
     };
     mem_part_passing();
     return cmocka_run_group_tests(tests, NULL, NULL);
