@@ -27,6 +27,8 @@
 #define RETRY_MS    200
 #define RESERVE     ((size_t)1024 * 1024)
 #define PATIENCE_MS 2000 /* so long may an fsync by the second hold up writes, as in Redis */
+/* By the second, or once so much is not on disk: it is all kept in memory until then. */
+#define SYNC_BYTES ((uint64_t)16 << 20)
 /* Ops that were committed longer ago than this and what the oldest pending op takes leave the
  * journal: before other servers forget how far this one was committed (replica-expiry). */
 #define ROTATE_MS (INT64_C(24) * 3600 * 1000)
@@ -57,6 +59,7 @@ struct journal {
 
     struct journal_stream stream;
     uint64_t synced, joint, released;
+    bool hurried;      /* the thread has been told that is_much */
     uint64_t doubtful; /* before this records may be lost, which memory had no more */
 
     int fd;              /* the leader's to change, with the mutex */
@@ -113,6 +116,13 @@ static size_t put_section_head(unsigned char *out, const struct journal_section 
 
 #define SECTION_HEAD_MAX (NAMESPACE_NAME_MAX + 5 * 10)
 
+/* So much is not on disk that it is not to wait for its second. The mutex is held. */
+static bool is_much(const struct journal *journal)
+{
+    return journal->policy == JOURNAL_FSYNC_EVERYSEC && !journal->failed &&
+           journal->stream.end - journal->synced >= SYNC_BYTES;
+}
+
 uint64_t journal_append(struct journal *journal, const struct journal_section *sections,
                         size_t count)
 {
@@ -153,6 +163,10 @@ uint64_t journal_append(struct journal *journal, const struct journal_section *s
     uint64_t ticket = journal->stream.end;
     if (count > 1)
         journal->joint = ticket;
+    if (!journal->hurried && is_much(journal)) {
+        journal->hurried = true;
+        pthread_cond_signal(&journal->timer);
+    }
     pthread_mutex_unlock(&journal->mutex);
     if (count > 1)
         mem_free(head_lens);
@@ -530,7 +544,7 @@ static void answer_waiters(struct journal *journal, struct waiter *waiters)
 static void sleep_until(struct journal *journal, int64_t deadline)
 {
     struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
-    while (!journal->stopping && !journal->waiters &&
+    while (!journal->stopping && !journal->waiters && !is_much(journal) &&
            pthread_cond_timedwait(&journal->timer, &journal->mutex, &until) == 0)
         ;
 }
@@ -545,7 +559,7 @@ static void *journal_thread(void *arg)
         sleep_until(journal, next);
         struct waiter *waiters = journal->waiters;
         journal->waiters = NULL;
-        bool due = monotonic_ms() >= next && !journal->stopping;
+        bool due = (monotonic_ms() >= next || is_much(journal)) && !journal->stopping;
         bool retry = journal->failed;
         bool unsynced =
             journal->policy != JOURNAL_FSYNC_NO && journal->synced < journal->stream.end;
@@ -563,6 +577,7 @@ static void *journal_thread(void *arg)
             remove_released(journal);
         }
         pthread_mutex_lock(&journal->mutex);
+        journal->hurried = false;
         if (due)
             next = monotonic_ms() + (journal->failed ? RETRY_MS : 1000);
         else if (journal->failed && next > monotonic_ms() + RETRY_MS)

@@ -559,6 +559,47 @@ static void a_failed_fsync_by_the_second_is_repaired(void **state)
 }
 
 /* What fails is told once: an fsync beside it, of the same records, would say that all is well. */
+/* The second is an hour away. */
+static _Atomic bool clock_ahead;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, now);
+    if (clock_ahead && clock == CLOCK_MONOTONIC)
+        now->tv_sec += 3600;
+    return result;
+}
+
+static int64_t fsyncs_of(struct journal *journal)
+{
+    int64_t bytes, fsyncs;
+    journal_count(journal, &bytes, &fsyncs);
+    return fsyncs;
+}
+
+static void much_that_is_not_on_disk_does_not_wait_for_its_second(void **state)
+{
+    int place = open_place(state);
+    char *value = mem_alloc(1 << 20);
+    memset(value, 'v', 1 << 20);
+    value[(1 << 20) - 1] = '\0';
+    clock_ahead = true;
+    struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_EVERYSEC);
+    for (uint64_t i = 1; i <= 15; i++)
+        assert_true(journal_harden(journal, put(journal, "n", i, value), false));
+    usleep(50000);
+    assert_int_equal(fsyncs_of(journal), 0);
+    for (uint64_t i = 16; i <= 17; i++)
+        assert_true(journal_harden(journal, put(journal, "n", i, value), false));
+    for (int i = 0; i < 3000 && fsyncs_of(journal) == 0; i++)
+        usleep(20000);
+    assert_true(fsyncs_of(journal) > 0);
+    clock_ahead = false;
+    assert_true(journal_destroy(journal, false));
+    mem_free(value);
+    close(place);
+}
+
 static void an_fsync_beside_one_that_fails_promises_nothing(void **state)
 {
     int place = open_place(state);
@@ -713,6 +754,7 @@ int main(void)
         T(after_a_failed_fsync_a_new_file_has_all_blocks),
         T(a_failed_fsync_by_the_second_is_repaired),
         T(what_a_failed_fsync_may_have_lost_is_promised_to_nobody),
+        T(much_that_is_not_on_disk_does_not_wait_for_its_second),
         T(an_fsync_beside_one_that_fails_promises_nothing),
         T(writers_share_the_journal_by_the_second),
         T(writers_share_the_fsync),
