@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Files as a durable store needs them: read whole, written whole, replaced so that a crash leaves
- * the old or the new. Every function returns 0 or an errno.
+ * the old or the new. Large files go past the page cache where the file system lets them, and what
+ * is read into, or written from, begins at a page. Every function returns 0 or an errno.
  */
 #ifndef CAIRN_PERSISTENCE_FILE_H
 #define CAIRN_PERSISTENCE_FILE_H
