@@ -934,7 +934,7 @@ def timeout_is_for_the_idle(faults):
 
 
 def out_of_memory(faults):
-    connection = faults.start("--sync-interval", "0")
+    connection = faults.start("--sync-interval", "0", "--journal-fsync", "always")
     with open(f"/proc/{faults.running.process.pid}/statm", encoding="ascii") as file:
         limit = int(file.read().split()[0]) * resource.getpagesize() + 64 * 1024 * 1024
     resource.prlimit(faults.running.process.pid, resource.RLIMIT_AS, (limit, limit))
