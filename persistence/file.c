@@ -14,6 +14,8 @@
 #define WRITE_MAX ((size_t)256 * 1024)
 /* From here on the kernel's copy of a file costs more than it is worth (docs/performance.md). */
 #define DIRECT_MIN ((size_t)256 * 1024)
+/* In pieces: a virtual machine may stand still while its host carries out a large one. */
+#define DIRECT_PIECE ((size_t)256 * 1024)
 /* What O_DIRECT asks of address, place and length: open(2) speaks of the disk's blocks, which have
  * 512 or 4096 bytes. */
 #define DIRECT_ALIGN ((size_t)4096)
@@ -32,13 +34,19 @@ static bool set_direct(int fd, bool on)
 static size_t transfer_directly(int fd, struct iovec part,
                                 ssize_t (*transfer)(int fd, const struct iovec *part, int count))
 {
-    part.iov_len -= part.iov_len % DIRECT_ALIGN;
-    if (part.iov_len < DIRECT_MIN || (uintptr_t)part.iov_base % DIRECT_ALIGN ||
-        !set_direct(fd, true))
+    size_t done = 0, len = part.iov_len - part.iov_len % DIRECT_ALIGN;
+    if (len < DIRECT_MIN || (uintptr_t)part.iov_base % DIRECT_ALIGN || !set_direct(fd, true))
         return 0;
-    ssize_t n = transfer(fd, &part, 1);
+    bool whole = true;
+    while (whole && done < len) {
+        struct iovec piece = {(char *)part.iov_base + done,
+                              len - done < DIRECT_PIECE ? len - done : DIRECT_PIECE};
+        ssize_t n = transfer(fd, &piece, 1);
+        whole = n == (ssize_t)piece.iov_len;
+        done += n > 0 ? (size_t)n : 0;
+    }
     set_direct(fd, false);
-    return n > 0 ? (size_t)n : 0;
+    return done;
 }
 
 static int read_all(int fd, struct text *out)
