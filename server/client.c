@@ -86,8 +86,9 @@ struct client *client_create(struct loop *loop, uint64_t id, int fd, bool unix_s
     name_ends(client);
     if (!unix_socket)
         tune_socket(fd);
-    client->read_event = event_new(loop->base, fd, EV_READ | EV_PERSIST, io_on_readable, client);
-    client->write_event = event_new(loop->base, fd, EV_WRITE, io_on_writable, client);
+    client->read_event =
+        event_new(loop->base, fd, EV_READ | EV_CLOSED | EV_PERSIST | EV_ET, io_on_readable, client);
+    client->write_event = event_new(loop->base, fd, EV_WRITE | EV_ET, io_on_writable, client);
     loop_add_client(loop, client);
     registry_add(client);
     event_add(client->read_event, NULL);

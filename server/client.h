@@ -135,7 +135,10 @@ struct client {
     int64_t query_peak, reply_peak_ms;
     int64_t crowd_ms;   /* the millisecond of turns in which it was counted */
     size_t held_before; /* bytes of output that waited when the answer of a wait began */
-    bool ready, input_ready, input_left, flush_listed, writable_wait, read_paused;
+    bool ready, input_left, flush_listed, writable_wait, read_paused;
+    bool input_ready; /* the socket may have input, or its end, that was not read */
+    bool input_ends;  /* an event has told of the end: behind all input there will be one */
+    bool input_short; /* the last read found less than it asked for, and may have missed a reset */
     bool eof, broken; /* the peer sent its last byte; a protocol error */
 };
 

@@ -24,6 +24,7 @@
 #define EXPIRE_PAUSE_US  4000 /* … again after so long: a fifth of the time */
 #define CLIENTS_PER_TICK 64   /* at the least; all are seen within a second */
 #define IDLE_BUFFERS_MS  2000 /* as Redis: buffers of a client idle so long go back */
+#define LOOK_AGAIN_MS    1000 /* of a client silent so long: see loop_io.c */
 #define IN_DOUBT                                                                                   \
     "UNKNOWN the store did not confirm within durable-timeout; the write may or may not last"
 
@@ -89,6 +90,8 @@ static void see_client(struct loop *loop, struct client *client, int64_t now)
     int64_t idle = now - atomic_load_explicit(&client->last_ms, memory_order_relaxed);
     if (closed_in_doubt(client, now) || closed_by_timeout(loop, client, idle))
         return;
+    if (idle > LOOK_AGAIN_MS)
+        io_look_again(client);
     if (idle > IDLE_BUFFERS_MS && resp_reader_buffered(client->reader) == 0) {
         resp_reader_idle(client->reader);
         resp_buffer_shrink(&client->output);

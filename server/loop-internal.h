@@ -158,6 +158,8 @@ void io_read_ready(struct loop *loop);
 void io_flush(struct loop *loop);
 void io_on_readable(int fd, short what, void *arg);
 void io_on_writable(int fd, short what, void *arg);
+/* It has been silent for a while: what its last read could not tell is looked for. */
+void io_look_again(struct client *client);
 
 /* batch.c: step 2 and 3 of a turn. */
 void batch_run(struct loop *loop);

@@ -2,6 +2,11 @@
 /*
  * Steps 1 and 4 of a turn: reading and parsing of all that is ready, writing of all replies. Events
  * only note that a connection is ready. One read a connection and turn, as a rule, and one write.
+ *
+ * Events are told once (EV_ET): whoever is noted stays so until a read has found less than it asked
+ * for, so that the kernel need not be asked again about those that had no turn yet, nor about those
+ * that had one. An end that came with the last of the input is told by the event; a reset is not,
+ * and cron reads once more where the connection is silent (io_look_again).
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -20,8 +25,17 @@
 
 void io_on_readable(int fd, short what, void *arg)
 {
-    (void)fd, (void)what;
+    (void)fd;
     struct client *client = arg;
+    client->input_ready = true;
+    client->input_ends |= (what & EV_CLOSED) != 0;
+    loop_mark_ready(client);
+}
+
+void io_look_again(struct client *client)
+{
+    if (!client->input_short || client->read_paused)
+        return;
     client->input_ready = true;
     loop_mark_ready(client);
 }
@@ -96,6 +110,8 @@ static enum input read_some(struct loop *loop, struct client *client, size_t *by
         got = recv(client->fd, loop->read_buffer, TURN_READ_MAX, 0);
     } while (got < 0 && errno == EINTR);
     stats_bump(&loop->stats.counters[STAT_READS], 1);
+    client->input_ready = got == TURN_READ_MAX || (got > 0 && client->input_ends);
+    client->input_short = got > 0 && !client->input_ready;
     if (got < 0 && errno == EAGAIN)
         return INPUT_NONE;
     if (got <= 0)
@@ -187,7 +203,6 @@ static void read_client(struct loop *loop, struct client *client)
         take_backlog(loop, client);
         read_and_parse(loop, client);
     }
-    client->input_ready = false;
 }
 
 /* An fsync is shared by all who wrote in a turn: where there is one, a turn takes all who are
@@ -197,6 +212,13 @@ static size_t clients_of_turn(const struct loop *loop)
     bool fsyncs =
         CONFIG(journal_fsync) == JOURNAL_FSYNC_ALWAYS || CONFIG(durability) != DURABILITY_APPLIED;
     return fsyncs || loop->ready_count < TURN_CLIENTS_MAX ? loop->ready_count : TURN_CLIENTS_MAX;
+}
+
+static bool comes_again(const struct client *client)
+{
+    if (client->input_ready && !client->read_paused)
+        return true;
+    return client->input_left && !client->hold && !client->broken;
 }
 
 void io_read_ready(struct loop *loop)
@@ -216,7 +238,7 @@ void io_read_ready(struct loop *loop)
         struct client *client = loop->ready[i];
         if (client->broken || client->eof)
             loop_mark_flush(client);
-        if (client->input_left && !client->hold && !client->broken)
+        if (comes_again(client))
             loop_mark_ready(client);
     }
     loop->ready_count -= n;
