@@ -37,15 +37,11 @@ static void add_block(struct pending *pending)
 {
     struct pending_cut *log = &pending->log;
     struct pending_block *block = mem_calloc(1, sizeof(*block));
-    /* The first block grows as needed: most namespaces have little pending. The next have as much
-     * as there is, so that what is much makes few. */
+    /* The first block grows as needed: most namespaces have little pending. */
     if (log->tail) {
-        size_t size = log->bytes < PENDING_BLOCK_MAX ? log->bytes : PENDING_BLOCK_MAX;
-        text_reserve(&block->bytes, size + size / 4);
-        block->size = size;
+        text_reserve(&block->bytes, PENDING_BLOCK_SIZE + PENDING_BLOCK_SIZE / 4);
         log->tail->next = block;
     } else {
-        block->size = PENDING_BLOCK_MIN;
         log->head = block;
         log->first = pending->recorded + 1;
     }
@@ -66,7 +62,7 @@ void pending_record(struct pending *pending, const struct op *op)
 {
     struct pending_cut *log = &pending->log;
     bool opens = pending->recorded == pending->sealed;
-    if (!log->tail || (opens && log->tail->bytes.len >= log->tail->size))
+    if (!log->tail || (opens && log->tail->bytes.len >= PENDING_BLOCK_SIZE))
         add_block(pending);
     struct pending_block *block = log->tail;
     if (log->ops == 0)
@@ -123,22 +119,17 @@ void pending_take(struct pending *pending, struct pending_cut *ret_cut)
 uint64_t pending_cut_shift(struct pending_cut *cut, size_t limit, struct text *out)
 {
     uint64_t ops = 0;
+    text_reserve(out, cut->bytes < limit ? cut->bytes : limit);
     do {
         struct pending_block *block = cut->head;
-        if (out->len) {
-            text_append_slice(out, text_slice(&block->bytes));
-        } else {
-            text_swap(out, &block->bytes);
-            if (block->next && out->len + block->next->bytes.len <= limit)
-                text_reserve(out, (cut->bytes < limit ? cut->bytes : limit) - out->len);
-        }
+        text_append_slice(out, text_slice(&block->bytes));
         ops += block->ops;
+        cut->bytes -= block->bytes.len;
         cut->head = block->next;
         block_destroy(block);
     } while (cut->head && out->len + cut->head->bytes.len <= limit);
     if (!cut->head)
         cut->tail = NULL;
-    cut->bytes -= out->len;
     cut->first += ops;
     cut->ops -= ops;
     return ops;

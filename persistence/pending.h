@@ -13,15 +13,12 @@
 #include "ops/op.h"
 #include "persistence/text.h"
 
-/* Bytes of ops after which a block takes no further batch: from that of a log's first one … */
-#define PENDING_BLOCK_MIN ((size_t)64 * 1024)
-/* … to that of one in a log that has as much already. */
-#define PENDING_BLOCK_MAX ((size_t)4 * 1024 * 1024)
+/* A batch that begins when the block has so many bytes gets a new block. */
+#define PENDING_BLOCK_SIZE ((size_t)64 * 1024)
 
 struct pending_block {
     struct pending_block *next;
     uint64_t ops;
-    size_t size; /* a batch that begins when it has so many bytes gets a new block */
     struct text bytes;
 };
 
@@ -59,9 +56,8 @@ void pending_take(struct pending *pending, struct pending_cut *ret_cut);
 
 void pending_cut_release(struct pending_cut *cut);
 /*
- * Moves whole blocks from the front of `cut` to `out`, which is empty, while that is no longer than
- * `limit` (at least one block); the first, which may be most of it, is not copied. Returns how many
- * ops that were.
+ * Moves whole blocks from the front of `cut` to the end of `out` while `out` is no longer than
+ * `limit` (at least one block). Returns how many ops that were.
  */
 uint64_t pending_cut_shift(struct pending_cut *cut, size_t limit, struct text *out);
 
