@@ -159,12 +159,10 @@ bool commit_ops_encode(struct slice pending, int64_t time, struct text *out, uin
         whole = len > 0;
         if (!whole)
             break;
-        struct json_writer writer;
-        json_writer_init(&writer, out);
         if (count++)
             text_append_char(out, ',');
         text_append_char(out, '\n');
-        op_json_write(&writer, &op, &time);
+        op_json_write(out, &op, &time);
         op_release(&op);
         pending = slice_make(pending.data + len, pending.len - len);
     }

@@ -29,6 +29,7 @@
 #define CAIRN_PERSISTENCE_JSON_READER_H
 
 #include "ops/slice.h"
+#include "persistence/json_form.h"
 #include "persistence/text.h"
 
 /* Our documents nest less than ten deep; one bit per level fits a word. */
@@ -94,15 +95,6 @@ static inline void json_reader_init(struct json_reader *reader, struct slice inp
     reader->error[0] = '\0';
 }
 
-/* What bytes that are no text begin with: json_writer.h. */
-#define JSON_TAG     "base64:"
-#define JSON_TAG_LEN (sizeof(JSON_TAG) - 1)
-
-static inline bool json_is_tagged(struct slice string)
-{
-    return string.len >= JSON_TAG_LEN && memcmp(string.data, JSON_TAG, JSON_TAG_LEN) == 0;
-}
-
 /* A place in the text, to come back to. */
 struct json_mark {
     const char *cursor;
@@ -130,8 +122,6 @@ enum json_kind json_peek(struct json_reader *reader);
 
 /* Inside an object: the next name, base64: rule applied. False at its end (taken) or on error. */
 bool json_next_name(struct json_reader *reader, struct slice *ret_name);
-/* A name behind another member, as it stands in what writers of ours make; and its length. */
-#define JSON_NEXT(name) ",\"" name "\":", sizeof(",\"" name "\":") - 1
 
 /* Of json_take_name. */
 static inline bool json_take_text(struct json_reader *reader, enum json_state state,

@@ -12,13 +12,10 @@
 #define CAIRN_PERSISTENCE_JSON_WRITER_H
 
 #include "ops/slice.h"
+#include "persistence/json_put.h"
 #include "persistence/text.h"
 
 #define JSON_WRITER_DEPTH_MAX 64
-
-/* Integers up to this magnitude are JSON numbers: every reader that keeps doubles has them exact.
- */
-#define JSON_INTEGER_MAX (INT64_C(1) << 53)
 
 struct json_writer {
     struct text *out;
@@ -49,17 +46,6 @@ static inline void json_write_verbatim(struct json_writer *writer, const char *t
     assert(writer->objects & 1 && !writer->named);
     text_append(writer->out, text, len);
     writer->comma = false;
-    writer->named = true;
-}
-
-/* Begins a document that is an object, its first members as they stand in the program: from the
- * brace up to the value of a name. */
-static inline void json_write_beginning(struct json_writer *writer, const char *text, size_t len)
-{
-    assert(writer->depth == 0 && !writer->comma);
-    text_append(writer->out, text, len);
-    writer->objects = 1;
-    writer->depth = 1;
     writer->named = true;
 }
 

@@ -241,15 +241,12 @@ void op_scratch_release(struct op_scratch *scratch)
     *scratch = (struct op_scratch){0};
 }
 
-struct slice *op_scratch_item(struct op_scratch *scratch, size_t index)
+void op_scratch_grow(struct op_scratch *scratch, size_t index)
 {
-    if (index >= scratch->cap) {
-        scratch->cap = scratch->cap ? scratch->cap * 2 : 16;
-        if (scratch->cap <= index)
-            scratch->cap = index + 1;
-        scratch->items = mem_realloc(scratch->items, scratch->cap * sizeof(*scratch->items));
-    }
-    return &scratch->items[index];
+    scratch->cap = scratch->cap ? scratch->cap * 2 : 16;
+    if (scratch->cap <= index)
+        scratch->cap = index + 1;
+    scratch->items = mem_realloc(scratch->items, scratch->cap * sizeof(*scratch->items));
 }
 
 void op_release(struct op *op)

@@ -20,8 +20,16 @@ struct op_scratch {
 };
 
 void op_scratch_release(struct op_scratch *scratch);
+/* Makes room for item number `index`; called by op_scratch_item only. */
+void op_scratch_grow(struct op_scratch *scratch, size_t index);
+
 /* Room for item number `index`, which the caller then sets; may move `items`. */
-struct slice *op_scratch_item(struct op_scratch *scratch, size_t index);
+static inline struct slice *op_scratch_item(struct op_scratch *scratch, size_t index)
+{
+    if (index >= scratch->cap)
+        op_scratch_grow(scratch, index);
+    return &scratch->items[index];
+}
 
 /* Appends `op`. Ops stand one behind the other without separators: each tells its own end. */
 void op_binary_encode(struct text *out, const struct op *op);

@@ -4,71 +4,100 @@
 
 #include "persistence/value_json.h"
 
-static void write_list(struct json_writer *writer, struct slice_list list)
+static char *put_list(struct text *out, char *at, struct slice_list list)
 {
-    json_begin_array(writer);
-    for (size_t i = 0; i < list.count; i++)
-        json_write_scalar(writer, list.items[i]);
-    json_end_array(writer);
+    *at++ = '[';
+    for (size_t i = 0; i < list.count; i++) {
+        if (i)
+            *at++ = ',';
+        at = json_put_scalar(out, at, list.items[i]);
+    }
+    *at++ = ']';
+    return at;
+}
+
+static char *put_value(struct text *out, char *at, const struct entry *value)
+{
+    struct json_writer writer;
+    json_put_end(out, at);
+    json_writer_init(&writer, out);
+    value_json_write(&writer, value, 0);
+    return json_put_begin(out);
+}
+
+static char *put_word(struct text *out, char *at, const char *word)
+{
+    return json_put_bytes(out, at, slice_of(word));
 }
 
 /* No field is the first of its object: "op" is. */
-#define WRITE_NAME(name) json_write_verbatim(writer, JSON_NEXT(#name))
+#define PUT_NAME(name) at = json_put_verbatim(at, JSON_NEXT(#name))
 
 #define IS_EXPIRES(name) (strcmp(#name, "expires") == 0)
 
 /* An op that sets no deadline does not speak of one; any other number is always there. */
-#define WRITE_INT(name)                                                                            \
+#define PUT_INT(name)                                                                              \
     if (!IS_EXPIRES(name) || f->name != OP_EXPIRES_NEVER)                                          \
-    WRITE_NAME(name), json_write_int64(writer, f->name)
-#define WRITE_CONDITION(name)                                                                      \
+    PUT_NAME(name), at = json_put_int64(at, f->name)
+#define PUT_CONDITION(name)                                                                        \
     if (f->name != OP_CONDITION_NONE)                                                              \
-    WRITE_NAME(name), json_write_string(writer, op_condition_name(f->name))
-#define WRITE_BYTES(name) WRITE_NAME(name), json_write_scalar(writer, f->name)
-#define WRITE_LIST(name)  WRITE_NAME(name), write_list(writer, f->name)
-#define WRITE_SIDE(name)  WRITE_NAME(name), json_write_string(writer, op_side_name(f->name))
-#define WRITE_VALUE(name) WRITE_NAME(name), value_json_write(writer, f->name, 0)
+    PUT_NAME(name), at = put_word(out, at, op_condition_name(f->name))
+#define PUT_BYTES(name) PUT_NAME(name), at = json_put_scalar(out, at, f->name)
+#define PUT_LIST(name)  PUT_NAME(name), at = put_list(out, at, f->name)
+#define PUT_SIDE(name)  PUT_NAME(name), at = put_word(out, at, op_side_name(f->name))
+#define PUT_VALUE(name) PUT_NAME(name), at = put_value(out, at, f->name)
 
-static void write_fields(struct json_writer *writer, const struct op *op)
+static inline char *put_fields(struct text *out, char *at, const struct op *op)
 {
     switch (op->kind) {
-#define WRITE(KIND, name) WRITE_##KIND(name);
+#define PUT(KIND, name) PUT_##KIND(name);
 #define OP(NAME, member, json)                                                                     \
     case OP_##NAME: {                                                                              \
         const struct op_##member *f = &op->member;                                                 \
         (void)f;                                                                                   \
-        OP_FIELDS_##NAME(WRITE) break;                                                             \
+        OP_FIELDS_##NAME(PUT) break;                                                               \
     }
         OP_LIST(OP)
 #undef OP
     case OP_COUNT: assert(!"not an op"); break;
     }
+    return at;
 }
 
-/* What stands before the key. */
-static const struct slice beginnings[OP_COUNT] = {
-#define BEGINNING(json)        "{\"op\":\"" json "\",\"key\":"
+#define BEGINNING_MAX 32
+#define KEY_NAME      ",\"key\":"
+
+/* What stands before the key; all of `text` is copied, which takes a processor less than a part. */
+static const struct beginning {
+    char text[BEGINNING_MAX];
+    size_t len;
+} beginnings[OP_COUNT] = {
+#define BEGINNING(json)        "{\"op\":\"" json "\"" KEY_NAME
 #define OP(NAME, member, json) [OP_##NAME] = {BEGINNING(json), sizeof(BEGINNING(json)) - 1},
     OP_LIST(OP)
 #undef OP
 };
+#define OP(NAME, member, json)                                                                     \
+    _Static_assert(sizeof(BEGINNING(json)) <= BEGINNING_MAX, json " is too long a name");
+OP_LIST(OP)
+#undef OP
 
-void op_json_write(struct json_writer *writer, const struct op *op, int64_t *time)
+void op_json_write(struct text *out, const struct op *op, int64_t *time)
 {
-    if (op->kind != OP_NAMESPACE_CLEAR) {
-        json_write_beginning(writer, beginnings[op->kind].data, beginnings[op->kind].len);
-        json_write_bytes(writer, op->key);
-    } else {
-        json_begin_object(writer);
-        json_write_field(writer, "op");
-        json_write_string(writer, op_kind_name(op->kind));
-    }
-    write_fields(writer, op);
+    char *at = json_put_begin(out);
+    memcpy(at, beginnings[op->kind].text, BEGINNING_MAX);
+    at += beginnings[op->kind].len;
+    if (op->kind != OP_NAMESPACE_CLEAR)
+        at = json_put_bytes(out, at, op->key);
+    else
+        at -= sizeof(KEY_NAME) - 1;
+    at = put_fields(out, at, op);
     if (op->time != *time) {
-        json_write_verbatim(writer, JSON_NEXT("at"));
-        json_write_int64(writer, op->time);
+        at = json_put_verbatim(at, JSON_NEXT("at"));
+        at = json_put_int64(at, op->time);
     }
-    json_end_object(writer);
+    *at++ = '}';
+    json_put_end(out, at);
     *time = op->time;
 }
 
@@ -239,7 +268,7 @@ static bool read_kind(struct json_reader *reader, enum op_kind *kind)
 static bool read_beginning(struct reading *r)
 {
     enum op_kind *kind = &r->scratch->kind;
-    if (json_take_beginning(r->json, beginnings[*kind].data, beginnings[*kind].len)) {
+    if (json_take_beginning(r->json, beginnings[*kind].text, beginnings[*kind].len)) {
         r->seen = SEEN_KEY;
         return true;
     }

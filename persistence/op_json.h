@@ -15,11 +15,11 @@
 
 #include "ops/op.h"
 #include "persistence/json_reader.h"
-#include "persistence/json_writer.h"
 #include "persistence/op_binary.h"
+#include "persistence/text.h"
 
-/* `time`: that of the op before; becomes this op's. */
-void op_json_write(struct json_writer *writer, const struct op *op, int64_t *time);
+/* At the end of `out`. `time`: that of the op before; becomes this op's. */
+void op_json_write(struct text *out, const struct op *op, int64_t *time);
 
 /*
  * Takes one op, which borrows from the reader's input, its scratch and `scratch`. A KeyPut's value
