@@ -382,18 +382,19 @@ def speed(report):
     speed_table(report, cells)
 
 
-def measure(servers, rows, saves=False):
-    """Loads the key space, measures all rounds, and stops the servers."""
-    requests = write_requests("keys", key_space())
-    cells, rates = Cells(statistics.mean if saves else statistics.median), {}
-    for server in servers:
-        server.load(requests)
-        if saves:
-            server.settle()
+def measure(make_servers, rows, rates=None, saves=False, keys=True):
+    """Each round has servers of its own: where a process happens to lie in memory is worth some per cent."""
+    requests = write_requests("keys", key_space() if keys else ())
+    cells, rates = Cells(statistics.mean if saves else statistics.median), rates or {}
     for _ in range(ROUNDS):
+        servers = make_servers()
+        for server in servers if keys else ():
+            server.load(requests)
+            if saves:
+                server.settle()
         measure_round(servers, rows, cells, rates, saves)
-    for server in servers:
-        server.stop()
+        for server in servers:
+            server.stop()
     os.unlink(requests)
     return cells
 
@@ -407,7 +408,7 @@ def threads(report):
     known = operations()
     rows = [((name, pipeline, 16), known[name], pipeline) for pipeline in PIPELINES
             for name in ("GET", "SET", "INCR", "HSET", "SADD") if name in known]
-    cells = measure([Server(kind, pin=False) for kind in ("redis", "cairn", "two")], rows)
+    cells = measure(lambda: [Server(kind, pin=False) for kind in ("redis", "cairn", "two")], rows)
     report.line(f"Two threads, two load generators, nothing pinned, medians of {ROUNDS} rounds")
     report.line(f"{'':<12}{'P':>4} |{'requests a second':^33}|{'two threads over':^18}|{'over redis-server':^20}")
     report.line(f"{'':<16} |{'redis':>11}{'one thread':>11}{'two':>11}|{'redis':>9}{'one':>9}|{'Valkey':>10}{'pogocache':>10}")
@@ -422,7 +423,7 @@ def threads(report):
 def shared(report):
     known = operations()
     rows = [((name, 16, 16), known[name], 16) for name in ("SET", "INCR", "HSET", "SADD") if name in known]
-    cells = measure([Server(kind, "everysec") for kind in ("cairn", "shared")], rows, saves=True)
+    cells = measure(lambda: [Server(kind, "everysec") for kind in ("cairn", "shared")], rows, saves=True)
     report.line(f"A shared directory against an unshared one, journal-fsync everysec, medians of {ROUNDS} rounds")
     report.line(f"{'':<12}{'P':>4} |{'requests a second':^22}|{'µs of processor a request':^27}|{'throughput':>11}")
     report.line(f"{'':<16} |{'unshared':>11}{'shared':>11}|{'unshared':>13}{'shared':>14}|{'ratio':>11}")
@@ -438,27 +439,18 @@ def persistence(report):
     names = [name for name in ("SET", "INCR", "HSET") if name in known]
     pipelines = (16,) if QUICK else PIPELINES
     rows = [((name, pipeline, 16), known[name], pipeline) for pipeline in pipelines for name in names]
-    requests = write_requests("keys", key_space())
     for mode, chosen in (("everysec", rows), ("always", [(("SET", 1, 16), known.get("SET"), 1)])):
         if not chosen or not chosen[0][1]:
             continue
-        cells, rates = Cells(statistics.mean), {(("SET", 1, 16), kind): 3000 for kind in ("redis", "cairn")} if mode == "always" else {}
-        servers = [Server(kind, mode) for kind in ("redis", "cairn") + (("plain",) if mode == "everysec" else ())]
-        if mode == "everysec":
-            for server in servers:
-                server.load(requests)
-                server.settle()
-        for _ in range(ROUNDS):
-            measure_round(servers, chosen, cells, rates, saves=True)
-        for server in servers:
-            server.stop()
+        kinds = ("redis", "cairn", "plain") if mode == "everysec" else ("redis", "cairn")
+        rates = {(("SET", 1, 16), kind): 3000 for kind in kinds} if mode == "always" else {}
+        cells = measure(lambda: [Server(kind, mode) for kind in kinds], chosen, rates, saves=True, keys=mode == "everysec")
         report.line(f"With persistence: appendfsync {mode} against journal-fsync {mode}, {CONNECTIONS} connections")
         speed_table(report, cells)
         if mode == "everysec":
             kept = [f"{row[0]} P{row[1]} {cells.throughput_ratio(row, 'cairn', 'plain'):.2f}" for row in cells.rows()]
             report.line("cairn's throughput with everysec over that without: " + ", ".join(kept))
             report.line()
-    os.unlink(requests)
 
 
 def memory_rows():

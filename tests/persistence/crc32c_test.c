@@ -41,7 +41,7 @@ static void every_way_gives_the_definition_at_any_alignment(void **state)
     (void)state;
     struct random r = random_init();
     for (int round = 0; round < 20000; round++) {
-        unsigned char bytes[256];
+        unsigned char bytes[4096];
         size_t from = random_below(&r, 16), len = random_below(&r, sizeof(bytes) - from);
         random_bytes(&r, bytes, sizeof(bytes));
         uint32_t expected = bitwise(bytes + from, len);
