@@ -65,8 +65,9 @@ struct agent {
     struct position_watch *watch; /* position_wait.c; NULL: nobody waits */
     bool folding, tidying, reloading;
     uint64_t folds_seen, failures_seen, losses_seen;
-    int64_t fold_at; /* not before */
-    int64_t tidy_at; /* 0: not planned */
+    int64_t fold_at;    /* not before */
+    int64_t fold_since; /* of monotonic_ms: put off since then; 0: it is not */
+    int64_t tidy_at;    /* 0: not planned */
     struct strays strays;
     int64_t last_used;
     uint64_t arriving; /* the position being taken in */

@@ -3,6 +3,7 @@
 #ifndef CAIRN_PERSISTENCE_SYNCER_INTERNAL_H
 #define CAIRN_PERSISTENCE_SYNCER_INTERNAL_H
 
+#include "persistence/processor_use.h"
 #include "persistence/syncer.h"
 
 struct event;
@@ -27,6 +28,7 @@ struct syncer {
     bool is_listing, list_refused;
     unsigned list_failures, ticks;
     size_t list_pages; /* requests that the last one took */
+    struct processor_use use;
 };
 
 /* Carries the namespace's sync on as far as it goes now. */
@@ -53,6 +55,7 @@ void agent_start_reload(struct namespace *ns);
 
 /* syncer_jobs.c: what the workers do, and what becomes of it on the syncer's thread. */
 void agent_start_load(struct namespace *ns);
+/* Begins one, or puts it off: then `fold_at` says when to ask again. */
 void agent_start_fold(struct namespace *ns);
 void agent_start_move(struct namespace *ns);
 void agent_start_tidy(struct namespace *ns);

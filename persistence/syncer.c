@@ -586,6 +586,7 @@ static void on_slow(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     int64_t now = persistence_now(p);
     struct namespace **list = persistence_all(p, &count);
+    processor_use_scarce(&syncer->use); /* so that who asks hears of the last second */
     persistence_flush_heads(p);
     release_journal(p, list, count);
     if (!syncer->closing) {
@@ -719,6 +720,7 @@ struct syncer *syncer_create(struct persistence *p, struct text *error)
     syncer->tasks_end = &syncer->tasks;
     pthread_mutex_init(&syncer->mutex, NULL);
     syncer->store = store_clone(p->store);
+    processor_use_scarce(&syncer->use); /* from here on */
     if (make_events(syncer)) {
         store_attach(syncer->store, syncer->base);
         p->syncer = syncer;

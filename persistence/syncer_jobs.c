@@ -10,11 +10,13 @@
 #include <stdio.h>
 
 #include "ops/mem.h"
+#include "persistence/monotonic.h"
 #include "persistence/opening.h"
 #include "persistence/run.h"
 #include "persistence/tidy.h"
 
 #define FOLD_PAUSE_MS       5000 /* after a fold that failed */
+#define FOLD_AGAIN_MS       500  /* after one that was put off */
 #define LOAD_BACKOFF_MIN_MS 500
 #define LOAD_BACKOFF_MAX_MS 5000
 #define TIDY_FIRST_MS       60000
@@ -398,14 +400,23 @@ static void start_work(struct namespace *ns, const struct head_work *work, struc
     workers_submit(workers, work_run, job);
 }
 
+/* A fold beside clients that keep all processors busy costs them more than it takes itself: what
+ * both have in the caches goes to and fro. So one waits a while for them to pause. */
+static bool puts_off(struct namespace *ns)
+{
+    bool scarce = processor_use_scarce(&ns->owner->syncer->use);
+    if (!processor_use_puts_off(scarce, monotonic_ms(), &ns->agent.fold_since))
+        return false;
+    ns->agent.fold_at = persistence_now(ns->owner) + FOLD_AGAIN_MS;
+    return true;
+}
+
 /*
  * Where clients keep all processors busy, workers get too few of them to fold as fast as the tail
  * grows, and a fold's memory grows with the tail: then one takes its share, as others do.
  */
-static struct workers *folders(struct persistence *p, const struct sync_core *core)
+static struct workers *urgent(struct persistence *p)
 {
-    if (!sync_core_fold_overdue(core))
-        return p->folders;
     if (!p->urgent)
         p->urgent = workers_create(1, 0, p->store);
     return p->urgent;
@@ -413,7 +424,12 @@ static struct workers *folders(struct persistence *p, const struct sync_core *co
 
 void agent_start_fold(struct namespace *ns)
 {
-    start_work(ns, &folding, folders(ns->owner, ns->agent.core));
+    struct persistence *p = ns->owner;
+    bool overdue = sync_core_fold_overdue(ns->agent.core);
+    if (!overdue && puts_off(ns))
+        return;
+    ns->agent.fold_since = 0;
+    start_work(ns, &folding, overdue ? urgent(p) : p->folders);
 }
 
 void agent_start_move(struct namespace *ns)

@@ -6,9 +6,14 @@
 #include <cmocka.h>
 
 #include <linux/magic.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
+#include "persistence/monotonic.h"
 #include "tests/persistence/held_fold_support.h"
 
 #define KEYS        500
@@ -110,12 +115,54 @@ static void what_a_fold_has_read_is_not_cached(void **state)
     bench_close(&bench);
 }
 
+static _Atomic bool busy;
+
+/* Instead of libc's: while `busy`, this process seems to use a thousand processors. */
+int getrusage(__rusage_who_t who, struct rusage *usage)
+{
+    long result = syscall(SYS_getrusage, who, usage);
+    if (atomic_load(&busy))
+        usage->ru_utime.tv_sec += monotonic_ms();
+    return (int)result;
+}
+
+static int64_t fold_count(struct bench *bench)
+{
+    struct persistence_stats stats;
+    persistence_stats(bench->p, &stats);
+    return stats.folds;
+}
+
+static void a_fold_waits_while_processors_are_scarce(void **state)
+{
+    struct bench bench = {.options = bench_options(*state)};
+    atomic_store(&busy, true);
+    bench.options.inline_limit = 4000;
+    bench.options.sync_interval_ms = 20;
+    bench_start(&bench);
+    usleep(1500000); /* so that there is something to tell it from */
+    for (int i = 0; i < 20; i++) {
+        write_keys(&bench);
+        usleep(50000);
+    }
+    assert_int_equal(fold_count(&bench), 0);
+    atomic_store(&busy, false);
+    for (int ms = 0; ms < PATIENCE_MS && fold_count(&bench) == 0; ms += 10)
+        usleep(10000);
+    assert_true(fold_count(&bench) > 0);
+    bench_reopen(&bench);
+    assert_int_equal(key_count(&bench, "big"), KEYS);
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_load_waits_for_no_fold, directory_setup,
                                         directory_teardown),
         cmocka_unit_test_setup_teardown(what_a_fold_has_read_is_not_cached, directory_setup,
+                                        directory_teardown),
+        cmocka_unit_test_setup_teardown(a_fold_waits_while_processors_are_scarce, directory_setup,
                                         directory_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
