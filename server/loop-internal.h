@@ -23,12 +23,13 @@ struct event_base;
  * who sends one request does not wait long for those who send a million (redis-cli --pipe); with
  * 64, pipelines of 128 cost a fifth more. 256 requests are about 100 µs under the lock. After 16
  * connections their replies leave, so that the other side works while the next are read. When 24
- * connections sent something within a millisecond, a pause of 50 µs where nothing is ready makes
- * larger turns and spares both sides most of the wake-ups (docs/performance.md); network cards
- * gather packets for as long.
+ * connections sent something within a millisecond, and fewer than 8 of them had the last turn, a
+ * pause of 50 µs where nothing is ready makes larger turns and spares both sides most of the
+ * wake-ups (docs/performance.md); network cards gather packets for as long.
  */
 #define TURN_CLIENTS_MAX   16
 #define CROWD_CLIENTS      24
+#define GATHER_CLIENTS     8
 #define GATHER_NS          50000
 #define TURN_READ_MAX      (16 * 1024)
 #define TURN_COMMANDS_MAX  128

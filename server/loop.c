@@ -177,13 +177,13 @@ static void close_marked(struct loop *loop)
 }
 
 /*
- * A pause in which requests gather, taken when many clients are at it and the last turn could have
- * served more. Whoever sends meanwhile need not wake this thread, and one turn answers all.
+ * A pause in which requests gather, taken when many clients are at it and the last turn served few.
+ * Whoever sends meanwhile need not wake this thread, and one turn answers all.
  */
 static void gather(const struct loop *loop)
 {
     const struct timespec pause = {.tv_nsec = GATHER_NS};
-    if (loop->crowd >= CROWD_CLIENTS && loop->turn_clients < TURN_CLIENTS_MAX)
+    if (loop->crowd >= CROWD_CLIENTS && loop->turn_clients < GATHER_CLIENTS)
         clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 }
 
