@@ -111,11 +111,8 @@ struct merge {
 
 static void fetch_ahead(const struct op_list *ops, size_t index)
 {
-    if (ops->count - index <= AHEAD)
-        return;
-    const char *op = op_list_bytes(ops, index + AHEAD).data;
-    mem_fetch(op);
-    mem_fetch(op + 63);
+    if (ops->count - index > AHEAD)
+        op_ref_fetch(ops, &ops->refs[index + AHEAD]);
 }
 
 /* On to the key whose first op is that at `end`. */

@@ -18,6 +18,7 @@ enum {
     LEVELS_MAX = 64, /* past this somebody chose the keys: qsort's bounds hold for any */
     DIGIT_BITS = 11,
     RUNS_MAX = 4,
+    AHEAD = 16,      /* keys on their way from memory */
     JSON_SHORT = 40, /* bytes of a short op */
 };
 
@@ -54,8 +55,11 @@ static uint64_t word_at(struct slice key, size_t depth)
 
 static void load_words(const struct sort *sort, struct op_ref *refs, size_t count, size_t depth)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (count - i > AHEAD)
+            op_ref_fetch(sort->list, &refs[i + AHEAD]);
         refs[i].word = word_at(key_of(sort, &refs[i]), depth);
+    }
 }
 
 static int compare_refs(const void *a, const void *b, void *ctx)
@@ -185,7 +189,17 @@ static void split(struct sort *sort, struct op_ref *refs, size_t count, size_t d
     }
 }
 
-/* The keys are the same up to `depth`; the words are those from there. */
+/* Whether words with these differences are enough to tell `count` keys apart. */
+static bool tell_apart(uint64_t differences, size_t count)
+{
+    return __builtin_popcountll(differences) >= 63 - __builtin_clzll(count);
+}
+
+/*
+ * The keys are the same up to `depth`; the words are those from there. Words that begin alike and
+ * differ in little are read once more from where they begin to differ: of keys that are the same
+ * but for a number, one word has all of it then.
+ */
 static void sort_from(struct sort *sort, struct op_ref *refs, size_t count, size_t depth,
                       unsigned level)
 {
@@ -193,15 +207,16 @@ static void sort_from(struct sort *sort, struct op_ref *refs, size_t count, size
         uint64_t differences = 0;
         for (size_t i = 1; i < count; i++)
             differences |= refs[i].word ^ refs[0].word;
+        size_t same = differences ? (size_t)__builtin_clzll(differences) / 8 : WORD;
         if (differences && level == LEVELS_MAX) {
             qsort_r(refs, count, sizeof(*refs), compare_refs, sort);
             return;
         }
-        if (differences) {
+        if (same == 0 || tell_apart(differences, count)) {
             split(sort, refs, count, depth, level, differences);
             return;
         }
-        depth += WORD;
+        depth += same;
         size_t ended = take_ended(sort, refs, count, depth);
         refs += ended;
         count -= ended;

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "ops/mem.h"
 #include "persistence/op_binary.h"
 
 /* All zero is empty. */
@@ -43,6 +44,14 @@ static inline struct slice op_list_bytes(const struct op_list *list, size_t inde
 {
     size_t at = list->refs[index].at + sizeof(struct op_place);
     return slice_make(list->bytes.data + at, list->bytes.len - at);
+}
+
+/* Of a usual op, all that will be read. */
+static inline void op_ref_fetch(const struct op_list *list, const struct op_ref *ref)
+{
+    const char *at = list->bytes.data + ref->at;
+    mem_fetch(at);
+    mem_fetch(at + 63);
 }
 
 static inline struct slice op_ref_key(const struct op_list *list, const struct op_ref *ref)

@@ -86,6 +86,26 @@ static void rising_and_falling_keys_are_interleaved(void **state)
     sort_and_check(&keys);
 }
 
+/* What tells keys apart begins anywhere in a word, and some end before it, or soon behind. */
+static void keys_that_begin_alike_come_in_order(void **state)
+{
+    (void)state;
+    struct random r = random_init();
+    for (int before = 1; before < 20; before++) {
+        struct keys keys = keys_create();
+        for (size_t i = 0; i < COUNT; i++) {
+            unsigned number = (unsigned)random_below(&r, 1000);
+            int len = snprintf(keys.bytes[i], KEY_MAX, "%.*s%06u", before, "bench:hash:0000000000",
+                               number);
+            if (random_below(&r, 4) == 0)
+                len = (int)random_below(&r, (uint64_t)len + 1);
+            memset(keys.bytes[i] + len, 0, 2);
+            set_key(&keys, i, (size_t)len + random_below(&r, 3));
+        }
+        sort_and_check(&keys);
+    }
+}
+
 /* Byte by byte only a few keys leave the rest: the worst that keys can do to a sort by bytes. */
 static void keys_that_part_one_by_one_come_in_order(void **state)
 {
@@ -141,6 +161,7 @@ int main(void)
         cmocka_unit_test(random_keys_come_in_order),
         cmocka_unit_test(ops_of_one_key_keep_their_order),
         cmocka_unit_test(rising_and_falling_keys_are_interleaved),
+        cmocka_unit_test(keys_that_begin_alike_come_in_order),
         cmocka_unit_test(keys_that_part_one_by_one_come_in_order),
         cmocka_unit_test(keys_of_megabytes_come_in_order),
         cmocka_unit_test(no_ops_need_no_order),
