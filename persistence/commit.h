@@ -72,6 +72,13 @@ void segment_open(struct text *out, const struct commit *commit);
 void segment_close(struct text *out);
 void segment_end(struct text *out);
 /*
+ * All of this for one commit, whose ops are those of `pending`: appends to an empty `out`, and sets
+ * the commit's `bytes`, `sha256`, and `ops`, which borrows from `out`. False when `pending` is
+ * damaged or has not `count` ops; then nothing of `commit` is set.
+ */
+bool segment_encode(struct text *out, struct slice namespace, struct commit *commit,
+                    struct slice pending);
+/*
  * Finds the ops of `commit` in the bytes of its segment, after checking them against the entry's
  * size and sha256; the array borrows from `body`. False with a sentence appended to `error`.
  */

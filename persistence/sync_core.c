@@ -228,8 +228,6 @@ static void start_segment(struct sync_core *core, struct sync_batch *batch, int6
     char uuid[UUID_TEXT_SIZE];
     core->settings.make_uuid(now, uuid);
     snprintf(batch->segment, sizeof(batch->segment), "segment-%s.json", uuid);
-    sha256_digest_hex(text_slice(&batch->json), batch->sha256);
-    batch->bytes = batch->json.len;
     batch->named = now;
     batch->uploaded = false;
     core->phase = PHASE_SEGMENT;
@@ -290,22 +288,19 @@ static void start_swap(struct sync_core *core, struct sync_batch *batch, int64_t
 static bool encode_batch(struct sync_core *core, struct sync_batch *batch)
 {
     struct commit commit = {.time = batch->time, .first = batch->first, .count = batch->count};
-    struct text *json = &batch->json;
-    uint64_t count = 0;
-    if (json->len)
+    if (batch->json.len)
         return true;
     memcpy(commit.replica, batch->replica, sizeof(commit.replica));
-    segment_begin(json, slice_of(core->namespace));
-    segment_open(json, &commit);
-    batch->json_ops = json->len;
-    bool whole = commit_ops_encode(text_slice(&batch->ops), batch->time, json, &count);
-    batch->json_ops_len = json->len - batch->json_ops;
-    segment_close(json);
-    segment_end(json);
-    if (whole && count == batch->count)
-        return true;
-    sync_core_be_stuck(core, STORE_INVALID, "pending ops cannot be encoded");
-    return false;
+    if (!segment_encode(&batch->json, slice_of(core->namespace), &commit,
+                        text_slice(&batch->ops))) {
+        sync_core_be_stuck(core, STORE_INVALID, "pending ops cannot be encoded");
+        return false;
+    }
+    batch->json_ops = (size_t)(commit.ops.data - batch->json.data);
+    batch->json_ops_len = commit.ops.len;
+    batch->bytes = commit.bytes;
+    memcpy(batch->sha256, commit.sha256, sizeof(batch->sha256));
+    return true;
 }
 
 /*

@@ -180,26 +180,19 @@ struct folding {
     double written, folded;
 };
 
-static void add_commit(struct folding *f, struct slice pending)
+static void add_commit(struct folding *f, struct slice pending, uint64_t count)
 {
     struct commit commit = {.position = f->head.position + 1, .time = TIME, .replica = "bench/1"};
-    struct text ops = {0}, body = {0};
+    struct text body = {0};
+    commit.count = count;
     commit.first = head_replica_op(&f->head, slice_of(commit.replica)) + 1;
     double begin = used();
-    commit_ops_encode(pending, TIME, &ops, &commit.count);
-    segment_begin(&body, slice_of("bench"));
-    segment_open(&body, &commit);
-    text_append_slice(&body, text_slice(&ops));
-    segment_close(&body);
-    segment_end(&body);
-    sha256_digest_hex(text_slice(&body), commit.sha256);
+    segment_encode(&body, slice_of("bench"), &commit, pending);
     f->written += used() - begin;
     f->bytes += body.len;
-    commit.bytes = body.len;
     object_add(&f->objects, text_slice(&body), commit.segment);
     commit_seal_segment(&commit);
     head_append(&f->head, &commit);
-    text_release(&ops);
     text_release(&body);
 }
 
@@ -225,20 +218,22 @@ static void add_ops(struct folding *f, void (*make)(struct op *op, struct slice 
     struct slice value[2] = {slice_of("field"), slice_of("v0123456789abcde")};
     struct op op = {.time = TIME};
     struct text pending = {0};
-    uint64_t state = 88172645463325252;
+    uint64_t state = 88172645463325252, gathered = 0;
     char key[32];
     for (int i = 0; i < count; i++) {
         state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         op.key = format(key, "bench:s:%012d", random ? (int)((state >> 33) % FOLD_KEYS) : i);
         make(&op, value);
         op_binary_encode(&pending, &op);
+        gathered++;
         if (pending.len >= SEGMENT_SIZE) {
-            add_commit(f, text_slice(&pending));
+            add_commit(f, text_slice(&pending), gathered);
             text_clear(&pending);
+            gathered = 0;
         }
     }
     if (pending.len)
-        add_commit(f, text_slice(&pending));
+        add_commit(f, text_slice(&pending), gathered);
     text_release(&pending);
 }
 

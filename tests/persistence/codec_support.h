@@ -121,13 +121,7 @@ static inline void head_commit(struct head *head, struct objects *objects, const
     assert_true(commit_ops_encode(pending, time, &ops, &commit.count));
     if (segment) {
         snprintf(commit.segment, sizeof(commit.segment), "segment-%zu.json", objects->count);
-        segment_begin(&body, slice_of(head->namespace));
-        segment_open(&body, &commit);
-        text_append_slice(&body, text_slice(&ops));
-        segment_close(&body);
-        segment_end(&body);
-        commit.bytes = body.len;
-        sha256_digest_hex(text_slice(&body), commit.sha256);
+        assert_true(segment_encode(&body, slice_of(head->namespace), &commit, pending));
         objects_put(objects, commit.segment, text_slice(&body));
         commit_seal_segment(&commit);
     } else {

@@ -193,6 +193,45 @@ static void a_segment_gives_each_of_its_commits(void **state)
     text_release(&error);
 }
 
+/* Of any size, since the sum is taken in parts. Another number of ops than is said is refused. */
+static void a_whole_segment_is_what_its_parts_give(void **state)
+{
+    (void)state;
+    static const uint64_t counts[] = {1, 2, 300, 1000, 20000};
+    for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+        struct text pending = {0}, body = {0}, parts = {0}, ops = {0};
+        struct commit commit = example();
+        uint64_t count;
+        char sum[SHA256_HEX_SIZE], key[32];
+        for (uint64_t k = 0; k < counts[i]; k++) {
+            snprintf(key, sizeof(key), "k%llu", (unsigned long long)k);
+            struct op op = {.kind = OP_INT_ADD, .key = slice_of(key), .time = NOW};
+            op.int_add.delta = (int64_t)k;
+            op_binary_encode(&pending, &op);
+        }
+        assert_true(commit_ops_encode(text_slice(&pending), NOW, &ops, &count));
+        commit.count = count;
+        segment_begin(&parts, slice_of("git"));
+        segment_open(&parts, &commit);
+        text_append_slice(&parts, text_slice(&ops));
+        segment_close(&parts);
+        segment_end(&parts);
+        assert_true(segment_encode(&body, slice_of("git"), &commit, text_slice(&pending)));
+        assert_true(slice_equal(text_slice(&body), text_slice(&parts)));
+        assert_true(slice_equal(commit.ops, text_slice(&ops)));
+        sha256_digest_hex(text_slice(&parts), sum);
+        assert_string_equal(commit.sha256, sum);
+        assert_int_equal(commit.bytes, parts.len);
+        commit.count++;
+        text_clear(&body);
+        assert_false(segment_encode(&body, slice_of("git"), &commit, text_slice(&pending)));
+        text_release(&pending);
+        text_release(&body);
+        text_release(&parts);
+        text_release(&ops);
+    }
+}
+
 /* Names `commit`'s segment after these bytes, and reads its ops. NULL: fine. */
 static const char *read_segment(struct slice body, struct commit *commit, uint64_t *ret_count)
 {
@@ -339,6 +378,7 @@ int main(void)
         cmocka_unit_test(entries_that_are_none_are_refused),
         cmocka_unit_test(ops_of_a_damaged_pending_log_are_refused),
         cmocka_unit_test(a_segment_gives_each_of_its_commits),
+        cmocka_unit_test(a_whole_segment_is_what_its_parts_give),
         cmocka_unit_test(ops_of_a_segment_are_read_in_any_layout),
         cmocka_unit_test(segments_that_are_none_are_refused),
         cmocka_unit_test(every_flipped_or_missing_byte_of_a_segment_is_found),
