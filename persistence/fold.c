@@ -10,15 +10,12 @@
 
 #include "ops/apply.h"
 #include "ops/keyspace.h"
-#include "ops/mem.h"
 #include "persistence/fold_output.h"
-#include "persistence/op_sort.h"
+#include "persistence/op_bins.h"
 #include "persistence/run.h"
 
-#define RESERVE_MAX ((size_t)1 << 28) /* whatever a head says */
-
 struct gathered {
-    struct op_list list; /* sorted in the end; marked: is_founder */
+    struct op_bins bins; /* marked: is_founder */
     bool cleared;  /* a NamespaceClear came: the base is of no account, nor what came before */
     int64_t clock; /* newest time */
 };
@@ -48,10 +45,10 @@ static bool gather_commit(void *ctx, const struct commit *commit, struct commit_
         ops->clock = op.time;
         if (op.kind == OP_NAMESPACE_CLEAR) {
             ops->cleared = true;
-            op_list_clear(&ops->list);
+            op_bins_clear(&ops->bins);
             continue;
         }
-        op_list_add(&ops->list, &op, is_founder(&op));
+        op_bins_add(&ops->bins, &op, is_founder(&op));
         op_release(&op);
     }
     const char *failure = commit_reader_error(reader);
@@ -61,26 +58,11 @@ static bool gather_commit(void *ctx, const struct commit *commit, struct commit_
     return !failure;
 }
 
-/* The JSON of ops takes more than their compact form: so they need not move as they grow. */
-static void reserve(const struct head *head, uint64_t position, struct op_list *list)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < head->run_count; i++)
-        bytes += head->runs[i].bytes + head->runs[i].segment_bytes;
-    for (size_t i = 0; i < head->tail_count && head->tail[i].position <= position; i++)
-        bytes += head->tail[i].text.len + head->tail[i].bytes;
-    op_list_reserve(list, bytes < RESERVE_MAX ? bytes : RESERVE_MAX);
-}
-
 static bool gather(const struct head *head, uint64_t position, const struct fold_store *store,
                    struct gathered *ops, struct text *error)
 {
     ops->clock = head->base.time;
-    reserve(head, position, &ops->list);
-    bool fine = run_walk(head, position, store, gather_commit, ops, error);
-    if (fine)
-        op_list_sort(&ops->list);
-    return fine;
+    return run_walk(head, position, store, gather_commit, ops, error);
 }
 
 /* Where the merged members go. */
@@ -91,14 +73,11 @@ struct sink {
     bool (*keep)(void *ctx, const struct chunk_ref *ref, struct text *error);
 };
 
-/* Ops of one key lie all over memory: these many ahead are on their way from there. */
-#define AHEAD 12
-
 struct merge {
-    const struct op_list *ops;
-    int64_t clock; /* newest time */
+    struct op_bins *ops; /* as far as they are not yet merged */
+    int64_t clock;       /* newest time */
     /* Of the next key: its first op, the last one that does not look at what was there (or the
-     * end), and the end. Behind the last key all three are the number of ops. */
+     * end), and the end, all in the present bin. Behind the last key all three are 0. */
     size_t next, founder, end;
     struct slice key;
     struct keyspace *scratch;
@@ -109,22 +88,19 @@ struct merge {
     struct text *error;
 };
 
-static void fetch_ahead(const struct op_list *ops, size_t index)
-{
-    if (ops->count - index > AHEAD)
-        op_ref_fetch(ops, &ops->refs[index + AHEAD]);
-}
-
 /* On to the key whose first op is that at `end`. */
 static void next_key(struct merge *m)
 {
-    const struct op_list *ops = m->ops;
+    struct op_bins *ops = m->ops;
+    if (m->end == ops->ref_count) {
+        op_bins_next(ops);
+        m->end = 0;
+    }
     m->next = m->end;
     m->founder = SIZE_MAX;
-    if (m->end < ops->count)
-        m->key = op_list_key(ops, m->end);
-    while (m->end < ops->count && slice_equal(op_list_key(ops, m->end), m->key)) {
-        fetch_ahead(ops, m->end);
+    if (m->end < ops->ref_count)
+        m->key = op_ref_key(&ops->refs[m->end]);
+    while (m->end < ops->ref_count && slice_equal(op_ref_key(&ops->refs[m->end]), m->key)) {
         if (ops->refs[m->end].mark)
             m->founder = m->end;
         m->end++;
@@ -140,9 +116,7 @@ static bool put_member(struct merge *m, struct slice key)
 
 static void decode_op(struct merge *m, size_t index, struct op *op)
 {
-    size_t len = op_binary_decode(op_list_bytes(m->ops, index), &m->lists, op);
-    assert(len);
-    (void)len;
+    op_bins_decode(m->ops, &m->ops->refs[index], &m->lists, op);
 }
 
 /* Applies the ops of the key from `first` on to what the scratch has of it. */
@@ -214,7 +188,7 @@ static bool merge_key(struct merge *m, struct chunk_reader *base, struct slice m
 
 static bool has_ops(const struct merge *m)
 {
-    return m->next < m->ops->count;
+    return m->next < m->ops->ref_count;
 }
 
 /* Keys that only ops have, below `limit` (NULL: all that are left). */
@@ -307,11 +281,11 @@ static bool merge_state(struct merge *m, struct slice state)
     return fine;
 }
 
-static bool merge_all(const struct head_base *base, const struct gathered *ops,
+static bool merge_all(const struct head_base *base, struct gathered *ops,
                       const struct fold_store *store, const struct sink *sink, bool all,
                       struct text *error)
 {
-    struct merge m = {.ops = &ops->list, .clock = ops->clock, .sink = sink, .error = error};
+    struct merge m = {.ops = &ops->bins, .clock = ops->clock, .sink = sink, .error = error};
     bool fine;
     m.scratch = keyspace_create(NULL);
     next_key(&m);
@@ -369,7 +343,7 @@ bool fold_run(const struct head *head, uint64_t position, const struct fold_stor
         ret_base->time = ops.clock;
         memcpy(ret_base->hash, hash, sizeof(ret_base->hash));
     }
-    op_list_release(&ops.list);
+    op_bins_release(&ops.bins);
     return fine;
 }
 
@@ -380,7 +354,7 @@ bool fold_visit_state(const struct head *head, const struct fold_store *store, f
     struct sink sink = {ctx, visit, NULL};
     bool fine = gather(head, head->position, store, &ops, error) &&
                 merge_all(&head->base, &ops, store, &sink, true, error);
-    op_list_release(&ops.list);
+    op_bins_release(&ops.bins);
     return fine;
 }
 

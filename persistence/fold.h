@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Folding the tail into the base: a streaming merge. Keys that no op touches are copied as text,
- * chunks that no op touches are neither read nor written and keep their names. Memory: the ops,
- * with 16 bytes for each, twice while they are sorted; one chunk read, three chunk sizes to be
- * written. Runs without any lock, on a head of the caller's own.
+ * chunks that no op touches are neither read nor written and keep their names. Memory: the ops
+ * (op_bins.h); one chunk read, three chunk sizes to be written. Runs without any lock, on a head of
+ * the caller's own.
  */
 #ifndef CAIRN_PERSISTENCE_FOLD_H
 #define CAIRN_PERSISTENCE_FOLD_H

@@ -225,14 +225,22 @@ static inline char *put_fields(char *at, const struct op *op)
     return at;
 }
 
-void op_binary_encode(struct text *out, const struct op *op)
+size_t op_binary_most(const struct op *op)
 {
-    char *at = text_reserve(out, 1 + NUMBER_MAX + size_bytes(op->key) + size_fields(op));
+    return 1 + NUMBER_MAX + size_bytes(op->key) + size_fields(op);
+}
+
+char *op_binary_put(char *at, const struct op *op)
+{
     *at = (char)numbers[op->kind];
     at = put_int(at + 1, op->time);
     at = put_bytes(at, op->key);
-    at = put_fields(at, op);
-    out->len = (size_t)(at - out->data);
+    return put_fields(at, op);
+}
+
+void op_binary_encode(struct text *out, const struct op *op)
+{
+    out->len = (size_t)(op_binary_put(text_reserve(out, op_binary_most(op)), op) - out->data);
 }
 
 void op_scratch_release(struct op_scratch *scratch)

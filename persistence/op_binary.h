@@ -33,6 +33,9 @@ static inline struct slice *op_scratch_item(struct op_scratch *scratch, size_t i
 
 /* Appends `op`. Ops stand one behind the other without separators: each tells its own end. */
 void op_binary_encode(struct text *out, const struct op *op);
+/* The same where op_binary_most(op) bytes are free; returns what is behind it. */
+char *op_binary_put(char *at, const struct op *op);
+size_t op_binary_most(const struct op *op);
 
 /*
  * Takes the op at the start of `bytes`: returns how many bytes it has, 0 when they are no op (cut

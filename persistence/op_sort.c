@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Radix sort, the first bits that differ first. The keys of a large tail lie all over memory, and
- * comparing them there is what a sort by comparison spends its time with; here each is read once
- * per eight bytes, and refs are dealt out by the words beside them, by as many bits at once as make
- * heaps that are worth it. Every step keeps the order in which refs of one key came.
+ * Radix sort, the first bits that differ first. Comparing keys where they lie is what a sort by
+ * comparison spends its time with; here each is read once per eight bytes, and refs are dealt out
+ * by the words beside them, by as many bits at once as make heaps that are worth it. Every step
+ * keeps the order in which refs of one key came.
  */
 #include "persistence/op_sort.h"
-
-#include <endian.h>
-#include <stdlib.h>
-
-#include "ops/mem.h"
 
 enum {
     WORD = sizeof(uint64_t),
     FEW = 24,        /* below, insertion is quicker */
-    LEVELS_MAX = 64, /* past this somebody chose the keys: qsort's bounds hold for any */
+    LEVELS_MAX = 64, /* past this somebody chose the keys: merging has bounds that hold for any */
     DIGIT_BITS = 11,
     RUNS_MAX = 4,
-    AHEAD = 16,      /* keys on their way from memory */
-    JSON_SHORT = 40, /* bytes of a short op */
 };
 
 /* Some of the bits of a word, the highest first, drawn together: digits of text share others. */
@@ -33,70 +26,60 @@ struct digit {
 };
 
 struct sort {
-    const struct op_list *list;
     struct op_ref *spare;
     size_t ends[1 << DIGIT_BITS];
 };
 
-static struct slice key_of(const struct sort *sort, const struct op_ref *ref)
+static void load_words(struct op_ref *refs, size_t count, size_t depth)
 {
-    return op_ref_key(sort->list, ref);
-}
-
-static uint64_t word_at(struct slice key, size_t depth)
-{
-    uint64_t word = 0;
-    if (key.len >= depth + WORD)
-        memcpy(&word, key.data + depth, WORD);
-    else if (key.len > depth)
-        memcpy(&word, key.data + depth, key.len - depth);
-    return be64toh(word);
-}
-
-static void load_words(const struct sort *sort, struct op_ref *refs, size_t count, size_t depth)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (count - i > AHEAD)
-            op_ref_fetch(sort->list, &refs[i + AHEAD]);
-        refs[i].word = word_at(key_of(sort, &refs[i]), depth);
-    }
-}
-
-static int compare_refs(const void *a, const void *b, void *ctx)
-{
-    const struct op_ref *x = a, *y = b;
-    int order = slice_compare(key_of(ctx, x), key_of(ctx, y));
-    return order ? order : (x->at > y->at) - (x->at < y->at);
+    for (size_t i = 0; i < count; i++)
+        refs[i].word = op_key_word(op_ref_key(&refs[i]), depth);
 }
 
 /* Of keys that are the same up to `depth`. The same word and the same length, if that is all there
  * is of them, are the same key: most that meet here, and they need not be looked at. */
-static bool precedes(struct sort *sort, const struct op_ref *x, const struct op_ref *y,
-                     size_t depth)
+static bool precedes(const struct op_ref *x, const struct op_ref *y, size_t depth)
 {
     if (x->word != y->word)
         return x->word < y->word;
-    if (x->key_len == y->key_len && x->key_len <= depth + WORD && x->key_len < OP_REF_LONG)
-        return x->at < y->at;
-    return compare_refs(x, y, sort) < 0;
+    if (x->key_len == y->key_len && x->key_len <= depth + WORD)
+        return false;
+    return slice_compare(op_ref_key(x), op_ref_key(y)) < 0;
 }
 
-static void insertion_sort(struct sort *sort, struct op_ref *refs, size_t count, size_t depth)
+static void insertion_sort(struct op_ref *refs, size_t count, size_t depth)
 {
     for (size_t i = 1; i < count; i++) {
         struct op_ref ref = refs[i];
         size_t to = i;
-        for (; to > 0 && precedes(sort, &ref, &refs[to - 1], depth); to--)
+        for (; to > 0 && precedes(&ref, &refs[to - 1], depth); to--)
             refs[to] = refs[to - 1];
         refs[to] = ref;
     }
 }
 
-/* Where in the eight bytes before `depth` a key ends; behind all of these when it goes on. */
-static size_t end_of(const struct sort *sort, const struct op_ref *ref, size_t depth)
+/* Of keys of any kind. */
+static void merge_sort(const struct sort *sort, struct op_ref *refs, size_t count, size_t depth)
 {
-    size_t len = ref->key_len < OP_REF_LONG ? ref->key_len : key_of(sort, ref).len;
-    return len <= depth ? len + WORD - depth : WORD + 1;
+    size_t half = count / 2, left = 0, right = half;
+    if (count <= FEW) {
+        insertion_sort(refs, count, depth);
+        return;
+    }
+    merge_sort(sort, refs, half, depth);
+    merge_sort(sort, refs + half, count - half, depth);
+    memcpy(sort->spare, refs, count * sizeof(*refs));
+    for (size_t i = 0; i < count; i++) {
+        bool from_right = left == half || (right < count && precedes(&sort->spare[right],
+                                                                     &sort->spare[left], depth));
+        refs[i] = sort->spare[from_right ? right++ : left++];
+    }
+}
+
+/* Where in the eight bytes before `depth` a key ends; behind all of these when it goes on. */
+static size_t end_of(const struct op_ref *ref, size_t depth)
+{
+    return ref->key_len <= depth ? ref->key_len + WORD - depth : WORD + 1;
 }
 
 /*
@@ -107,14 +90,14 @@ static size_t take_ended(const struct sort *sort, struct op_ref *refs, size_t co
 {
     size_t starts[WORD + 3] = {0};
     for (size_t i = 0; i < count; i++)
-        starts[end_of(sort, &refs[i], depth) + 1]++;
+        starts[end_of(&refs[i], depth) + 1]++;
     size_t ended = count - starts[WORD + 2];
     if (ended == 0)
         return 0;
     for (size_t i = 1; i < WORD + 2; i++)
         starts[i] += starts[i - 1];
     for (size_t i = 0; i < count; i++)
-        sort->spare[starts[end_of(sort, &refs[i], depth)]++] = refs[i];
+        sort->spare[starts[end_of(&refs[i], depth)]++] = refs[i];
     memcpy(refs, sort->spare, count * sizeof(*refs));
     return ended;
 }
@@ -209,7 +192,7 @@ static void sort_from(struct sort *sort, struct op_ref *refs, size_t count, size
             differences |= refs[i].word ^ refs[0].word;
         size_t same = differences ? (size_t)__builtin_clzll(differences) / 8 : WORD;
         if (differences && level == LEVELS_MAX) {
-            qsort_r(refs, count, sizeof(*refs), compare_refs, sort);
+            merge_sort(sort, refs, count, depth);
             return;
         }
         if (same == 0 || tell_apart(differences, count)) {
@@ -220,62 +203,15 @@ static void sort_from(struct sort *sort, struct op_ref *refs, size_t count, size
         size_t ended = take_ended(sort, refs, count, depth);
         refs += ended;
         count -= ended;
-        load_words(sort, refs, count, depth);
+        load_words(refs, count, depth);
     }
-    insertion_sort(sort, refs, count, depth);
+    insertion_sort(refs, count, depth);
 }
 
-void op_list_sort(struct op_list *list)
+void op_sort(struct op_ref *refs, struct op_ref *spare, size_t count)
 {
-    struct sort *sort = mem_alloc(sizeof(*sort));
-    sort->list = list;
-    sort->spare = mem_alloc_passing(list->count * sizeof(*list->refs));
-    load_words(sort, list->refs, list->count, 0);
-    sort_from(sort, list->refs, list->count, 0, 0);
-    mem_free(sort->spare);
-    mem_free(sort);
-}
-
-void op_list_reserve(struct op_list *list, size_t bytes)
-{
-    text_reserve(&list->bytes, bytes);
-    if (list->cap < bytes / JSON_SHORT) {
-        list->cap = bytes / JSON_SHORT;
-        list->refs = mem_realloc_passing(list->refs, list->cap * sizeof(*list->refs));
-    }
-}
-
-void op_list_add(struct op_list *list, const struct op *op, bool mark)
-{
-    struct op_place place;
-    struct text *bytes = &list->bytes;
-    size_t at = bytes->len;
-    if (list->count == list->cap) {
-        list->cap = list->cap ? list->cap * 2 : 64;
-        list->refs = mem_realloc_passing(list->refs, list->cap * sizeof(*list->refs));
-    }
-    struct op_ref *ref = &list->refs[list->count++];
-    *ref = (struct op_ref){
-        .at = at, .key_len = op->key.len < OP_REF_LONG ? op->key.len : OP_REF_LONG, .mark = mark};
-    assert(ref->at == at);
-    text_reserve(bytes, sizeof(place));
-    bytes->len += sizeof(place);
-    op_binary_encode(bytes, op);
-    struct slice encoded = op_list_bytes(list, list->count - 1), key = op_binary_key(encoded);
-    assert(key.len <= UINT32_MAX);
-    place = (struct op_place){(uint32_t)(key.data - encoded.data), (uint32_t)key.len};
-    memcpy(bytes->data + at, &place, sizeof(place));
-}
-
-void op_list_clear(struct op_list *list)
-{
-    text_clear(&list->bytes);
-    list->count = 0;
-}
-
-void op_list_release(struct op_list *list)
-{
-    text_release(&list->bytes);
-    mem_free(list->refs);
-    *list = (struct op_list){0};
+    struct sort sort;
+    sort.spare = spare;
+    load_words(refs, count, 0);
+    sort_from(&sort, refs, count, 0, 0);
 }

@@ -1,70 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Ops in their compact form, gathered in the order in which they happened and then sorted by key,
- * for folds. Any thread.
- */
+/* Sorting ops by key, wherever they lie. Any thread. */
 #ifndef CAIRN_PERSISTENCE_OP_SORT_H
 #define CAIRN_PERSISTENCE_OP_SORT_H
 
+#include <endian.h>
 #include <stdint.h>
 
-#include "ops/mem.h"
-#include "persistence/op_binary.h"
-
-/* All zero is empty. */
-struct op_list {
-    struct text bytes; /* of each op, a struct op_place before them */
-    struct op_ref *refs;
-    size_t count, cap;
-};
-
-struct op_place {
-    uint32_t key_at, key_len; /* the key, in the bytes of the op */
-};
-
-#define OP_REF_LONG ((uint64_t)0x7fffff)
+#include "ops/slice.h"
 
 struct op_ref {
-    uint64_t at : 40;      /* of its place; rises from one to the next before they are sorted */
-    uint64_t key_len : 23; /* OP_REF_LONG: so long or longer */
-    uint64_t mark : 1;     /* the caller's */
-    uint64_t word;         /* for op_list_sort alone */
+    const char *at;   /* the op; op_sort looks only at its key */
+    uint64_t word;    /* op_sort's */
+    uint32_t key_len; /* keys are shorter than 4 GiB: no bulk string is longer */
+    uint8_t key_at;   /* where in the op the key begins */
+    uint8_t mark;     /* the caller's */
 };
 
-/* Makes room for ops that take so many bytes as JSON. */
-void op_list_reserve(struct op_list *list, size_t bytes);
-void op_list_add(struct op_list *list, const struct op *op, bool mark);
-/* By key as slice_compare has it; ops of one key stay in their order. */
-void op_list_sort(struct op_list *list);
-void op_list_clear(struct op_list *list);
-void op_list_release(struct op_list *list);
-
-/* For op_binary_decode: from the op on. */
-static inline struct slice op_list_bytes(const struct op_list *list, size_t index)
+static inline struct slice op_ref_key(const struct op_ref *ref)
 {
-    size_t at = list->refs[index].at + sizeof(struct op_place);
-    return slice_make(list->bytes.data + at, list->bytes.len - at);
+    return slice_make(ref->at + ref->key_at, ref->key_len);
 }
 
-/* Of a usual op, all that will be read. */
-static inline void op_ref_fetch(const struct op_list *list, const struct op_ref *ref)
+/* The eight bytes of a key from `depth` on, the first one highest; 0 where it has none. */
+static inline uint64_t op_key_word(struct slice key, size_t depth)
 {
-    const char *at = list->bytes.data + ref->at;
-    mem_fetch(at);
-    mem_fetch(at + 63);
+    uint64_t word = 0;
+    if (key.len <= depth)
+        return 0;
+    size_t left = key.len - depth;
+    if (left >= sizeof(word)) {
+        memcpy(&word, key.data + depth, sizeof(word));
+        return be64toh(word);
+    }
+    if (key.len >= sizeof(word)) {
+        memcpy(&word, key.data + key.len - sizeof(word), sizeof(word));
+        return be64toh(word) << (64 - 8 * left);
+    }
+    memcpy(&word, key.data + depth, left);
+    return be64toh(word);
 }
 
-static inline struct slice op_ref_key(const struct op_list *list, const struct op_ref *ref)
-{
-    struct op_place place;
-    const char *at = list->bytes.data + ref->at;
-    memcpy(&place, at, sizeof(place));
-    return slice_make(at + sizeof(place) + place.key_at, place.key_len);
-}
-
-static inline struct slice op_list_key(const struct op_list *list, size_t index)
-{
-    return op_ref_key(list, &list->refs[index]);
-}
+/*
+ * By key as slice_compare has it; refs of one key stay in their order. `spare` has room for as
+ * many.
+ */
+void op_sort(struct op_ref *refs, struct op_ref *spare, size_t count);
 
 #endif
