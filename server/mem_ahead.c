@@ -4,7 +4,8 @@
  * from their starts on, to all arenas alike: so what will be touched next is known to be what comes
  * next there. Nothing comes back: jemalloc keeps address space, and returns pages alone.
  *
- * The mutex is never held over a system call of the thread that clears.
+ * The mutex is held over no system call of the thread that clears but that by which a page goes
+ * back: nobody may be given it meanwhile.
  */
 #include "server/mem_ahead.h"
 
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "ops/mem.h"
 
@@ -29,7 +31,10 @@
 #define STEP        HUGE
 #define CHUNK       (128 * HUGE)
 #define AHEAD_MAX   (4 * HUGE)
-#define AHEAD_SHARE 32 /* of what is in use: so an idle server has none */
+#define AHEAD_SHARE 32 /* of what is in use: so an idle server has none; … */
+#define HURRY_SHARE 4  /* … but while a space grows fast, clearing must not be overtaken: … */
+#define HURRY_GAP   INT64_C(200)  /* ms between its steps; … */
+#define HURRY_LAST  INT64_C(1000) /* … and for so long after them */
 
 /* As in jemalloc's manual, "arena.<i>.extent_hooks". */
 struct hooks {
@@ -47,6 +52,8 @@ struct space {
     size_t used;        /* handed out, of all chunks */
     char *next;         /* the chunk that follows when there is little left of this; may be NULL */
     char *next_cleared; /* of that, up to here */
+    int64_t grew;        /* ms: the last time that it handed some out */
+    int64_t hurry_until; /* ms */
 };
 
 /* What stays and what passes (mem_alloc_passing) share no page. */
@@ -66,6 +73,13 @@ static struct {
 
 int mallctl(const char *name, void *old, size_t *old_len, void *new_value, size_t new_len)
     __attribute__((weak));
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
 
 static char *round_up(char *at, size_t to)
 {
@@ -102,6 +116,14 @@ static bool begin_chunk(struct space *space)
     return true;
 }
 
+static void note_growth(struct space *space)
+{
+    int64_t now = now_ms();
+    if (now - space->grew < HURRY_GAP)
+        space->hurry_until = now + HURRY_LAST;
+    space->grew = now;
+}
+
 /* NULL: it is more than anybody touches at once, or than is left, or must be aligned. There is a
  * new chunk only when less than a usual step is left of the one before. */
 static char *cut(struct space *space, size_t size, size_t align)
@@ -114,6 +136,7 @@ static char *cut(struct space *space, size_t size, size_t align)
     char *got = space->at;
     space->at += size;
     space->used += size;
+    note_growth(space);
     return got;
 }
 
@@ -148,7 +171,7 @@ static bool on_merge(struct hooks *hooks, void *a, size_t a_size, void *b, size_
 
 static size_t wanted_ahead(const struct space *space)
 {
-    size_t share = space->used / AHEAD_SHARE;
+    size_t share = space->used / (now_ms() < space->hurry_until ? HURRY_SHARE : AHEAD_SHARE);
     return share < AHEAD_MAX ? share : AHEAD_MAX;
 }
 
@@ -196,6 +219,35 @@ static void note_cleared(struct space *space, char *page)
     pthread_mutex_unlock(&ahead.mutex);
 }
 
+/* Of the page that was cleared last, if it is more than is wanted. False: it is not. */
+static bool give_back(struct space *space)
+{
+    pthread_mutex_lock(&ahead.mutex);
+    bool surplus = space->cleared && space->cleared >= space->at + wanted_ahead(space) + HUGE &&
+                   madvise(space->cleared - HUGE, HUGE, MADV_DONTNEED) == 0;
+    if (surplus)
+        space->cleared -= HUGE;
+    pthread_mutex_unlock(&ahead.mutex);
+    return surplus;
+}
+
+/* Until memory is handed out, or a space that grew fast has not for a while. */
+static void wait_for_growth(void)
+{
+    int64_t until = 0;
+    pthread_mutex_lock(&ahead.mutex);
+    for (int i = 0; i < SPACES; i++)
+        if (ahead.spaces[i].hurry_until > until)
+            until = ahead.spaces[i].hurry_until;
+    pthread_mutex_unlock(&ahead.mutex);
+    if (until <= now_ms()) {
+        sem_wait(&ahead.wake);
+    } else {
+        struct timespec t = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+        sem_clockwait(&ahead.wake, CLOCK_MONOTONIC, &t);
+    }
+}
+
 /* False: there is no address space left. */
 static bool provide_chunk(struct space *space)
 {
@@ -222,8 +274,10 @@ static void *clear_ahead(void *arg)
             if (!provide_chunk(&ahead.spaces[i]))
                 return NULL;
         char *page = next_page(&space);
-        if (!page)
-            sem_wait(&ahead.wake);
+        if (!page && !give_back(&ahead.spaces[STAYING]) && !give_back(&ahead.spaces[PASSING]))
+            wait_for_growth();
+        else if (!page)
+            continue;
         else if (madvise(page, HUGE, MADV_POPULATE_WRITE) == 0)
             note_cleared(space, page);
         else if (errno != EINTR && errno != EAGAIN)

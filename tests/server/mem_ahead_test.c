@@ -189,6 +189,47 @@ static void check_ahead(void)
     check_and_free(blocks);
 }
 
+static void wait_until_ready_falls_to(size_t bytes)
+{
+    for (int i = 0; mem_ahead_ready() > bytes; i++) {
+        if (i == WAIT_MAX)
+            fail_msg("%zu bytes are ready", mem_ahead_ready());
+        usleep(1000);
+    }
+}
+
+/* Of both kinds of memory, by turns: what goes back must be nobody's. */
+static void check_burst(void)
+{
+    enum { BURSTS = 2, BUFFERS = 10 };
+    struct block *blocks[BURSTS];
+    unsigned char *buffers[BURSTS][BUFFERS];
+    for (int burst = 0; burst < BURSTS; burst++) {
+        blocks[burst] = grow(LOAD / 3);
+        for (int i = 0; i < BUFFERS; i++)
+            memset(buffers[burst][i] = mem_alloc_passing(MIB), i + 1, MIB);
+        /* A thirty-second of all this is less. */
+        wait_until_ready(8 * MIB);
+        wait_until_ready_falls_to(7 * MIB);
+    }
+    for (int burst = 0; burst < BURSTS; burst++) {
+        check_and_free(blocks[burst]);
+        for (int i = 0; i < BUFFERS; i++) {
+            for (size_t n = 0; n < MIB; n++)
+                if (buffers[burst][i][n] != i + 1)
+                    fail_msg("byte %zu of buffer %d", n, i);
+            mem_free(buffers[burst][i]);
+        }
+    }
+}
+
+static void while_memory_grows_fast_more_is_there(void **state)
+{
+    (void)state;
+    if (with_huge_pages())
+        run_in_fresh_arena(check_burst);
+}
+
 #define BLOCKS 280 /* of a MiB: more than a chunk of address space has */
 
 /* Also where a chunk of address space ends and another begins. */
@@ -350,6 +391,8 @@ static void an_older_kernel_does_without(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First: the others leave a process behind that has got much. */
+        cmocka_unit_test(while_memory_grows_fast_more_is_there),
         cmocka_unit_test(memory_is_usable_and_goes_back),
         cmocka_unit_test(cleared_memory_is_zero),
         cmocka_unit_test(pages_are_there_before_they_are_touched),
