@@ -30,6 +30,7 @@
 #define HUGE        ((size_t)2 << 20)
 #define STEP        HUGE
 #define CHUNK       (128 * HUGE)
+#define AREA        ((size_t)1 << 30)
 #define AHEAD_MAX   (4 * HUGE)
 #define AHEAD_SHARE 32 /* of what is in use: so an idle server has none; … */
 #define HURRY_SHARE 4  /* … but while a space grows fast, clearing must not be overtaken: … */
@@ -47,11 +48,11 @@ struct hooks {
 };
 
 struct space {
-    char *at, *end;     /* what is left of the chunk */
-    char *cleared;      /* up to here, or to `at`, by whoever has touched that */
-    size_t used;        /* handed out, of all chunks */
-    char *next;         /* the chunk that follows when there is little left of this; may be NULL */
-    char *next_cleared; /* of that, up to here */
+    char *at, *end;      /* what is left of the chunk */
+    char *cleared;       /* up to here, or to `at`, by whoever has touched that */
+    size_t used;         /* handed out, of all chunks */
+    char *next;          /* the chunk that follows when there is little left of this; may be NULL */
+    char *next_cleared;  /* of that, up to here */
     int64_t grew;        /* ms: the last time that it handed some out */
     int64_t hurry_until; /* ms */
 };
@@ -63,6 +64,7 @@ static struct {
     struct hooks hooks;
     pthread_mutex_t mutex;
     struct space spaces[SPACES]; /* the mutex */
+    char *area, *area_end;       /* address space for chunks; the mutex */
     unsigned passing;            /* the arena; none without has_passing */
     bool has_passing;
     sem_t wake;
@@ -103,10 +105,55 @@ static size_t left_in(const struct space *space)
     return (size_t)(space->end - space->at);
 }
 
+/*
+ * Address space that nobody may use yet, a whole GiB of it: jemalloc keeps 2 MiB for each, which
+ * lie in a huge page, so the first who has memory of another GiB has that cleared. NULL: none.
+ */
+static char *reserve_area(void)
+{
+    char *all = mmap(NULL, 2 * AREA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED)
+        return NULL;
+    char *at = round_up(all, AREA), *end = all + 2 * AREA;
+    if (at > all)
+        munmap(all, (size_t)(at - all));
+    if (end > at + AREA)
+        munmap(at + AREA, (size_t)(end - at) - AREA);
+    return at;
+}
+
+/* The mutex is held. NULL: the area is used up. */
+static char *cut_chunk(void)
+{
+    char *chunk = ahead.area;
+    if (chunk == ahead.area_end)
+        return NULL;
+    ahead.area += CHUNK;
+    return chunk;
+}
+
+static void use_area(char *area)
+{
+    ahead.area = area;
+    ahead.area_end = area ? area + AREA : NULL;
+}
+
+/* NULL: it cannot be. */
+static char *open_chunk(char *chunk)
+{
+    if (!chunk || mprotect(chunk, CHUNK, PROT_READ | PROT_WRITE) < 0)
+        return NULL;
+    madvise(chunk, CHUNK, MADV_HUGEPAGE);
+    return chunk;
+}
+
 static bool begin_chunk(struct space *space)
 {
-    if (!space->next)
-        space->next = space->next_cleared = map(CHUNK, HUGE, MADV_HUGEPAGE);
+    if (!space->next) {
+        if (ahead.area == ahead.area_end)
+            use_area(reserve_area());
+        space->next = space->next_cleared = open_chunk(cut_chunk());
+    }
     if (!space->next)
         return false;
     space->at = space->next;
@@ -253,10 +300,22 @@ static bool provide_chunk(struct space *space)
 {
     pthread_mutex_lock(&ahead.mutex);
     bool wanted = needs_next(space) && !space->next;
+    char *chunk = wanted ? cut_chunk() : NULL;
     pthread_mutex_unlock(&ahead.mutex);
     if (!wanted)
         return true;
-    char *chunk = map(CHUNK, HUGE, MADV_HUGEPAGE);
+    if (!chunk) {
+        char *area = reserve_area();
+        pthread_mutex_lock(&ahead.mutex);
+        bool used_up = ahead.area == ahead.area_end; /* still: a loop may have been here */
+        if (used_up)
+            use_area(area);
+        chunk = cut_chunk();
+        pthread_mutex_unlock(&ahead.mutex);
+        if (!used_up && area)
+            munmap(area, AREA);
+    }
+    chunk = open_chunk(chunk);
     pthread_mutex_lock(&ahead.mutex);
     space->next = space->next_cleared = chunk;
     pthread_mutex_unlock(&ahead.mutex);

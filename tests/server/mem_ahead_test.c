@@ -312,6 +312,31 @@ static void pages_of_the_next_chunk_are_there_too(void **state)
         run_in_fresh_arena(check_all_ahead);
 }
 
+#define GIB ((uintptr_t)1 << 30)
+
+/* Only address space: nothing of it is touched. */
+static void check_areas(void)
+{
+    enum { COUNT = 2000 };
+    static char *blocks[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        blocks[i] = mem_alloc(MIB);
+        uintptr_t at = (uintptr_t)blocks[i], before = i ? (uintptr_t)blocks[i - 1] : at;
+        assert_int_equal(at / GIB, (at + MIB - 1) / GIB);
+        assert_true(at / GIB == before / GIB || at < before || at - before > 2 * MIB);
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        mem_free(blocks[i]);
+}
+
+/* What the allocator keeps for each, whoever crosses its border has to have cleared. */
+static void memory_goes_over_no_border_of_a_gigabyte(void **state)
+{
+    (void)state;
+    if (with_huge_pages())
+        run_in_fresh_arena(check_areas);
+}
+
 static void buffers_share_no_page_with_what_stays(void **state)
 {
     (void)state;
@@ -397,6 +422,7 @@ int main(void)
         cmocka_unit_test(cleared_memory_is_zero),
         cmocka_unit_test(pages_are_there_before_they_are_touched),
         cmocka_unit_test(pages_of_the_next_chunk_are_there_too),
+        cmocka_unit_test(memory_goes_over_no_border_of_a_gigabyte),
         cmocka_unit_test(what_the_allocator_keeps_lies_in_small_pages),
         cmocka_unit_test(buffers_share_no_page_with_what_stays),
         cmocka_unit_test(a_thread_that_only_frees_comes_to_an_end),
