@@ -35,7 +35,7 @@
 #define AHEAD_SHARE 32 /* of what is in use: so an idle server has none; … */
 #define HURRY_SHARE 4  /* … but while a space grows fast, clearing must not be overtaken: … */
 #define HURRY_GAP   INT64_C(200)  /* ms between its steps; … */
-#define HURRY_LAST  INT64_C(1000) /* … and for so long after them */
+#define HURRY_LAST  INT64_C(500)  /* … and for so long after them */
 
 /* As in jemalloc's manual, "arena.<i>.extent_hooks". */
 struct hooks {
@@ -266,11 +266,12 @@ static void note_cleared(struct space *space, char *page)
     pthread_mutex_unlock(&ahead.mutex);
 }
 
-/* Of the page that was cleared last, if it is more than is wanted. False: it is not. */
+/* The page that was cleared last, if it is more than is wanted. False: it is not. */
 static bool give_back(struct space *space)
 {
     pthread_mutex_lock(&ahead.mutex);
-    bool surplus = space->cleared && space->cleared >= space->at + wanted_ahead(space) + HUGE &&
+    bool surplus = space->cleared && space->cleared >= space->at + HUGE &&
+                   space->cleared > space->at + wanted_ahead(space) &&
                    madvise(space->cleared - HUGE, HUGE, MADV_DONTNEED) == 0;
     if (surplus)
         space->cleared -= HUGE;
