@@ -34,8 +34,8 @@
 #define AHEAD_MAX   (4 * HUGE)
 #define AHEAD_SHARE 32 /* of what is in use: so an idle server has none; … */
 #define HURRY_SHARE 4  /* … but while a space grows fast, clearing must not be overtaken: … */
-#define HURRY_GAP   INT64_C(200)  /* ms between its steps; … */
-#define HURRY_LAST  INT64_C(500)  /* … and for so long after them */
+#define HURRY_GAP   INT64_C(200) /* ms between its steps; … */
+#define HURRY_LAST  INT64_C(500) /* … and for so long after them */
 
 /* As in jemalloc's manual, "arena.<i>.extent_hooks". */
 struct hooks {
