@@ -31,6 +31,8 @@
 #define STEP        HUGE
 #define CHUNK       (128 * HUGE)
 #define AREA        ((size_t)1 << 30)
+#define OWN_SIZE    (128 * HUGE) /* enough for some 12 GiB of values */
+#define LARGE_SIZE  (512 * HUGE)
 #define AHEAD_MAX   (4 * HUGE)
 #define AHEAD_SHARE 32 /* of what is in use: so an idle server has none; … */
 #define HURRY_SHARE 4  /* … but while a space grows fast, clearing must not be overtaken: … */
@@ -57,6 +59,12 @@ struct space {
     int64_t hurry_until; /* ms */
 };
 
+/* Mapped once: a system call that maps memory would wait for the page that is being cleared, for
+ * some 20 ms at times, and who holds a lock of jemalloc's would have others wait too. */
+struct region {
+    char *at, *end;
+};
+
 /* What stays and what passes (mem_alloc_passing) share no page. */
 enum { STAYING, PASSING, SPACES };
 
@@ -65,6 +73,8 @@ static struct {
     pthread_mutex_t mutex;
     struct space spaces[SPACES]; /* the mutex */
     char *area, *area_end;       /* address space for chunks; the mutex */
+    struct region own;           /* for what jemalloc keeps for itself; the mutex */
+    struct region large;         /* for more than AHEAD_MAX at once; the mutex */
     unsigned passing;            /* the arena; none without has_passing */
     bool has_passing;
     sem_t wake;
@@ -98,6 +108,13 @@ static char *map(size_t size, size_t align, int advice)
         return NULL;
     madvise(at, all, advice);
     return round_up(at, align);
+}
+
+/* Of nothing, if there is no address space. */
+static struct region map_region(size_t size, int advice)
+{
+    char *at = map(size, HUGE, advice);
+    return (struct region){at, at ? at + size : NULL};
 }
 
 static size_t left_in(const struct space *space)
@@ -171,12 +188,23 @@ static void note_growth(struct space *space)
     space->grew = now;
 }
 
-/* NULL: it is more than anybody touches at once, or than is left, or must be aligned. There is a
- * new chunk only when less than a usual step is left of the one before. */
-static char *cut(struct space *space, size_t size, size_t align)
+/* NULL: it is more than is left. */
+static char *cut_region(struct region *region, size_t size, size_t align)
+{
+    size_t left = (size_t)(region->end - region->at), gap = -(uintptr_t)region->at & (align - 1);
+    if (gap > left || size > left - gap)
+        return NULL;
+    char *got = region->at + gap;
+    region->at = got + size;
+    return got;
+}
+
+/* NULL: it is more than is left. There is a new chunk only when less than a usual step is left of
+ * the one before. */
+static char *cut(struct space *space, size_t size)
 {
     size_t left = left_in(space);
-    if (size > AHEAD_MAX || align > PAGE || (size > left && left >= STEP))
+    if (size > left && left >= STEP)
         return NULL;
     if (size > left && !begin_chunk(space))
         return NULL;
@@ -187,6 +215,18 @@ static char *cut(struct space *space, size_t size, size_t align)
     return got;
 }
 
+/* The mutex is held. NULL: there is none left there. */
+static char *take(size_t size, size_t align, bool passes)
+{
+    /* What is aligned to more is what jemalloc keeps for itself: some 2 MiB for 100 of slabs. A
+     * loop touches it as it goes, so it has small pages. */
+    if (align > PAGE)
+        return cut_region(&ahead.own, size, align);
+    if (size > AHEAD_MAX) /* nobody touches that much at once */
+        return cut_region(&ahead.large, size, HUGE);
+    return cut(&ahead.spaces[passes ? PASSING : STAYING], size);
+}
+
 static void *on_alloc(struct hooks *hooks, void *at, size_t size, size_t align, bool *zero,
                       bool *commit, unsigned arena)
 {
@@ -195,11 +235,9 @@ static void *on_alloc(struct hooks *hooks, void *at, size_t size, size_t align, 
     if (at)
         return NULL; /* nobody may choose */
     pthread_mutex_lock(&ahead.mutex);
-    char *got = cut(&ahead.spaces[passes ? PASSING : STAYING], size, align);
+    char *got = take(size, align, passes);
     pthread_mutex_unlock(&ahead.mutex);
     *zero = *commit = true;
-    /* What is aligned to more is what jemalloc keeps for itself: some 2 MiB for 100 of slabs, and
-     * as much for each GiB of addresses. A loop touches it as it goes, so it has small pages. */
     if (!got)
         return map(size, align, align > PAGE ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
     sem_post(&ahead.wake);
@@ -368,6 +406,8 @@ static bool make_hooks(void)
     ahead.hooks.alloc = on_alloc;
     ahead.hooks.dalloc = NULL; /* nothing is unmapped */
     ahead.hooks.merge = on_merge;
+    ahead.own = map_region(OWN_SIZE, MADV_NOHUGEPAGE);
+    ahead.large = map_region(LARGE_SIZE, MADV_HUGEPAGE);
     ahead.has_passing = mem_passing_arena(&ahead.passing);
     return true;
 }

@@ -252,6 +252,12 @@ static void check_all_ahead(void)
     check_and_free(blocks);
 }
 
+static void refuse(const struct sock_fprog *program)
+{
+    assert_int_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    assert_int_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program), 0);
+}
+
 /* Resident bytes of what is not to have huge pages. */
 static size_t in_small_pages(void)
 {
@@ -281,6 +287,49 @@ static void what_the_allocator_keeps_lies_in_small_pages(void **state)
     (void)state;
     if (with_huge_pages())
         run_joined(check_own_needs);
+}
+
+/* The calling thread, and those that it makes, are told EPERM. */
+static void refuse_to_map(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    refuse(&(struct sock_fprog){sizeof(code) / sizeof(code[0]), code});
+}
+
+static void *join_and_grow(void *arg)
+{
+    unsigned before, after;
+    size_t len = sizeof(before);
+    (void)arg;
+    assert_int_equal(mallctl("thread.arena", &before, &len, NULL, 0), 0);
+    refuse_to_map();
+    mem_ahead_join();
+    assert_int_equal(mallctl("thread.arena", &after, &len, NULL, 0), 0);
+    assert_int_not_equal(after, before);
+    check_and_free(grow(LOAD));
+    mem_free(mem_alloc(20 * MIB));
+    mem_free(mem_alloc_passing(20 * MIB));
+    return NULL;
+}
+
+static void grow_in_another_thread(void)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, join_and_grow, NULL), 0);
+    pthread_join(thread, NULL);
+}
+
+/* That would wait while a page is being cleared. */
+static void who_grows_maps_no_memory(void **state)
+{
+    (void)state;
+    if (with_huge_pages())
+        run_joined(grow_in_another_thread);
 }
 
 #define SPOTS 200
@@ -391,9 +440,7 @@ static void refuse_to_populate(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 22),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
-    assert_int_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    assert_int_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+    refuse(&(struct sock_fprog){sizeof(code) / sizeof(code[0]), code});
 }
 
 static void *on_an_older_kernel(void *arg)
@@ -419,6 +466,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         /* First: the others leave a process behind that has got much. */
         cmocka_unit_test(while_memory_grows_fast_more_is_there),
+        cmocka_unit_test(who_grows_maps_no_memory),
         cmocka_unit_test(memory_is_usable_and_goes_back),
         cmocka_unit_test(cleared_memory_is_zero),
         cmocka_unit_test(pages_are_there_before_they_are_touched),
