@@ -59,8 +59,7 @@ struct space {
     int64_t hurry_until; /* ms */
 };
 
-/* Mapped once: a system call that maps memory would wait for the page that is being cleared, for
- * some 20 ms at times, and who holds a lock of jemalloc's would have others wait too. */
+/* Address space that is handed out from its start on. */
 struct region {
     char *at, *end;
 };
@@ -72,10 +71,12 @@ static struct {
     struct hooks hooks;
     pthread_mutex_t mutex;
     struct space spaces[SPACES]; /* the mutex */
-    char *area, *area_end;       /* address space for chunks; the mutex */
-    struct region own;           /* for what jemalloc keeps for itself; the mutex */
-    struct region large;         /* for more than AHEAD_MAX at once; the mutex */
-    unsigned passing;            /* the arena; none without has_passing */
+    struct region area;          /* for chunks; the mutex */
+    /* Mapped once: a system call that maps memory would wait for the page that is being cleared,
+     * for some 20 ms at times, and who holds a lock of jemalloc's would have others wait too. */
+    struct region own;   /* for what jemalloc keeps for itself; the mutex */
+    struct region large; /* for more than AHEAD_MAX at once; the mutex */
+    unsigned passing;    /* the arena; none without has_passing */
     bool has_passing;
     sem_t wake;
     pthread_t thread;
@@ -110,11 +111,21 @@ static char *map(size_t size, size_t align, int advice)
     return round_up(at, align);
 }
 
-/* Of nothing, if there is no address space. */
-static struct region map_region(size_t size, int advice)
+/* Of nothing, if `at` is NULL. */
+static struct region region_at(char *at, size_t size)
 {
-    char *at = map(size, HUGE, advice);
     return (struct region){at, at ? at + size : NULL};
+}
+
+/* NULL: it is more than is left. */
+static char *cut_region(struct region *region, size_t size, size_t align)
+{
+    size_t left = (size_t)(region->end - region->at), gap = -(uintptr_t)region->at & (align - 1);
+    if (gap > left || size > left - gap)
+        return NULL;
+    char *got = region->at + gap;
+    region->at = got + size;
+    return got;
 }
 
 static size_t left_in(const struct space *space)
@@ -142,17 +153,7 @@ static char *reserve_area(void)
 /* The mutex is held. NULL: the area is used up. */
 static char *cut_chunk(void)
 {
-    char *chunk = ahead.area;
-    if (chunk == ahead.area_end)
-        return NULL;
-    ahead.area += CHUNK;
-    return chunk;
-}
-
-static void use_area(char *area)
-{
-    ahead.area = area;
-    ahead.area_end = area ? area + AREA : NULL;
+    return cut_region(&ahead.area, CHUNK, HUGE);
 }
 
 /* NULL: it cannot be. */
@@ -167,8 +168,8 @@ static char *open_chunk(char *chunk)
 static bool begin_chunk(struct space *space)
 {
     if (!space->next) {
-        if (ahead.area == ahead.area_end)
-            use_area(reserve_area());
+        if (ahead.area.at == ahead.area.end)
+            ahead.area = region_at(reserve_area(), AREA);
         space->next = space->next_cleared = open_chunk(cut_chunk());
     }
     if (!space->next)
@@ -186,17 +187,6 @@ static void note_growth(struct space *space)
     if (now - space->grew < HURRY_GAP)
         space->hurry_until = now + HURRY_LAST;
     space->grew = now;
-}
-
-/* NULL: it is more than is left. */
-static char *cut_region(struct region *region, size_t size, size_t align)
-{
-    size_t left = (size_t)(region->end - region->at), gap = -(uintptr_t)region->at & (align - 1);
-    if (gap > left || size > left - gap)
-        return NULL;
-    char *got = region->at + gap;
-    region->at = got + size;
-    return got;
 }
 
 /* NULL: it is more than is left. There is a new chunk only when less than a usual step is left of
@@ -346,9 +336,9 @@ static bool provide_chunk(struct space *space)
     if (!chunk) {
         char *area = reserve_area();
         pthread_mutex_lock(&ahead.mutex);
-        bool used_up = ahead.area == ahead.area_end; /* still: a loop may have been here */
+        bool used_up = ahead.area.at == ahead.area.end; /* still: a loop may have been here */
         if (used_up)
-            use_area(area);
+            ahead.area = region_at(area, AREA);
         chunk = cut_chunk();
         pthread_mutex_unlock(&ahead.mutex);
         if (!used_up && area)
@@ -406,8 +396,8 @@ static bool make_hooks(void)
     ahead.hooks.alloc = on_alloc;
     ahead.hooks.dalloc = NULL; /* nothing is unmapped */
     ahead.hooks.merge = on_merge;
-    ahead.own = map_region(OWN_SIZE, MADV_NOHUGEPAGE);
-    ahead.large = map_region(LARGE_SIZE, MADV_HUGEPAGE);
+    ahead.own = region_at(map(OWN_SIZE, HUGE, MADV_NOHUGEPAGE), OWN_SIZE);
+    ahead.large = region_at(map(LARGE_SIZE, HUGE, MADV_HUGEPAGE), LARGE_SIZE);
     ahead.has_passing = mem_passing_arena(&ahead.passing);
     return true;
 }
