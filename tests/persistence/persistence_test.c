@@ -344,7 +344,7 @@ static void a_store_that_refuses_stops_writes_until_it_takes_them(void **state)
     bench_close(&bench);
 }
 
-/* A tmpfs of 256 KiB, in a mount namespace of the child's own. Needs root. */
+/* A tmpfs of 512 KiB, in a mount namespace of the child's own. Needs root. */
 static void fill_the_disk(const char *store)
 {
     if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
