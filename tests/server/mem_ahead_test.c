@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -33,13 +34,17 @@ static bool with_jemalloc(void)
     return strncmp(mem_allocator(), "jemalloc", 8) == 0;
 }
 
-/* MALLOC_CONF may say otherwise. */
+/* jemalloc has them by ops/mem.c, unless MALLOC_CONF says otherwise. */
 static bool with_huge_pages(void)
 {
     const char *thp;
     size_t len = sizeof(thp);
-    return with_jemalloc() && mallctl("opt.thp", &thp, &len, NULL, 0) == 0 &&
-           strcmp(thp, "always") == 0;
+    if (!with_jemalloc())
+        return false;
+    assert_int_equal(mallctl("opt.thp", &thp, &len, NULL, 0), 0);
+    bool always = strcmp(thp, "always") == 0;
+    assert_true(always || getenv("MALLOC_CONF"));
+    return always;
 }
 
 static void run_joined(void (*run)(void))
@@ -344,7 +349,7 @@ static void check_apart(void)
         kept[i] = mem_alloc((size_t)100 * 1024);
         buffers[i] = mem_alloc_passing(sizes[i]);
     }
-    for (size_t i = 0; with_jemalloc() && i < SPOTS; i++)
+    for (size_t i = 0; with_huge_pages() && i < SPOTS; i++)
         for (size_t n = 0; n < SPOTS; n++)
             assert_false((uintptr_t)kept[n] / (2 * MIB) >= (uintptr_t)buffers[i] / (2 * MIB) &&
                          (uintptr_t)kept[n] / (2 * MIB) <=
