@@ -83,9 +83,7 @@ static inline void apply_changed(struct apply *a, struct entry *before)
 /* The same, and removes the key when its collection has become empty. */
 void apply_shrunk(struct apply *a, struct entry *before);
 /* The inverse of this application; not to be called when none is wanted. */
-struct inverse *apply_inverse(struct apply *a, enum inverse_kind kind, size_t items, size_t bytes);
-/* The bytes of all items together. */
-size_t slice_list_bytes(const struct slice_list *list);
+struct inverse *apply_inverse(struct apply *a, enum inverse_kind kind, size_t size);
 
 /* x op y; OUTCOME_OK, OVERFLOW or ZERO_DIVISOR. */
 typedef enum outcome_status apply_arithmetic(int64_t x, int64_t y, int64_t *result);

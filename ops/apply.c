@@ -7,21 +7,19 @@
 
 #include <assert.h>
 
-struct inverse *apply_inverse(struct apply *a, enum inverse_kind kind, size_t items, size_t bytes)
+struct inverse *apply_inverse(struct apply *a, enum inverse_kind kind, size_t size)
 {
     assert(a->undo && !*a->undo);
-    return *a->undo = inverse_create(a->room, kind, a->key, a->hash, items, bytes);
+    return *a->undo = inverse_create(a->room, kind, size);
 }
 
-/* The former entry has the key, so that the inverse needs none of its own. */
 static void inverse_former(struct apply *a, struct entry *former)
 {
     if (!a->undo) {
         keyspace_discard(a->ks, former);
         return;
     }
-    *a->undo = inverse_create(a->room, INVERSE_RESTORE, slice_make(NULL, 0), a->hash, 0, 0);
-    (*a->undo)->former = former;
+    apply_inverse(a, INVERSE_RESTORE, 0)->former = former;
 }
 
 void apply_create(struct apply *a, struct entry *entry)
@@ -33,7 +31,7 @@ void apply_create(struct apply *a, struct entry *entry)
         return;
     }
     if (a->undo)
-        apply_inverse(a, INVERSE_REMOVE, 0, 0);
+        apply_inverse(a, INVERSE_REMOVE, 0);
     a->slot = keyspace_add(a->ks, a->hash, entry);
 }
 
@@ -62,14 +60,6 @@ void apply_shrunk(struct apply *a, struct entry *before)
         keyspace_discard(a->ks, shell);
     a->out->removed = true;
     a->slot = NULL;
-}
-
-size_t slice_list_bytes(const struct slice_list *list)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < list->count; i++)
-        bytes += list->items[i].len;
-    return bytes;
 }
 
 enum outcome_status apply_add(int64_t x, int64_t y, int64_t *result)
@@ -182,7 +172,7 @@ void apply(struct keyspace *ks, struct op *op, struct outcome *out, struct inver
 }
 
 void apply_with_room(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo,
-                     struct inverse_room room)
+                     const struct inverse_room *room)
 {
-    run(ks, op, out, undo, &room);
+    run(ks, op, out, undo, room);
 }

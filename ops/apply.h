@@ -65,19 +65,18 @@ struct inverse;
 void apply(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo);
 
 /*
- * The caller's memory for an inverse, aligned as for pointers, and the op's key: both must last as
- * long as that. An inverse that does not fit is an allocation of its own. All zero: none.
+ * The caller's memory for an inverse, aligned as for pointers, which must last as long as that. An
+ * inverse that does not fit is an allocation of its own. All zero: none.
  */
 struct inverse_room {
     void *at;
     size_t size;
-    struct slice key;
 };
 void apply_with_room(struct keyspace *ks, struct op *op, struct outcome *out, struct inverse **undo,
-                     struct inverse_room room);
+                     const struct inverse_room *room);
 
-/* Undoes and destroys `undo`; NULL does nothing. */
-void inverse_undo(struct keyspace *ks, struct inverse *undo);
+/* Undoes and destroys `undo`, with the key and hash (0: computed) of its op; NULL does nothing. */
+void inverse_undo(struct keyspace *ks, struct inverse *undo, struct slice key, uint64_t hash);
 void inverse_destroy(struct inverse *undo);
 /* Takes the value that a KeyDelete removed out of its inverse, and destroys that. */
 struct entry *inverse_take(struct inverse *undo);

@@ -9,40 +9,28 @@
 #include "ops/decimal.h"
 #include "ops/value_integer.h"
 
-static bool look_up(const struct apply *a, struct slice field, struct slice *ret_value)
+/* What it holds, at `value`; NULL: it is absent. */
+static struct slice *look_up(const struct apply *a, struct slice field, struct slice *value)
 {
-    if (hash_get(*a->slot, field, ret_value))
-        return true;
-    *ret_value = slice_make(NULL, 0);
-    return false;
-}
-
-static void keep_field(struct inverse *undo, struct slice name, bool present, struct slice value)
-{
-    struct inverse_item *item = &undo->items.list[undo->items.count++];
-    item->present = present;
-    item->name = inverse_keep(undo, name);
-    item->value = inverse_keep(undo, value);
+    return hash_get(*a->slot, field, value) ? value : NULL;
 }
 
 /* Every step-th slice of `names` is a field. Mostly there is one: it is looked up once. */
 static void keep_fields(struct apply *a, const struct slice_list *names, size_t step)
 {
     size_t bytes = 0;
-    bool present = false;
-    struct slice value = {0};
+    struct slice room, *value = NULL;
     for (size_t i = 0; i < names->count; i += step) {
-        present = look_up(a, names->items[i], &value);
-        bytes += names->items[i].len + value.len;
+        value = look_up(a, names->items[i], &room);
+        bytes += inverse_field_size(names->items[i], value);
     }
-    struct inverse *undo = apply_inverse(a, INVERSE_FIELDS, names->count / step, bytes);
-    if (names->count == step) {
-        keep_field(undo, names->items[0], present, value);
-        return;
-    }
+    struct inverse *undo = apply_inverse(a, INVERSE_FIELDS, INVERSE_SIZE(items.packed, bytes));
+    undo->items.count = names->count / step;
+    char *at = undo->items.packed;
     for (size_t i = 0; i < names->count; i += step) {
-        present = look_up(a, names->items[i], &value);
-        keep_field(undo, names->items[i], present, value);
+        if (names->count > step)
+            value = look_up(a, names->items[i], &room);
+        at = inverse_put_field(at, names->items[i], value);
     }
 }
 

@@ -46,7 +46,7 @@ static bool deadline_condition(enum op_condition condition, int64_t present, int
 static void set_deadline(struct apply *a, int64_t deadline)
 {
     if (a->undo)
-        apply_inverse(a, INVERSE_DEADLINE, 0, 0)->expires = entry_expires(*a->slot);
+        apply_inverse(a, INVERSE_DEADLINE, 0)->expires = entry_expires(*a->slot);
     keyspace_set_expires(a->ks, a->hash, a->slot, deadline);
     a->out->changed = true;
 }
@@ -89,7 +89,7 @@ void apply_namespace_clear(struct apply *a)
     a->out->changed = true;
     struct keyspace *contents = keyspace_detach(a->ks);
     if (a->undo)
-        apply_inverse(a, INVERSE_NAMESPACE, 0, 0)->contents = contents;
+        apply_inverse(a, INVERSE_NAMESPACE, 0)->contents = contents;
     else
         keyspace_destroy(contents);
 }

@@ -26,7 +26,7 @@ void apply_list_push(struct apply *a, enum op_side side, const struct slice_list
         return;
     }
     if (a->undo) {
-        struct inverse *undo = apply_inverse(a, INVERSE_LIST_PUSHED, 0, 0);
+        struct inverse *undo = apply_inverse(a, INVERSE_LIST_PUSHED, 0);
         undo->pushed.side = side;
         undo->pushed.count = items->count;
     }
@@ -41,7 +41,9 @@ void apply_list_push(struct apply *a, enum op_side side, const struct slice_list
 static void cut(struct apply *a, const size_t counts[OP_SIDE_COUNT])
 {
     struct entry *before = *a->slot;
-    struct inverse *undo = a->undo ? apply_inverse(a, INVERSE_LIST_CUT, 0, 0) : NULL;
+    struct inverse *undo = a->undo ? apply_inverse(a, INVERSE_LIST_CUT, 0) : NULL;
+    if (undo)
+        undo->parts[OP_SIDE_LEFT] = undo->parts[OP_SIDE_RIGHT] = NULL;
     for (unsigned side = 0; side < OP_SIDE_COUNT; side++) {
         if (!undo && counts[side] <= POP_SINGLY) {
             for (size_t i = 0; i < counts[side]; i++)
@@ -91,9 +93,11 @@ void apply_list_set(struct apply *a, const struct op_list_set *op)
         struct slice former;
         bool there = list_get(*a->slot, (size_t)index, &former);
         assert(there);
-        struct inverse *undo = apply_inverse(a, INVERSE_LIST_ITEM, 0, former.len);
+        struct inverse *undo =
+            apply_inverse(a, INVERSE_LIST_ITEM, INVERSE_SIZE(item.bytes, former.len));
         undo->item.index = (size_t)index;
-        undo->item.bytes = inverse_keep(undo, former);
+        undo->item.len = former.len;
+        slice_copy(undo->item.bytes, former);
     }
     struct entry *before = *a->slot;
     list_replace(a->slot, (size_t)index, op->value);
@@ -115,7 +119,7 @@ void apply_list_insert(struct apply *a, const struct op_list_insert *op)
     }
     index += op->side == OP_SIDE_RIGHT;
     if (a->undo)
-        apply_inverse(a, INVERSE_LIST_INSERTED, 0, 0)->index = index;
+        apply_inverse(a, INVERSE_LIST_INSERTED, 0)->index = index;
     struct entry *before = *a->slot;
     list_insert(a->slot, index, op->value);
     apply_changed(a, before);
@@ -205,10 +209,12 @@ void apply_list_remove(struct apply *a, const struct op_list_remove *op)
         return;
     a->out->number = (int64_t)p.count;
     if (a->undo) {
-        struct inverse *undo = apply_inverse(a, INVERSE_LIST_REMOVED, 0, op->value.len);
+        struct inverse *undo =
+            apply_inverse(a, INVERSE_LIST_REMOVED, INVERSE_SIZE(removed.bytes, op->value.len));
         undo->removed.positions = p.places;
         undo->removed.count = p.count;
-        undo->removed.bytes = inverse_keep(undo, op->value);
+        undo->removed.len = op->value.len;
+        slice_copy(undo->removed.bytes, op->value);
     }
     remove_places(a, &p);
     if (!a->undo)

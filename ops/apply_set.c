@@ -2,6 +2,28 @@
 /* Ops on sets. With an inverse, the members that really came or went are copied into it. */
 #include "ops/apply-internal.h"
 
+/* Has room for all of them. Returns where those go that come or went. */
+static char *members_inverse(struct apply *a, enum inverse_kind kind,
+                             const struct slice_list *members)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < members->count; i++)
+        bytes += pack_size(members->items[i].len);
+    return apply_inverse(a, kind, INVERSE_SIZE(items.packed, bytes))->items.packed;
+}
+
+/* So many did; if none, there is nothing to undo. */
+static bool members_changed(struct apply *a)
+{
+    if (a->undo && a->out->number) {
+        (*a->undo)->items.count = (size_t)a->out->number;
+    } else if (a->undo) {
+        inverse_destroy(*a->undo);
+        *a->undo = NULL;
+    }
+    return a->out->number;
+}
+
 void apply_set_add(struct apply *a, const struct op_set_add *op)
 {
     const struct slice_list *members = &op->members;
@@ -15,24 +37,16 @@ void apply_set_add(struct apply *a, const struct op_set_add *op)
         return;
     }
     struct entry *before = *a->slot;
-    struct inverse *undo = NULL;
-    if (a->undo)
-        undo = inverse_create(a->room, INVERSE_MEMBERS_ADDED, a->key, a->hash, members->count,
-                              slice_list_bytes(members));
+    char *at = a->undo ? members_inverse(a, INVERSE_MEMBERS_ADDED, members) : NULL;
     for (size_t i = 0; i < members->count; i++) {
         if (!set_add(a->slot, members->items[i]))
             continue;
         a->out->number++;
-        if (undo)
-            undo->items.list[undo->items.count++].name = inverse_keep(undo, members->items[i]);
+        if (at)
+            at = pack_put(at, members->items[i]);
     }
-    if (a->out->number) {
-        if (a->undo)
-            *a->undo = undo;
+    if (members_changed(a))
         apply_changed(a, before);
-    } else {
-        inverse_destroy(undo);
-    }
 }
 
 void apply_set_remove(struct apply *a, const struct op_set_remove *op)
@@ -41,22 +55,14 @@ void apply_set_remove(struct apply *a, const struct op_set_remove *op)
     if (!a->slot || !apply_type(a, VALUE_SET))
         return;
     struct entry *before = *a->slot;
-    struct inverse *undo = NULL;
-    if (a->undo)
-        undo = inverse_create(a->room, INVERSE_MEMBERS_REMOVED, a->key, a->hash, members->count,
-                              slice_list_bytes(members));
+    char *at = a->undo ? members_inverse(a, INVERSE_MEMBERS_REMOVED, members) : NULL;
     for (size_t i = 0; i < members->count; i++) {
         if (!set_remove(a->slot, members->items[i]))
             continue;
         a->out->number++;
-        if (undo)
-            undo->items.list[undo->items.count++].name = inverse_keep(undo, members->items[i]);
+        if (at)
+            at = pack_put(at, members->items[i]);
     }
-    if (a->out->number) {
-        if (a->undo)
-            *a->undo = undo;
+    if (members_changed(a))
         apply_shrunk(a, before);
-    } else {
-        inverse_destroy(undo);
-    }
 }

@@ -16,9 +16,10 @@ static bool keep_string(struct apply *a)
     struct slice bytes = string_bytes(entry, scratch);
     if (bytes.len > COPY_MAX || !string_is_plain(entry))
         return false;
-    struct inverse *undo = apply_inverse(a, INVERSE_STRING, 0, bytes.len);
+    struct inverse *undo = apply_inverse(a, INVERSE_STRING, INVERSE_SIZE(string.bytes, bytes.len));
     undo->string.expires = entry_expires(entry);
-    undo->string.bytes = inverse_keep(undo, bytes);
+    undo->string.len = bytes.len;
+    slice_copy(undo->string.bytes, bytes);
     return true;
 }
 
@@ -116,7 +117,7 @@ void apply_int_change(struct apply *a, apply_arithmetic *arithmetic, int64_t ope
         return;
     }
     if (a->undo)
-        apply_inverse(a, INVERSE_NUMBER, 0, 0)->number = former;
+        apply_inverse(a, INVERSE_NUMBER, 0)->number = former;
     struct entry *before = *a->slot;
     string_set_integer(a->slot, number);
     apply_changed(a, before);
@@ -164,7 +165,7 @@ void apply_string_append(struct apply *a, const struct op_string_append *op)
     if (op->value.len == 0)
         return;
     if (a->undo)
-        apply_inverse(a, INVERSE_TRUNCATE, 0, 0)->len = len;
+        apply_inverse(a, INVERSE_TRUNCATE, 0)->len = len;
     struct entry *before = *a->slot;
     string_append(a->slot, op->value);
     apply_changed(a, before);
@@ -177,10 +178,11 @@ static void keep_range(struct apply *a, size_t offset, size_t len)
     struct slice former = string_bytes(*a->slot, scratch);
     size_t end = offset + len < former.len ? offset + len : former.len;
     size_t begin = offset < end ? offset : end;
-    struct inverse *undo = apply_inverse(a, INVERSE_RANGE, 0, end - begin);
+    struct inverse *undo = apply_inverse(a, INVERSE_RANGE, INVERSE_SIZE(range.bytes, end - begin));
     undo->range.offset = begin;
-    undo->range.len = former.len;
-    undo->range.bytes = inverse_keep(undo, slice_make(former.data + begin, end - begin));
+    undo->range.whole = former.len;
+    undo->range.len = end - begin;
+    slice_copy(undo->range.bytes, slice_make(former.data + begin, end - begin));
 }
 
 void apply_string_set_range(struct apply *a, const struct op_string_set_range *op)

@@ -13,56 +13,51 @@
 /* For NamespaceClear: what a key is taken to cost, since nobody walks them all. */
 #define MEMORY_PER_KEY 128
 
-struct inverse *inverse_create(const struct inverse_room *room, enum inverse_kind kind,
-                               struct slice key, uint64_t hash, size_t items, size_t bytes)
+struct inverse *inverse_create(const struct inverse_room *room, enum inverse_kind kind, size_t size)
 {
-    size_t size = sizeof(struct inverse) + items * sizeof(struct inverse_item) + bytes;
-    bool inside = size <= room->size;
-    if (!inside)
-        size += key.len;
+    if (size < sizeof(struct inverse))
+        size = sizeof(struct inverse);
+    bool inside = size <= room->size && size <= UINT32_MAX;
     struct inverse *undo = inside ? room->at : mem_alloc(size);
-    struct inverse_item *list = (struct inverse_item *)(undo + 1);
-    memset(undo, 0, sizeof(*undo));
     undo->kind = kind;
-    undo->inside = inside;
-    undo->hash = hash;
-    undo->size = size;
-    undo->tail = (char *)(list + items);
-    undo->key = inside ? room->key : inverse_keep(undo, key);
-    if (items)
-        undo->items.list = list;
+    undo->inside = inside ? (uint32_t)size : 0;
+    undo->shell = NULL;
     return undo;
 }
 
-struct slice inverse_keep(struct inverse *undo, struct slice bytes)
-{
-    struct slice kept = {undo->tail, bytes.len};
-    assert(bytes.len <= undo->size - (size_t)(undo->tail - (char *)undo));
-    if (bytes.len)
-        memcpy(undo->tail, bytes.data, bytes.len);
-    undo->tail += bytes.len;
-    return kept;
-}
-
-static void restore(struct keyspace *ks, struct inverse *undo)
+static void restore(struct keyspace *ks, struct inverse *undo, uint64_t hash)
 {
     struct entry *former = undo->former;
-    struct entry **slot = keyspace_slot(ks, entry_key(former), undo->hash, BEFORE_ALL);
+    struct entry **slot = keyspace_slot(ks, entry_key(former), hash, BEFORE_ALL);
     undo->former = NULL;
     if (slot)
-        keyspace_discard(ks, keyspace_replace(ks, undo->hash, slot, former));
+        keyspace_discard(ks, keyspace_replace(ks, hash, slot, former));
     else
-        keyspace_add(ks, undo->hash, former);
+        keyspace_add(ks, hash, former);
+}
+
+static void restore_members(struct entry **e, const struct inverse *undo)
+{
+    const char *at = undo->items.packed;
+    struct slice member;
+    for (size_t i = 0; i < undo->items.count; i++) {
+        at = pack_get(at, &member);
+        if (undo->kind == INVERSE_MEMBERS_ADDED)
+            set_remove(e, member);
+        else
+            set_add(e, member);
+    }
 }
 
 static void restore_fields(struct entry **e, const struct inverse *undo)
 {
+    const char *at = undo->items.packed;
+    struct slice field, value;
     for (size_t i = 0; i < undo->items.count; i++) {
-        const struct inverse_item *item = &undo->items.list[i];
-        if (item->present)
-            hash_set(e, item->name, item->value);
+        if (inverse_get_field(&at, &field, &value))
+            hash_set(e, field, value);
         else
-            hash_delete(e, item->name);
+            hash_delete(e, field);
     }
 }
 
@@ -77,9 +72,9 @@ static void restore_cut(struct entry **e, struct inverse *undo)
 
 static void restore_range(struct entry **e, const struct inverse *undo)
 {
-    if (undo->range.bytes.len)
-        string_set_range(e, undo->range.offset, undo->range.bytes);
-    string_truncate(e, undo->range.len);
+    if (undo->range.len)
+        string_set_range(e, undo->range.offset, slice_make(undo->range.bytes, undo->range.len));
+    string_truncate(e, undo->range.whole);
 }
 
 /* The list with the removed items in their places again, as a new entry. */
@@ -88,11 +83,12 @@ static struct entry *list_with(const struct entry *entry, const struct inverse *
     struct entry *whole = entry_build(entry_key(entry), entry_expires(entry), VALUE_LIST);
     struct value_iter it;
     struct slice item, none;
+    struct slice removed = {undo->removed.bytes, undo->removed.len};
     size_t next = 0, len = value_len(entry) + undo->removed.count;
     value_iter_init(&it, entry);
     for (size_t i = 0; i < len; i++) {
         if (next < undo->removed.count && undo->removed.positions[next] == i) {
-            list_push(&whole, OP_SIDE_RIGHT, undo->removed.bytes);
+            list_push(&whole, OP_SIDE_RIGHT, removed);
             next++;
         } else if (value_iter_next(&it, &item, &none)) {
             list_push(&whole, OP_SIDE_RIGHT, item);
@@ -110,31 +106,28 @@ static void restore_removed(struct keyspace *ks, struct entry **e, const struct 
         return;
     }
     for (size_t i = 0; i < undo->removed.count; i++)
-        list_insert(e, undo->removed.positions[i], undo->removed.bytes);
+        list_insert(e, undo->removed.positions[i],
+                    slice_make(undo->removed.bytes, undo->removed.len));
 }
 
 /* Undoes what happened inside a value. */
 static void undo_value(struct keyspace *ks, struct entry **e, struct inverse *undo)
 {
     switch (undo->kind) {
-    case INVERSE_STRING: string_set(e, undo->string.bytes); break;
+    case INVERSE_STRING: string_set(e, slice_make(undo->string.bytes, undo->string.len)); break;
     case INVERSE_NUMBER: string_set_integer(e, undo->number); break;
     case INVERSE_TRUNCATE: string_truncate(e, undo->len); break;
     case INVERSE_RANGE: restore_range(e, undo); break;
     case INVERSE_MEMBERS_ADDED:
-        for (size_t i = 0; i < undo->items.count; i++)
-            set_remove(e, undo->items.list[i].name);
-        break;
-    case INVERSE_MEMBERS_REMOVED:
-        for (size_t i = 0; i < undo->items.count; i++)
-            set_add(e, undo->items.list[i].name);
-        break;
+    case INVERSE_MEMBERS_REMOVED: restore_members(e, undo); break;
     case INVERSE_FIELDS: restore_fields(e, undo); break;
     case INVERSE_LIST_PUSHED:
         keyspace_discard(ks, list_cut(e, undo->pushed.side, undo->pushed.count));
         break;
     case INVERSE_LIST_CUT: restore_cut(e, undo); break;
-    case INVERSE_LIST_ITEM: list_replace(e, undo->item.index, undo->item.bytes); break;
+    case INVERSE_LIST_ITEM:
+        list_replace(e, undo->item.index, slice_make(undo->item.bytes, undo->item.len));
+        break;
     case INVERSE_LIST_INSERTED: list_remove_at(e, undo->index); break;
     case INVERSE_LIST_REMOVED: restore_removed(ks, e, undo); break;
     case INVERSE_REMOVE:
@@ -144,41 +137,44 @@ static void undo_value(struct keyspace *ks, struct entry **e, struct inverse *un
     }
 }
 
-static void undo_in_place(struct keyspace *ks, struct inverse *undo)
+static void undo_in_place(struct keyspace *ks, struct inverse *undo, struct slice key,
+                          uint64_t hash)
 {
-    struct entry **slot = undo->shell ? keyspace_add(ks, undo->hash, undo->shell)
-                                      : keyspace_slot(ks, undo->key, undo->hash, BEFORE_ALL);
+    struct entry **slot = undo->shell ? keyspace_add(ks, hash, undo->shell)
+                                      : keyspace_slot(ks, key, hash, BEFORE_ALL);
     undo->shell = NULL;
     if (!slot)
         return;
     struct entry *before = *slot;
     undo_value(ks, slot, undo);
     if (*slot != before)
-        keyspace_moved(ks, undo->hash, before, slot);
+        keyspace_moved(ks, hash, before, slot);
     if (undo->kind == INVERSE_STRING && entry_expires(*slot) != undo->string.expires)
-        keyspace_set_expires(ks, undo->hash, slot, undo->string.expires);
+        keyspace_set_expires(ks, hash, slot, undo->string.expires);
 }
 
-static void undo_key(struct keyspace *ks, struct inverse *undo)
+static void undo_key(struct keyspace *ks, struct inverse *undo, struct slice key, uint64_t hash)
 {
-    struct entry **slot = keyspace_slot(ks, undo->key, undo->hash, BEFORE_ALL);
+    struct entry **slot = keyspace_slot(ks, key, hash, BEFORE_ALL);
     if (!slot)
         return;
     if (undo->kind == INVERSE_REMOVE)
-        keyspace_discard(ks, keyspace_remove(ks, undo->hash, slot));
+        keyspace_discard(ks, keyspace_remove(ks, hash, slot));
     else
-        keyspace_set_expires(ks, undo->hash, slot, undo->expires);
+        keyspace_set_expires(ks, hash, slot, undo->expires);
 }
 
-void inverse_undo(struct keyspace *ks, struct inverse *undo)
+void inverse_undo(struct keyspace *ks, struct inverse *undo, struct slice key, uint64_t hash)
 {
     if (!undo)
         return;
+    if (!hash && undo->kind != INVERSE_NAMESPACE)
+        hash = key_hash(key);
     switch (undo->kind) {
     case INVERSE_NAMESPACE: keyspace_swap(ks, undo->contents); break;
-    case INVERSE_RESTORE: restore(ks, undo); break;
+    case INVERSE_RESTORE: restore(ks, undo, hash); break;
     case INVERSE_REMOVE:
-    case INVERSE_DEADLINE: undo_key(ks, undo); break;
+    case INVERSE_DEADLINE: undo_key(ks, undo, key, hash); break;
     case INVERSE_STRING:
     case INVERSE_NUMBER:
     case INVERSE_TRUNCATE:
@@ -190,7 +186,7 @@ void inverse_undo(struct keyspace *ks, struct inverse *undo)
     case INVERSE_LIST_CUT:
     case INVERSE_LIST_ITEM:
     case INVERSE_LIST_INSERTED:
-    case INVERSE_LIST_REMOVED: undo_in_place(ks, undo); break;
+    case INVERSE_LIST_REMOVED: undo_in_place(ks, undo, key, hash); break;
     }
     inverse_destroy(undo);
 }
@@ -236,7 +232,7 @@ static size_t entry_size(const struct entry *entry)
 
 size_t inverse_inside(const struct inverse *undo)
 {
-    return undo && undo->inside ? undo->size : 0;
+    return undo ? undo->inside : 0;
 }
 
 bool inverse_owns(const struct inverse *undo)
@@ -250,7 +246,8 @@ size_t inverse_memory(const struct inverse *undo)
 {
     if (!undo)
         return 0;
-    size_t size = undo->size + entry_size(undo->shell);
+    size_t size = undo->inside ? undo->inside : mem_usable(undo);
+    size += entry_size(undo->shell);
     if (undo->kind == INVERSE_RESTORE)
         size += entry_size(undo->former);
     if (undo->kind == INVERSE_LIST_CUT)

@@ -304,7 +304,7 @@ static struct run run_op(struct rebase *r, struct op *op, struct outcome *out,
     run.timed = op_has_deadline(op) || deadline;
     if (op->kind == OP_LIST_POP)
         run.digest = mix_popped(r, op);
-    apply_with_room(r->ks, op, out, &run.undo, room);
+    apply_with_room(r->ks, op, out, &run.undo, &room);
     run.digest = mix_outcome(run.digest, op, out);
     run.answer = answer_of(r, op, out);
     run.replaced_expired = out->created && deadline && deadline <= op->time;
@@ -391,7 +391,7 @@ static void keep(struct rebase *r, const struct op *op, struct slice encoded, co
 
 static struct inverse_room room_for(struct rebase *r, struct slice encoded)
 {
-    return held_queue_room(&r->queue, encoded, op_binary_key(encoded));
+    return held_queue_room(&r->queue, encoded);
 }
 
 /* Before it runs: apply takes a KeyPut's value. */
@@ -440,7 +440,8 @@ static bool is_lifted(const struct rebase *r, const struct held *held)
 
 static void undo_held(struct rebase *r, struct held *held)
 {
-    inverse_undo(r->ks, held->undo);
+    struct slice key = op_binary_key(slice_make(held->bytes, held->len));
+    inverse_undo(r->ks, held->undo, key, held->hash);
     held->undo = NULL;
 }
 

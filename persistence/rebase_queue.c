@@ -86,7 +86,7 @@ static void add_chunk(struct held_queue *q, size_t need)
     q->tail = chunk;
 }
 
-struct inverse_room held_queue_room(struct held_queue *q, struct slice op, struct slice key)
+struct inverse_room held_queue_room(struct held_queue *q, struct slice op)
 {
     size_t before = sizeof(struct held) + align(op.len);
     size_t need = before + ROOM + HELD_DETAIL_MAX;
@@ -94,10 +94,9 @@ struct inverse_room held_queue_room(struct held_queue *q, struct slice op, struc
         return (struct inverse_room){0};
     if (room_left(q) < need)
         add_chunk(q, need);
-    char *at = q->tail->bytes + q->tail->used, *bytes = at + sizeof(struct held);
-    memcpy(bytes, op.data, op.len);
-    return (struct inverse_room){at + before, ROOM,
-                                 slice_make(bytes + (key.data - op.data), key.len)};
+    char *at = q->tail->bytes + q->tail->used;
+    memcpy(at + sizeof(struct held), op.data, op.len);
+    return (struct inverse_room){at + before, ROOM};
 }
 
 /* --- the index --- */

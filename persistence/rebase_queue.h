@@ -76,7 +76,7 @@ void held_queue_release(struct held_queue *q);
 
 /* Where the inverse of this op may lie if the op is the next to be added. Good until the next call.
  */
-struct inverse_room held_queue_room(struct held_queue *q, struct slice op, struct slice key);
+struct inverse_room held_queue_room(struct held_queue *q, struct slice op);
 /*
  * Keeps an op, whose inverse may lie in the room; the detail has no more than HELD_DETAIL_MAX
  * bytes. What is rebase.c's is zero.

@@ -98,7 +98,7 @@ static void test_an_expired_key_comes_back_when_the_op_after_it_is_undone(void *
     put_expired();
     apply(step_keyspace, &op, &out, &undo);
     assert_int_equal(out.number, 1);
-    inverse_undo(step_keyspace, undo);
+    inverse_undo(step_keyspace, undo, op.key, op.hash);
     apply(step_keyspace, &earlier, &out, &undo);
     assert_int_equal(out.number, 42);
     inverse_destroy(undo);

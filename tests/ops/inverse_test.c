@@ -42,7 +42,13 @@ static void free_garbage(struct keyspace *ks)
     garbage_free(keyspace_take_garbage(ks));
 }
 
-static struct inverse *step(struct keyspace *ks, const struct op_source *source)
+/* What was done, to be undone. */
+struct done {
+    struct op_box *box;
+    struct inverse *undo;
+};
+
+static struct done step(struct keyspace *ks, const struct op_source *source)
 {
     struct op_box *box = op_random(source);
     struct outcome out;
@@ -53,23 +59,28 @@ static struct inverse *step(struct keyspace *ks, const struct op_source *source)
     assert_false(out.created && out.removed);
     struct entry *entry = keyspace_find(ks, box->op.key, 0, INT64_MIN);
     assert_true(!entry || entry_type(entry) == VALUE_STRING || value_len(entry) > 0);
-    op_box_destroy(box);
-    return undo;
+    return (struct done){box, undo};
+}
+
+static void take_back(struct keyspace *ks, struct done done)
+{
+    inverse_undo(ks, done.undo, done.box->op.key, done.box->op.hash);
+    op_box_destroy(done.box);
 }
 
 /* A long run; at every `stride` steps the state is kept to compare with on the way back. */
 static void go_and_come_back(const struct op_source *source, size_t steps, size_t stride)
 {
     struct keyspace *ks = keyspace_create(NULL);
-    struct inverse **undos = mem_alloc(steps * sizeof(*undos));
+    struct done *steps_done = mem_alloc(steps * sizeof(*steps_done));
     struct keyspace **states = mem_calloc(steps / stride + 1, sizeof(*states));
     for (size_t i = 0; i < steps; i++) {
         if (i % stride == 0)
             states[i / stride] = state_copy(ks);
-        undos[i] = step(ks, source);
+        steps_done[i] = step(ks, source);
     }
     for (size_t i = steps; i-- > 0;) {
-        inverse_undo(ks, undos[i]);
+        take_back(ks, steps_done[i]);
         if (i % stride)
             continue;
         if (!state_equal(ks, states[i / stride]))
@@ -79,7 +90,7 @@ static void go_and_come_back(const struct op_source *source, size_t steps, size_
     }
     assert_int_equal(keyspace_size(ks), 0);
     mem_free(states);
-    mem_free(undos);
+    mem_free(steps_done);
     keyspace_destroy(ks);
 }
 
@@ -122,16 +133,16 @@ static void test_time_may_pass_between_ops(void **state)
     struct random r = random_init();
     struct op_source source = {.random = &r, .keys = 4, .bytes_max = 40, .time = NOW};
     struct keyspace *ks = keyspace_create(NULL);
-    struct inverse *undos[3000];
+    struct done done[3000];
     struct keyspace *states[3000];
     (void)state;
     for (size_t i = 0; i < 3000; i++) {
         states[i] = state_copy(ks);
         source.time += (int64_t)random_below(&r, 100);
-        undos[i] = step(ks, &source);
+        done[i] = step(ks, &source);
     }
     for (size_t i = 3000; i-- > 0;) {
-        inverse_undo(ks, undos[i]);
+        take_back(ks, done[i]);
         assert_true(state_equal(ks, states[i]));
         keyspace_destroy(states[i]);
     }
@@ -157,9 +168,9 @@ static void test_what_expired_in_between_needs_no_undoing(void **state)
     }
     assert_null(keyspace_find(ks, key, 0, NOW + 5));
     for (size_t i = 4; i-- > 0;)
-        inverse_undo(ks, undos[i]);
+        inverse_undo(ks, undos[i], key, 0);
     assert_int_equal(keyspace_size(ks), 0);
-    inverse_undo(ks, NULL);
+    inverse_undo(ks, NULL, key, 0);
     assert_int_equal(inverse_memory(NULL), 0);
     keyspace_destroy(ks);
 }
@@ -182,8 +193,7 @@ static void test_an_inverse_may_lie_in_memory_of_the_caller(void **state)
         size_t size = random_below(&r, 400);
         rooms[i] = mem_alloc(size);
         states[i] = state_copy(ks);
-        apply_with_room(ks, &box->op, &out, &undos[i],
-                        (struct inverse_room){rooms[i], size, box->op.key});
+        apply_with_room(ks, &box->op, &out, &undos[i], &(struct inverse_room){rooms[i], size});
         assert_true(inverse_inside(undos[i]) <= size);
         assert_true(!inverse_inside(undos[i]) || undos[i] == rooms[i]);
         assert_true(inverse_inside(undos[i]) || inverse_owns(undos[i]) == (undos[i] != NULL));
@@ -191,11 +201,39 @@ static void test_an_inverse_may_lie_in_memory_of_the_caller(void **state)
     }
     assert_true(inside > STEPS / 10);
     for (size_t i = STEPS; i-- > 0;) {
-        inverse_undo(ks, undos[i]);
+        inverse_undo(ks, undos[i], boxes[i]->op.key, boxes[i]->op.hash);
         assert_true(state_equal(ks, states[i]));
         keyspace_destroy(states[i]);
         op_box_destroy(boxes[i]);
         mem_free(rooms[i]);
+    }
+    keyspace_destroy(ks);
+}
+
+/* There may be millions: those of small changes take a line of the cache, an op's own bytes in it.
+ */
+static void test_the_inverse_of_a_small_change_is_small(void **state)
+{
+    struct slice value = slice_of("value of 16 byte");
+    struct slice pair[] = {slice_of("field"), value}, more[] = {slice_of("member"), value};
+    struct op ops[] = {
+        {.kind = OP_INT_ADD, .key = slice_of("int"), .int_add = {1}},
+        {.kind = OP_SCALAR_SET, .key = slice_of("string"), .scalar_set = {.value = value}},
+        {.kind = OP_MAP_SET, .key = slice_of("hash"), .map_set = {.pairs = {pair, 2}}},
+        {.kind = OP_MAP_DELETE, .key = slice_of("hash"), .map_delete = {.fields = {pair, 1}}},
+        {.kind = OP_SET_ADD, .key = slice_of("set"), .set_add = {.members = {more, 1}}},
+        {.kind = OP_SET_ADD, .key = slice_of("set"), .set_add = {.members = {more + 1, 1}}},
+    };
+    struct keyspace *ks = keyspace_create(NULL);
+    struct outcome out;
+    (void)state;
+    for (size_t i = 0; i < 2 * (sizeof(ops) / sizeof(*ops)); i++) {
+        uint64_t room[8];
+        struct op *op = &ops[i / 2];
+        struct inverse *undo;
+        apply_with_room(ks, op, &out, &undo, &(struct inverse_room){room, sizeof(room)});
+        assert_true(!undo || inverse_inside(undo));
+        inverse_destroy(undo);
     }
     keyspace_destroy(ks);
 }
@@ -222,7 +260,7 @@ static void test_a_string_gets_its_inner_form_and_deadline_back(void **state)
             apply(ks, &append, &out, NULL);
         apply(ks, &over, &out, &undo);
         assert_int_equal(keyspace_expires(ks), 0);
-        inverse_undo(ks, undo);
+        inverse_undo(ks, undo, key, 0);
         const struct entry *entry = keyspace_find(ks, key, 0, NOW);
         assert_string_equal(entry_encoding(entry), forms[appended]);
         assert_int_equal(entry_expires(entry), NOW + 5);
@@ -238,9 +276,10 @@ static void test_inverses_not_used_are_freed(void **state)
     struct keyspace *ks = keyspace_create(NULL);
     (void)state;
     for (size_t i = 0; i < 20000; i++) {
-        struct inverse *undo = step(ks, &source);
-        assert_true(!undo || inverse_memory(undo) > 0);
-        inverse_destroy(undo);
+        struct done done = step(ks, &source);
+        assert_true(!done.undo || inverse_memory(done.undo) > 0);
+        inverse_destroy(done.undo);
+        op_box_destroy(done.box);
     }
     keyspace_destroy(ks);
 }
@@ -316,6 +355,7 @@ int main(void)
         cmocka_unit_test_teardown(test_time_may_pass_between_ops, usual_limits),
         cmocka_unit_test_teardown(test_what_expired_in_between_needs_no_undoing, usual_limits),
         cmocka_unit_test_teardown(test_an_inverse_may_lie_in_memory_of_the_caller, usual_limits),
+        cmocka_unit_test_teardown(test_the_inverse_of_a_small_change_is_small, usual_limits),
         cmocka_unit_test_teardown(test_a_string_gets_its_inner_form_and_deadline_back,
                                   usual_limits),
         cmocka_unit_test_teardown(test_inverses_not_used_are_freed, usual_limits),

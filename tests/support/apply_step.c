@@ -44,7 +44,7 @@ struct outcome step_run(struct op op)
     apply(step_keyspace, &again->op, &undone, &undo);
     assert_int_equal(undo != NULL, undone.changed);
     assert_true(!undo || inverse_memory(undo) > 0);
-    inverse_undo(step_keyspace, undo);
+    inverse_undo(step_keyspace, undo, op.key, 0);
     if (!state_equal(step_keyspace, before))
         fail_msg("%s is not undone", op_kind_name(op.kind));
     apply(step_keyspace, &op, &out, NULL);
