@@ -229,16 +229,16 @@ static uint64_t mix_outcome(uint64_t digest, const struct op *op, const struct o
 }
 
 /* Its detail is borrowed from the outcome, or from `r` until the next ListPop. */
-static struct rebase_answer answer_of(const struct rebase *r, const struct op *op,
-                                      const struct outcome *out)
+static void answer_of(const struct rebase *r, const struct op *op, const struct outcome *out,
+                      struct rebase_answer *ret_answer)
 {
-    struct rebase_answer answer = {.status = out->status, .number = out->number, .whole = true};
-    answer.detail = op->kind == OP_LIST_POP ? text_slice(&r->popped) : out->text;
-    if (op->kind == OP_LIST_POP ? !r->popped_whole : out->text.len > DETAIL_MAX) {
-        answer.whole = false;
-        answer.detail = slice_make(NULL, 0);
-    }
-    return answer;
+    bool pop = op->kind == OP_LIST_POP;
+    ret_answer->status = out->status;
+    ret_answer->number = out->number;
+    ret_answer->whole = pop ? r->popped_whole : out->text.len <= DETAIL_MAX;
+    ret_answer->detail = !ret_answer->whole ? slice_make(NULL, 0)
+                         : pop              ? text_slice(&r->popped)
+                                            : out->text;
 }
 
 /* --- applying ours --- */
@@ -285,6 +285,8 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* Handed on by address, as the room is: a copy is read in wider parts than it was written in, and
+ * the processor lets that wait for all writes before it, to memory that is not in the cache. */
 struct run {
     struct inverse *undo;
     struct rebase_answer answer;
@@ -294,41 +296,20 @@ struct run {
 };
 
 /* Applies at op->time, and finds out what has to be known of it. */
-static struct run run_op(struct rebase *r, struct op *op, struct outcome *out,
-                         struct inverse_room room)
+static void run_op(struct rebase *r, struct op *op, struct outcome *out,
+                   const struct inverse_room *room, struct run *ret_run)
 {
-    struct run run = {.digest = DIGEST_BEGIN};
+    uint64_t digest = DIGEST_BEGIN;
     if (op->kind != OP_NAMESPACE_CLEAR && !op->hash)
         op->hash = key_hash(op->key);
     int64_t deadline = key_deadline(r, op);
-    run.timed = op_has_deadline(op) || deadline;
+    ret_run->timed = op_has_deadline(op) || deadline;
     if (op->kind == OP_LIST_POP)
-        run.digest = mix_popped(r, op);
-    apply_with_room(r->ks, op, out, &run.undo, &room);
-    run.digest = mix_outcome(run.digest, op, out);
-    run.answer = answer_of(r, op, out);
-    run.replaced_expired = out->created && deadline && deadline <= op->time;
-    return run;
-}
-
-static uint32_t sixteens(size_t bytes)
-{
-    return bytes / 16 < UINT32_MAX ? (uint32_t)(bytes / 16) : UINT32_MAX;
-}
-
-/* The op now has this inverse and this dependence on time. */
-static void held_ran(struct rebase *r, struct held *held, const struct run *run, int64_t time)
-{
-    r->memory -= held->memory;
-    r->timed -= held->timed;
-    held->undo = run->undo;
-    held->timed = run->timed;
-    held->ran_at = time;
-    held->owns = inverse_owns(run->undo);
-    held->memory =
-        sixteens(sizeof(*held) + held->len + held->detail_len + inverse_memory(run->undo));
-    r->memory += held->memory;
-    r->timed += held->timed;
+        digest = mix_popped(r, op);
+    apply_with_room(r->ks, op, out, &ret_run->undo, room);
+    ret_run->digest = mix_outcome(digest, op, out);
+    answer_of(r, op, out, &ret_run->answer);
+    ret_run->replaced_expired = out->created && deadline && deadline <= op->time;
 }
 
 static void tell_difference(struct rebase *r, struct held *held, const struct op *op,
@@ -375,23 +356,30 @@ static void keep(struct rebase *r, const struct op *op, struct slice encoded, co
     assert(r->origin && !r->lifted && !r->all_lifted);
     uint64_t hash = op->kind == OP_NAMESPACE_CLEAR ? 0 : op->hash;
     struct held *held = held_queue_add(&r->queue, encoded, hash, run->undo, run->answer.detail);
-    held->told = run->digest;
-    held->status = run->answer.status;
-    held->answer = run->answer.number;
-    held->whole = run->answer.whole;
-    held->created = out->created;
-    held->removed = out->removed;
+    held->lifted = NULL;
     held->origin = r->origin;
     held->number = r->next++;
-    held->time = op->time;
+    held->time = held->ran_at = op->time;
+    held->told = run->digest;
+    held->answer = run->answer.number;
+    held->status = run->answer.status;
+    held->whole = run->answer.whole;
+    held->timed = run->timed;
+    held->created = out->created;
+    held->removed = out->removed;
     r->clears += !hash;
-    held_ran(r, held, run, op->time);
+    r->timed += run->timed;
+    r->memory += held->memory;
     held_queue_count(&r->queue);
 }
 
-static struct inverse_room room_for(struct rebase *r, struct slice encoded)
+/* Its inverse will lie behind its encoding, if it fits there. */
+static void run_to_keep(struct rebase *r, struct op *op, struct slice encoded, struct outcome *out,
+                        struct run *ret_run)
 {
-    return held_queue_room(&r->queue, encoded);
+    struct inverse_room room;
+    held_queue_room(&r->queue, encoded, &room);
+    run_op(r, op, out, &room, ret_run);
 }
 
 /* Before it runs: apply takes a KeyPut's value. */
@@ -409,7 +397,8 @@ bool rebase_run_encoded(struct rebase *r, struct op *op, struct slice encoded, s
 {
     assert(op->time >= rebase_clock(r));
     held_queue_prefetch(&r->queue, op->hash);
-    struct run run = run_op(r, op, out, room_for(r, encoded));
+    struct run run;
+    run_to_keep(r, op, encoded, out, &run);
     assert(out->changed || !run.undo);
     if (out->changed)
         keep(r, op, encoded, &run, out);
@@ -427,7 +416,8 @@ bool rebase_run(struct rebase *r, struct op *op, struct outcome *out)
 void rebase_run_recorded(struct rebase *r, struct op *op, struct outcome *out)
 {
     struct slice encoded = encode(r, op);
-    struct run run = run_op(r, op, out, room_for(r, encoded));
+    struct run run;
+    run_to_keep(r, op, encoded, out, &run);
     keep(r, op, encoded, &run, out);
 }
 
@@ -519,13 +509,19 @@ static void run_again(struct rebase *r, struct held *held)
 {
     struct op op;
     struct outcome out;
+    struct run run;
     decode(r, held, &op);
     op.time = later(held->time, r->clock);
-    struct run run = run_op(r, &op, &out, (struct inverse_room){0});
+    run_op(r, &op, &out, &(struct inverse_room){0}, &run);
     tell_difference(r, held, &op, &run.answer, run.digest);
     tell_again(r, held, &op, &out);
-    held_ran(r, held, &run, op.time);
-    held_queue_disturb(&r->queue, held);
+    r->memory -= held->memory;
+    r->timed -= held->timed;
+    held_queue_ran_again(&r->queue, held, run.undo);
+    held->ran_at = op.time;
+    held->timed = run.timed;
+    r->memory += held->memory;
+    r->timed += held->timed;
     op_release(&op);
 }
 
@@ -599,7 +595,8 @@ static void run_for_good(struct rebase *r, struct held *held)
     op.time = r->clock;
     uint64_t digest = op.kind == OP_LIST_POP ? mix_popped(r, &op) : DIGEST_BEGIN;
     apply_committed(r, &op, &out);
-    struct rebase_answer answer = answer_of(r, &op, &out);
+    struct rebase_answer answer;
+    answer_of(r, &op, &out, &answer);
     tell_difference(r, held, &op, &answer, mix_outcome(digest, &op, &out));
     tell_again(r, held, &op, &out);
     op_release(&op);

@@ -86,17 +86,20 @@ static void add_chunk(struct held_queue *q, size_t need)
     q->tail = chunk;
 }
 
-struct inverse_room held_queue_room(struct held_queue *q, struct slice op)
+void held_queue_room(struct held_queue *q, struct slice op, struct inverse_room *ret_room)
 {
     size_t before = sizeof(struct held) + align(op.len);
     size_t need = before + ROOM + HELD_DETAIL_MAX;
-    if (op.len > SHORT_MAX)
-        return (struct inverse_room){0};
+    if (op.len > SHORT_MAX) {
+        *ret_room = (struct inverse_room){0};
+        return;
+    }
     if (room_left(q) < need)
         add_chunk(q, need);
     char *at = q->tail->bytes + q->tail->used;
     memcpy(at + sizeof(struct held), op.data, op.len);
-    return (struct inverse_room){at + before, ROOM};
+    ret_room->at = at + before;
+    ret_room->size = ROOM;
 }
 
 /* --- the index --- */
@@ -163,6 +166,17 @@ struct held *held_queue_older(const struct held_queue *q, const struct held *hel
 
 /* --- the order --- */
 
+static uint32_t sixteens(size_t bytes)
+{
+    return bytes / 16 < UINT32_MAX ? (uint32_t)(bytes / 16) : UINT32_MAX;
+}
+
+static uint32_t weigh(size_t len, size_t detail, const struct inverse *undo)
+{
+    return sixteens(sizeof(struct held) + len + detail + inverse_memory(undo));
+}
+
+/* Not set yet. */
 static struct held *place(struct held_queue *q, size_t len, size_t inside, size_t detail)
 {
     size_t size = sizeof(struct held) + align(len) + align(inside) + align(detail);
@@ -172,7 +186,6 @@ static struct held *place(struct held_queue *q, size_t len, size_t inside, size_
     }
     struct held_chunk *chunk = q->tail;
     struct held *held = (struct held *)(chunk->bytes + chunk->used);
-    memset(held, 0, sizeof(*held));
     chunk->used += size;
     chunk->left++;
     if (chunk->count++ == 0)
@@ -184,16 +197,23 @@ struct held *held_queue_add(struct held_queue *q, struct slice op, uint64_t hash
                             struct inverse *undo, struct slice detail)
 {
     size_t inside = align(inverse_inside(undo));
+    bool owns = inverse_owns(undo);
     assert(detail.len <= HELD_DETAIL_MAX && op.len < LEN_END);
     struct held *held = place(q, op.len, inside, detail.len);
     assert(!inside || (char *)undo == held->bytes + align(op.len));
+    held->next = NULL;
+    held->gap = 0;
+    held->memory = weigh(op.len, detail.len, undo);
     held->place = ++q->places;
     held->hash = hash;
-    held->len = op.len;
     held->undo = undo;
-    held->owns = inverse_owns(undo);
+    /* The whole word at once, else it would be read first: this memory is not in the cache. */
+    held->status = 0;
+    held->whole = held->timed = held->differs = held->created = held->removed = false;
+    held->owns = owns;
     held->inside = inside / 8;
     held->detail_len = detail.len;
+    held->len = op.len;
     if (!inside)
         memcpy(held->bytes, op.data, op.len);
     if (detail.len)
@@ -221,8 +241,11 @@ void held_queue_count(struct held_queue *q)
     chunk->last = q->last;
 }
 
-void held_queue_disturb(struct held_queue *q, const struct held *held)
+void held_queue_ran_again(struct held_queue *q, struct held *held, struct inverse *undo)
 {
+    held->undo = undo;
+    held->owns = inverse_owns(undo);
+    held->memory = weigh(held->len, held->detail_len, undo);
     if (held->place > q->disturbed)
         q->disturbed = held->place;
 }

@@ -76,18 +76,18 @@ void held_queue_release(struct held_queue *q);
 
 /* Where the inverse of this op may lie if the op is the next to be added. Good until the next call.
  */
-struct inverse_room held_queue_room(struct held_queue *q, struct slice op);
+void held_queue_room(struct held_queue *q, struct slice op, struct inverse_room *ret_room);
 /*
  * Keeps an op, whose inverse may lie in the room; the detail has no more than HELD_DETAIL_MAX
- * bytes. What is rebase.c's is zero.
+ * bytes. What is rebase.c's is for it to set, but that its flags are off.
  */
 struct held *held_queue_add(struct held_queue *q, struct slice op, uint64_t hash,
                             struct inverse *undo, struct slice detail);
 #define HELD_DETAIL_MAX 256
 /* The newest op is complete: its chunk counts it. */
 void held_queue_count(struct held_queue *q);
-/* The op is no longer what its chunk has counted. */
-void held_queue_disturb(struct held_queue *q, const struct held *held);
+/* The op has another inverse, and is no longer what its chunk has counted. */
+void held_queue_ran_again(struct held_queue *q, struct held *held, struct inverse *undo);
 
 /* Takes the first op out. Its memory goes with its chunk: when this was the last op there, that is
  * returned, for held_chunk_free; else NULL. */

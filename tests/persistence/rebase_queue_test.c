@@ -35,6 +35,16 @@ static void on_difference(void *ctx, const struct op *op, const struct rebase_an
                        (long long)is->number);
 }
 
+/* What is allocated next, in the size of a first chunk, is not zero. */
+static void soil_memory(void)
+{
+    void *blocks[4];
+    for (size_t i = 0; i < 4; i++)
+        memset(blocks[i] = mem_alloc_passing(4096), 0xff, 4096);
+    for (size_t i = 0; i < 4; i++)
+        mem_free(blocks[i]);
+}
+
 static void twin_start(struct twin *twin)
 {
     struct rebase_hooks hooks = {twin, on_arrival, on_expired, on_difference};
@@ -77,6 +87,7 @@ static void turn_to(struct bed *bed, unsigned which)
 static void bed_start(struct bed *bed, struct random random)
 {
     *bed = (struct bed){.random = random};
+    soil_memory();
     bed->source = (struct op_source){.random = &bed->random, .bytes_max = 24, .time = 1000000};
     bed->source.keys = 1 + (unsigned)random_below(&bed->random, 200);
     twin_start(&bed->chunks);
@@ -281,7 +292,7 @@ static void a_front_that_was_disturbed_or_has_a_gap_is_none(void **state)
     for (uint64_t i = 1; i <= 3; i++)
         held = add(&q, one, i);
     assert_true(held_queue_front(&q, &front));
-    held_queue_disturb(&q, held);
+    held_queue_ran_again(&q, held, NULL);
     assert_false(held_queue_front(&q, &front));
     held_queue_release(&q);
     add(&q, one, 1);
@@ -294,12 +305,33 @@ static void a_front_that_was_disturbed_or_has_a_gap_is_none(void **state)
     held_queue_release(&q);
 }
 
+static void an_op_weighs_what_is_kept_with_it(void **state)
+{
+    (void)state;
+    struct keyspace *ks = keyspace_create(NULL);
+    struct op op = {.kind = OP_INT_ADD, .key = slice_of("key"), .int_add = {1}};
+    struct outcome out;
+    struct inverse *undo;
+    struct held_queue q = {0};
+    struct held *held = held_queue_add(&q, slice_of("an op"), 1, NULL, slice_of("detail"));
+    assert_int_equal(held->memory, (sizeof(*held) + 11) / 16);
+    assert_false(held->owns);
+    apply(ks, &op, &out, &undo);
+    held_queue_ran_again(&q, held, undo);
+    assert_int_equal(held->memory, (sizeof(*held) + 11 + inverse_memory(undo)) / 16);
+    assert_true(held->owns);
+    held_queue_count(&q);
+    held_queue_release(&q);
+    keyspace_destroy(ks);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ops_that_leave_by_the_chunk_are_as_those_that_leave_one_by_one),
         cmocka_unit_test(a_front_is_what_is_pending_of_the_first_chunk),
         cmocka_unit_test(a_front_that_was_disturbed_or_has_a_gap_is_none),
+        cmocka_unit_test(an_op_weighs_what_is_kept_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
