@@ -14,6 +14,10 @@
 /* A longer op is given none, and may have a chunk of its own. */
 #define SHORT_MAX ((size_t)2048)
 #define LEN_END   ((size_t)1 << 39)
+/* Bytes that an op and what is kept with it mostly take, at most, and how far ahead these are
+ * fetched. */
+#define FETCH 256
+#define AHEAD 512
 _Static_assert(ROOM / 8 < 1 << 6 && HELD_DETAIL_MAX < 1 << 9, "lengths fit their bits");
 /*
  * An index grows while the namespace is locked, hence not without end: with more ops than it is
@@ -86,6 +90,15 @@ static void add_chunk(struct held_queue *q, size_t need)
     q->tail = chunk;
 }
 
+/* Where the ops to come will be written: memory that has not been in use for a second or so. */
+static inline void fetch_ahead(const struct held_queue *q, char *at)
+{
+    if (room_left(q) < AHEAD + FETCH)
+        return;
+    for (size_t line = 0; line < FETCH; line += 64)
+        mem_fetch_to_write(at + AHEAD + line);
+}
+
 void held_queue_room(struct held_queue *q, struct slice op, struct inverse_room *ret_room)
 {
     size_t before = sizeof(struct held) + align(op.len);
@@ -98,6 +111,7 @@ void held_queue_room(struct held_queue *q, struct slice op, struct inverse_room 
         add_chunk(q, need);
     char *at = q->tail->bytes + q->tail->used;
     memcpy(at + sizeof(struct held), op.data, op.len);
+    fetch_ahead(q, at);
     ret_room->at = at + before;
     ret_room->size = ROOM;
 }
