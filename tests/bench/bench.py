@@ -20,10 +20,10 @@ cairn's throughput over redis-server's (more is better), redis-server's processo
 better) and cairn's throughput over the responder's: the medians of the ratios of samples taken one after the other, in
 an order that rotates. Absolute figures differ from machine to machine. While one server is measured the others are
 stopped (SIGSTOP), so that the work they do in the background falls into cells of their own.
-With persistence a cell lasts two saves at least, and its processor time has all that was done for it afterwards: of
-that the mean is printed, since a server writes all it keeps anew once for several cells, and below the table the
-medians. At pipeline 1 samples are short there too, and what is left to do after one is done within the next. A second
-cairn, without persistence, is measured beside the one with it.
+With persistence a cell is as many requests for each server, three for each key: a server writes all it keeps anew once
+for several million, so that fewer for the slower one would have less of that in them. It lasts a save at least, and
+its processor time has all that was done for it afterwards. At pipeline 1 samples are short there too, and what is left
+to do after one is done within the next. A second cairn, without persistence, is measured beside the one with it.
 
 In the part `threads` nothing is pinned and two redis-benchmarks of 25 connections each run at the same time; the
 figures of Valkey and pogocache are of an earlier measurement, kept below as constants. The part `shared` compares cairn with itself, a
@@ -56,9 +56,9 @@ RESPONDER = os.path.join(BUILD, "bench", "responder")
 CONNECTIONS = 50
 PIPELINES = tuple(map(int, os.environ.get("PIPELINES", "1,16" if QUICK else "1,16,128").split(",")))
 PINNED = os.cpu_count() > 1
+SAVED_REQUESTS = 3 * KEYS       # of a cell with persistence, for each server
 SETTLE_SECONDS = 1.5            # of which it takes two quiet ones: a fold that has waited begins before
 SHORT_SAMPLES = 15              # at pipeline 1, in the time of three long ones
-SYNC_SECONDS = 1                # a server that keeps its data saves that often; a cell has at least two saves in it
 RAND = "__rand_int__"           # redis-benchmark puts 12 digits in its place: keys have 20 bytes
 
 
@@ -245,12 +245,11 @@ def key_space():
 
 
 class Cells:
-    """Samples by (row, server): medians of them and of their ratios. Of processor time it is means where a server does
-    work once for several cells. The nth samples of a row's servers were taken one after the other."""
+    """Samples by (row, server): medians of them and of their ratios. The nth samples of a row's servers were taken one
+    after the other."""
 
-    def __init__(self, cost=statistics.median):
+    def __init__(self):
         self.samples = {}
-        self.cost = cost
 
     def add(self, row, kind, sample):
         self.samples.setdefault((row, kind), []).append(sample)
@@ -264,18 +263,13 @@ class Cells:
         if not found:
             return None
         rates, costs = zip(*found)
-        return statistics.median(rates), self.cost(costs)
+        return statistics.median(rates), statistics.median(costs)
 
     def throughput_ratio(self, row, kind, other):
         return statistics.median(mine[0] / its[0] for mine, its in self.pairs(row, kind, other))
 
     def processor_ratio(self, row, kind, other):
         """How many times the processor time of `kind` `other` needs."""
-        if self.cost is statistics.mean:
-            return self.median(row, other)[1] / self.median(row, kind)[1]
-        return self.processor_median(row, kind, other)
-
-    def processor_median(self, row, kind, other):
         return statistics.median(its[1] / mine[1] for mine, its in self.pairs(row, kind, other))
 
     def pairs(self, row, kind, other):
@@ -307,10 +301,9 @@ def run_alone(servers, chosen):
 
 def sample_plan(rows, saves):
     """[(row, seconds, settle)] of a round: one sample of each row, many short ones at pipeline 1."""
-    long = max(CELL_SECONDS, 2 * SYNC_SECONDS) if saves else CELL_SECONDS
     if QUICK:
         return [(row, CELL_SECONDS, saves) for row in rows]
-    return [(row, long, saves) for row in rows if row[2] > 1] + \
+    return [(row, CELL_SECONDS, saves) for row in rows if row[2] > 1] + \
         SHORT_SAMPLES * [(row, CELL_SECONDS * 3 / SHORT_SAMPLES, False) for row in rows if row[2] == 1]
 
 
@@ -322,7 +315,8 @@ def measure_round(servers, rows, cells, rates, saves=False):
             if command[1] == "bench:list" and server.kind != "responder":
                 server.call("UNLINK", "bench:list")
             guess = rates.get((row, server.kind), 60000 * min(pipeline, 12) * share)
-            rate, cost = server.benchmark(command, requests_for(guess, seconds), pipeline, settle)
+            requests = SAVED_REQUESTS if settle and not QUICK else requests_for(guess, seconds)
+            rate, cost = server.benchmark(command, requests, pipeline, settle)
             rates[(row, server.kind)] = rate
             cells.add(row, server.kind, (rate, cost))
     for server in servers:
@@ -389,7 +383,7 @@ def measure(make_servers, rows, rates=None, saves=False, keys=True):
     """Each round has servers of its own: where a process happens to lie in memory is worth some per cent. And each begins
     with another row: what a server puts off until much has changed is done, and counted, in a later one."""
     requests = write_requests("keys", key_space() if keys else ())
-    cells, rates = Cells(statistics.mean if saves else statistics.median), rates or {}
+    cells, rates = Cells(), rates or {}
     for number in range(ROUNDS):
         first = number % len(rows)
         servers = make_servers()
@@ -455,8 +449,6 @@ def persistence(report):
         if mode == "everysec":
             kept = [f"{row[0]} P{row[1]} {cells.throughput_ratio(row, 'cairn', 'plain'):.2f}" for row in cells.rows()]
             report.line("cairn's throughput with everysec over that without: " + ", ".join(kept))
-            medians = [f"{row[0]} P{row[1]} {cells.processor_median(row, 'cairn', 'redis'):.2f}" for row in cells.rows()]
-            report.line("processor time, the medians of the ratios, not those of the means: " + ", ".join(medians))
             report.line()
 
 
