@@ -26,7 +26,7 @@
 
 #define RETRY_MS    200
 #define RESERVE     ((size_t)256 * 1024)
-#define PATIENCE_MS 2000 /* so long may an fsync by the second hold up writes, as in Redis */
+#define PATIENCE_MS 2000 /* so long may an fsync hold up writes by the second, as in Redis */
 /* By the second, or once so much is not on disk: it is all kept in memory until then. */
 #define SYNC_BYTES ((uint64_t)16 << 20)
 /* Ops that were committed longer ago than this and what the oldest pending op takes leave the
@@ -80,7 +80,7 @@ struct journal {
     bool failed;  /* the last attempt failed; told to `trouble` */
     bool stopping;
     uint64_t failures;
-    int64_t sync_began;
+    int64_t held_off; /* until then turns by the second leave their records in memory; 0: never */
     struct waiter *waiters;
     int64_t fsyncs;
 };
@@ -261,10 +261,10 @@ static off_t file_offset(const struct journal *journal, uint64_t place)
 }
 
 /*
- * Writes zeros ahead, in parts for which the page cache takes large folios: the small writes of
- * turns find pages that are there, which takes half the time, and an fsync of each batch finds a
- * file whose length and blocks stay as they are, which takes half of its own. Where the disk is
- * full, what there is stays to the records and to the store.
+ * Writes zeros ahead of a turn's records, in parts for which the page cache takes large folios: the
+ * small writes of turns find pages that are there, which takes half the time, and an fsync of each
+ * batch finds a file whose length and blocks stay as they are, which takes half of its own. Where
+ * the disk is full, what there is stays to the records and to the store.
  */
 static void reserve_ahead(struct journal *journal, off_t from, off_t to)
 {
@@ -297,10 +297,12 @@ static int write_stream(struct journal *journal)
         pthread_mutex_lock(&journal->mutex);
         int count = journal_stream_gather(&journal->stream, parts, &end);
         uint64_t from = journal->stream.written;
+        bool more = end < journal->stream.end;
         pthread_mutex_unlock(&journal->mutex);
         if (count == 0)
             return 0;
-        reserve_ahead(journal, file_offset(journal, from), file_offset(journal, end));
+        if (!more)
+            reserve_ahead(journal, file_offset(journal, from), file_offset(journal, end));
         int error = file_writev_all(journal->fd, parts, count);
         bool spoilt = error && !take_back(journal, file_offset(journal, from));
         pthread_mutex_lock(&journal->mutex);
@@ -424,6 +426,37 @@ static int flush(struct journal *journal, bool sync)
     return error;
 }
 
+/*
+ * Begins what may wait for the disk. Until take_up, or for PATIENCE_MS, turns by the second neither
+ * wait nor write: a write beside an fsync may wait for it. The mutex is held.
+ */
+static void hold_off(struct journal *journal)
+{
+    if (journal->policy == JOURNAL_FSYNC_EVERYSEC)
+        journal->held_off = monotonic_ms() + PATIENCE_MS;
+}
+
+static bool is_held_off(const struct journal *journal)
+{
+    return journal->held_off && monotonic_ms() < journal->held_off;
+}
+
+/* Ends it. Called by the leader without the mutex. What turns have left in memory may be much: it
+ * is written here, where no client waits. */
+static void take_up(struct journal *journal, int error)
+{
+    pthread_mutex_lock(&journal->mutex);
+    bool held_off = journal->held_off != 0;
+    pthread_mutex_unlock(&journal->mutex);
+    if (!held_off)
+        return;
+    if (!error)
+        flush(journal, false);
+    pthread_mutex_lock(&journal->mutex);
+    journal->held_off = 0;
+    pthread_mutex_unlock(&journal->mutex);
+}
+
 bool journal_harden(struct journal *journal, uint64_t ticket, bool fsync)
 {
     bool ok = true;
@@ -431,8 +464,8 @@ bool journal_harden(struct journal *journal, uint64_t ticket, bool fsync)
     bool sync = fsync || journal->policy == JOURNAL_FSYNC_ALWAYS;
     uint64_t failures = journal->failures;
     while ((sync ? journal->synced : journal->stream.written) < ticket) {
-        if (!sync && journal->syncing && monotonic_ms() - journal->sync_began < PATIENCE_MS)
-            break; /* a write now would wait for the disk; the thread writes it afterwards */
+        if (!sync && is_held_off(journal))
+            break; /* whoever holds it off writes it afterwards */
         if (journal->failures != failures) {
             ok = false;
             break;
@@ -442,8 +475,12 @@ bool journal_harden(struct journal *journal, uint64_t ticket, bool fsync)
             continue;
         }
         journal->busy = true;
+        if (sync)
+            hold_off(journal);
         pthread_mutex_unlock(&journal->mutex);
-        flush(journal, sync);
+        int error = flush(journal, sync);
+        if (sync)
+            take_up(journal, error);
         pthread_mutex_lock(&journal->mutex);
         lead_end(journal);
     }
@@ -455,17 +492,17 @@ bool journal_harden(struct journal *journal, uint64_t ticket, bool fsync)
 
 /* --- the thread --- */
 
-/* An fsync beside the writers. */
+/* An fsync without the lead, so that others can write meanwhile who will fsync themselves. */
 static void sync_aside(struct journal *journal)
 {
     pthread_mutex_lock(&journal->mutex);
     lead_begin(journal);
+    hold_off(journal);
     bool suspect = journal->suspect;
     pthread_mutex_unlock(&journal->mutex);
     int error = flush(journal, suspect);
     pthread_mutex_lock(&journal->mutex);
     journal->syncing = true;
-    journal->sync_began = monotonic_ms();
     lead_end(journal);
     pthread_mutex_unlock(&journal->mutex);
     if (!error) {
@@ -475,6 +512,11 @@ static void sync_aside(struct journal *journal)
     pthread_mutex_lock(&journal->mutex);
     journal->syncing = false;
     pthread_cond_broadcast(&journal->idle);
+    lead_begin(journal);
+    pthread_mutex_unlock(&journal->mutex);
+    take_up(journal, error);
+    pthread_mutex_lock(&journal->mutex);
+    lead_end(journal);
     pthread_mutex_unlock(&journal->mutex);
 }
 
@@ -491,11 +533,14 @@ static void rotate(struct journal *journal)
 {
     pthread_mutex_lock(&journal->mutex);
     lead_begin(journal);
+    hold_off(journal);
     pthread_mutex_unlock(&journal->mutex);
-    if (flush(journal, true) == 0) {
-        int error = open_next(journal, journal->stream.written);
+    int error = flush(journal, true);
+    if (!error) {
+        error = open_next(journal, journal->stream.written);
         tell_trouble(journal, "continued in a new file", error);
     }
+    take_up(journal, error);
     pthread_mutex_lock(&journal->mutex);
     lead_end(journal);
     pthread_mutex_unlock(&journal->mutex);

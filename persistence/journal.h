@@ -118,8 +118,8 @@ uint64_t journal_joint_ticket(struct journal *journal); /* of the newest with se
 
 /*
  * Writes everything up to `ticket`; with `fsync`, or the policy `always`, brings it to disk too.
- * Blocks, so no namespace may be locked. With `everysec` it does not wait for an fsync that is
- * under way (for 2 s): then the record stays in memory until the next call, or for a second. False:
+ * Blocks, so no namespace may be locked. With `everysec` it does not wait for an fsync or a
+ * new file that is under way (for 2 s): then the record stays in memory until that is over. False:
  * it could not be done; the record stays in memory and is tried again. After a failed fsync with
  * the policy `no` nothing counts as being on disk until all that was written before it is released.
  */

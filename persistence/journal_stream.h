@@ -12,7 +12,9 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#define JOURNAL_STREAM_PARTS_MAX 256
+/* Some 256 KiB: the page cache takes pages as large as a write, and a virtual machine may have to
+ * get such pages from its host first. */
+#define JOURNAL_STREAM_PARTS_MAX 2
 
 struct journal_block;
 
@@ -29,8 +31,8 @@ void journal_stream_release(struct journal_stream *stream);
 
 void journal_stream_put(struct journal_stream *stream, const void *data, size_t len);
 
-/* Fills `parts` with what is not written, from its beginning; returns how many, 0 when there is
- * nothing. They stay where they are until they are forgotten. */
+/* Fills `parts` with what is not written, from its beginning, up to *ret_end; returns how many, 0
+ * when there is nothing. They stay where they are until they are forgotten. */
 int journal_stream_gather(const struct journal_stream *stream,
                           struct iovec parts[JOURNAL_STREAM_PARTS_MAX], uint64_t *ret_end);
 void journal_stream_wrote(struct journal_stream *stream, uint64_t end);

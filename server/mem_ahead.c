@@ -34,7 +34,7 @@
 #define OWN_SIZE    (128 * HUGE) /* enough for some 12 GiB of values */
 #define LARGE_SIZE  (512 * HUGE)
 #define AHEAD_MAX   (4 * HUGE)
-#define AHEAD_SHARE 32 /* of what is in use: so an idle server has none; … */
+#define AHEAD_SHARE 32 /* of what is in use, and a page at least; … */
 #define HURRY_SHARE 4  /* … but while a space grows fast, clearing must not be overtaken: … */
 #define HURRY_GAP   INT64_C(200) /* ms between its steps; … */
 #define HURRY_LAST  INT64_C(500) /* … and for so long after them */
@@ -247,7 +247,8 @@ static bool on_merge(struct hooks *hooks, void *a, size_t a_size, void *b, size_
 static size_t wanted_ahead(const struct space *space)
 {
     size_t share = space->used / (now_ms() < space->hurry_until ? HURRY_SHARE : AHEAD_SHARE);
-    return share < AHEAD_MAX ? share : AHEAD_MAX;
+    size_t least = space->used ? HUGE : 0;
+    return share < least ? least : share < AHEAD_MAX ? share : AHEAD_MAX;
 }
 
 /* Its first page is cleared before it is known when the chunk before it is given up. */

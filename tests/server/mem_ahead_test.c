@@ -214,8 +214,7 @@ static void check_burst(void)
         for (int i = 0; i < BUFFERS; i++)
             memset(buffers[burst][i] = mem_alloc_passing(MIB), i + 1, MIB);
         wait_until_ready(8 * MIB);
-        /* A thirty-second of what stays is 2 MiB at most, of buffers less than a page, of which
-         * there may be what is left of one that is in use. */
+        /* A thirty-second of what stays is 2 MiB at most, of buffers less: a page of each. */
         wait_until_ready_falls_to(9 * MIB / 2);
     }
     for (int burst = 0; burst < BURSTS; burst++) {
@@ -227,6 +226,20 @@ static void check_burst(void)
             mem_free(buffers[burst][i]);
         }
     }
+}
+
+static void check_first_growth(void)
+{
+    struct block *blocks = grow(MIB);
+    wait_until_ready(MIB); /* what is left of a page */
+    check_and_free(blocks);
+}
+
+static void the_next_page_is_there_however_little_is_in_use(void **state)
+{
+    (void)state;
+    if (with_huge_pages())
+        run_in_fresh_arena(check_first_growth);
 }
 
 static void while_memory_grows_fast_more_is_there(void **state)
@@ -470,6 +483,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         /* First: the others leave a process behind that has got much. */
+        cmocka_unit_test(the_next_page_is_there_however_little_is_in_use),
         cmocka_unit_test(while_memory_grows_fast_more_is_there),
         cmocka_unit_test(who_grows_maps_no_memory),
         cmocka_unit_test(memory_is_usable_and_goes_back),
