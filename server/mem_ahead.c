@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * jemalloc asks for address space in steps, through a hook of ours that hands out big chunks of it
- * from their starts on, to all arenas alike: so what will be touched next is known to be what comes
- * next there. Nothing comes back: jemalloc keeps address space, and returns pages alone.
+ * from their starts on, to all loops' arenas alike: so what will be touched next is known to be
+ * what comes next there. Nothing comes back: jemalloc keeps address space, and returns pages alone.
+ *
+ * Buffers come and go, and what they get next may have gone back: nobody knows it, so there the
+ * pages are small.
  *
  * The mutex is held over no system call of the thread that clears but that by which a page goes
  * back: nobody may be given it meanwhile.
@@ -32,7 +35,7 @@
 #define CHUNK       (128 * HUGE)
 #define AREA        ((size_t)1 << 30)
 #define OWN_SIZE    (128 * HUGE) /* enough for some 12 GiB of values */
-#define LARGE_SIZE  (512 * HUGE)
+#define LARGE_SIZE  (AREA / 2)
 #define AHEAD_MAX   (4 * HUGE)
 #define AHEAD_SHARE 32 /* of what is in use, and a page at least; … */
 #define HURRY_SHARE 4  /* … but while a space grows fast, clearing must not be overtaken: … */
@@ -64,19 +67,17 @@ struct region {
     char *at, *end;
 };
 
-/* What stays and what passes (mem_alloc_passing) share no page. */
-enum { STAYING, PASSING, SPACES };
-
 static struct {
     struct hooks hooks;
     pthread_mutex_t mutex;
-    struct space spaces[SPACES]; /* the mutex */
-    struct region area;          /* for chunks; the mutex */
+    struct space space; /* the mutex */
+    struct region area; /* for chunks; the mutex */
     /* Mapped once: a system call that maps memory would wait for the page that is being cleared,
      * for some 20 ms at times, and who holds a lock of jemalloc's would have others wait too. */
-    struct region own;   /* for what jemalloc keeps for itself; the mutex */
-    struct region large; /* for more than AHEAD_MAX at once; the mutex */
-    unsigned passing;    /* the arena; none without has_passing */
+    struct region own;     /* for what jemalloc keeps for itself; the mutex */
+    struct region large;   /* for more than AHEAD_MAX at once; the mutex */
+    struct region buffers; /* for mem_alloc_passing; the mutex */
+    unsigned passing;      /* the arena; none without has_passing */
     bool has_passing;
     sem_t wake;
     pthread_t thread;
@@ -157,12 +158,17 @@ static char *cut_chunk(void)
 }
 
 /* NULL: it cannot be. */
+static char *open_memory(char *at, size_t size, int advice)
+{
+    if (!at || mprotect(at, size, PROT_READ | PROT_WRITE) < 0)
+        return NULL;
+    madvise(at, size, advice);
+    return at;
+}
+
 static char *open_chunk(char *chunk)
 {
-    if (!chunk || mprotect(chunk, CHUNK, PROT_READ | PROT_WRITE) < 0)
-        return NULL;
-    madvise(chunk, CHUNK, MADV_HUGEPAGE);
-    return chunk;
+    return open_memory(chunk, CHUNK, MADV_HUGEPAGE);
 }
 
 static bool begin_chunk(struct space *space)
@@ -212,9 +218,11 @@ static char *take(size_t size, size_t align, bool passes)
      * loop touches it as it goes, so it has small pages. */
     if (align > PAGE)
         return cut_region(&ahead.own, size, align);
+    if (passes)
+        return cut_region(&ahead.buffers, size, PAGE);
     if (size > AHEAD_MAX) /* nobody touches that much at once */
         return cut_region(&ahead.large, size, HUGE);
-    return cut(&ahead.spaces[passes ? PASSING : STAYING], size);
+    return cut(&ahead.space, size);
 }
 
 static void *on_alloc(struct hooks *hooks, void *at, size_t size, size_t align, bool *zero,
@@ -229,7 +237,7 @@ static void *on_alloc(struct hooks *hooks, void *at, size_t size, size_t align, 
     pthread_mutex_unlock(&ahead.mutex);
     *zero = *commit = true;
     if (!got)
-        return map(size, align, align > PAGE ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+        return map(size, align, align > PAGE || passes ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
     sem_post(&ahead.wake);
     return got;
 }
@@ -272,15 +280,11 @@ static char *page_in(struct space *space)
     return space->next_cleared + HUGE <= space->next + there ? space->next_cleared : NULL;
 }
 
-/* NULL: enough is cleared everywhere. */
-static char *next_page(struct space **ret_space)
+/* NULL: enough is cleared. */
+static char *next_page(void)
 {
-    char *page = NULL;
     pthread_mutex_lock(&ahead.mutex);
-    for (int i = 0; i < SPACES && !page; i++) {
-        *ret_space = &ahead.spaces[i];
-        page = page_in(*ret_space);
-    }
+    char *page = page_in(&ahead.space);
     pthread_mutex_unlock(&ahead.mutex);
     return page;
 }
@@ -311,11 +315,8 @@ static bool give_back(struct space *space)
 /* Until memory is handed out, or a space that grew fast has not for a while. */
 static void wait_for_growth(void)
 {
-    int64_t until = 0;
     pthread_mutex_lock(&ahead.mutex);
-    for (int i = 0; i < SPACES; i++)
-        if (ahead.spaces[i].hurry_until > until)
-            until = ahead.spaces[i].hurry_until;
+    int64_t until = ahead.space.hurry_until;
     pthread_mutex_unlock(&ahead.mutex);
     if (until <= now_ms()) {
         sem_wait(&ahead.wake);
@@ -358,17 +359,15 @@ static void *clear_ahead(void *arg)
     (void)arg;
     pthread_setname_np(pthread_self(), "pages");
     while (!atomic_load(&ahead.ended)) {
-        struct space *space;
-        for (int i = 0; i < SPACES; i++)
-            if (!provide_chunk(&ahead.spaces[i]))
-                return NULL;
-        char *page = next_page(&space);
-        if (!page && !give_back(&ahead.spaces[STAYING]) && !give_back(&ahead.spaces[PASSING]))
+        if (!provide_chunk(&ahead.space))
+            return NULL;
+        char *page = next_page();
+        if (!page && !give_back(&ahead.space))
             wait_for_growth();
         else if (!page)
             continue;
         else if (madvise(page, HUGE, MADV_POPULATE_WRITE) == 0)
-            note_cleared(space, page);
+            note_cleared(&ahead.space, page);
         else if (errno != EINTR && errno != EAGAIN)
             break; /* an older kernel, or no memory: it will say more about that by itself */
     }
@@ -398,7 +397,11 @@ static bool make_hooks(void)
     ahead.hooks.dalloc = NULL; /* nothing is unmapped */
     ahead.hooks.merge = on_merge;
     ahead.own = region_at(map(OWN_SIZE, HUGE, MADV_NOHUGEPAGE), OWN_SIZE);
-    ahead.large = region_at(map(LARGE_SIZE, HUGE, MADV_HUGEPAGE), LARGE_SIZE);
+    char *area = reserve_area();
+    char *rest = area ? area + LARGE_SIZE : NULL;
+    ahead.large = region_at(open_memory(area, LARGE_SIZE, MADV_HUGEPAGE), LARGE_SIZE);
+    ahead.buffers =
+        region_at(open_memory(rest, AREA - LARGE_SIZE, MADV_NOHUGEPAGE), AREA - LARGE_SIZE);
     ahead.has_passing = mem_passing_arena(&ahead.passing);
     return true;
 }
@@ -418,6 +421,8 @@ static void join_passing(void)
     limit_steps(ahead.passing);
     snprintf(name, sizeof(name), "arena.%u.extent_hooks", ahead.passing);
     mallctl(name, NULL, NULL, &hooks, sizeof(hooks));
+    /* What jemalloc keeps for this GiB it maps when it first has memory there: now. */
+    mem_free(mem_alloc_passing(HUGE));
 }
 
 void mem_ahead_start(void)
@@ -455,13 +460,10 @@ void mem_ahead_stop(void)
 
 size_t mem_ahead_ready(void)
 {
+    const struct space *space = &ahead.space;
     pthread_mutex_lock(&ahead.mutex);
-    size_t ready = 0;
-    for (int i = 0; i < SPACES; i++) {
-        const struct space *space = &ahead.spaces[i];
-        ready += space->cleared > space->at ? (size_t)(space->cleared - space->at) : 0;
-        ready += space->next ? (size_t)(space->next_cleared - space->next) : 0;
-    }
+    size_t ready = space->cleared > space->at ? (size_t)(space->cleared - space->at) : 0;
+    ready += space->next ? (size_t)(space->next_cleared - space->next) : 0;
     pthread_mutex_unlock(&ahead.mutex);
     return ready;
 }
