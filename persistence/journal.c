@@ -451,10 +451,12 @@ static void take_up(struct journal *journal, int error)
     if (!held_off)
         return;
     if (!error)
-        flush(journal, false);
+        error = flush(journal, false);
     pthread_mutex_lock(&journal->mutex);
     journal->held_off = 0;
     pthread_mutex_unlock(&journal->mutex);
+    if (!error)
+        flush(journal, false); /* what came meanwhile: nobody else may come */
 }
 
 bool journal_harden(struct journal *journal, uint64_t ticket, bool fsync)

@@ -55,7 +55,7 @@ int fsync(int fd)
 }
 
 /* Stands before the C library's: what one thread writes. */
-static pthread_t watched;
+static _Atomic pthread_t watched;
 static _Atomic int64_t watched_writes, watched_most;
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
@@ -310,6 +310,39 @@ static void an_fsync_that_somebody_asked_for_keeps_no_turn_waiting(void **state)
     close(place);
 }
 
+#define ROUNDS 400
+
+/* Whenever it comes: no turn may follow that would write it. */
+static void what_is_left_in_memory_is_written_when_the_fsync_is_over(void **state)
+{
+    int place = open_place(state);
+    struct text bytes = {0};
+    uint64_t number = 0;
+    char ops[32];
+    clock_ahead = true;
+    struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_EVERYSEC);
+    for (int i = 0; i < ROUNDS; i++) {
+        pthread_t thread;
+        int64_t fsyncs = fsyncs_of(journal);
+        put(journal, "n", ++number, "first");
+        assert_int_equal(pthread_create(&thread, NULL, harden_to_disk, journal), 0);
+        while (fsyncs_of(journal) == fsyncs)
+            continue;
+        for (int n = 0; n <= i % 8; n++) {
+            snprintf(ops, sizeof(ops), "record %" PRIu64 ".", ++number);
+            assert_true(journal_harden(journal, put(journal, "n", number, ops), false));
+        }
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        text_clear(&bytes);
+        assert_int_equal(file_read(place, "journal-1.log", &bytes), 0);
+        assert_non_null(memmem(bytes.data, bytes.len, ops, strlen(ops)));
+    }
+    clock_ahead = false;
+    assert_true(journal_destroy(journal, false));
+    text_release(&bytes);
+    close(place);
+}
+
 /* What fails is told once: an fsync beside it, of the same records, would say that all is well. */
 static void an_fsync_beside_one_that_fails_promises_nothing(void **state)
 {
@@ -378,6 +411,7 @@ int main(void)
         T(what_piles_up_behind_an_fsync_is_written_by_no_turn),
         T(a_new_file_keeps_no_turn_waiting),
         T(an_fsync_that_somebody_asked_for_keeps_no_turn_waiting),
+        T(what_is_left_in_memory_is_written_when_the_fsync_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
