@@ -935,9 +935,11 @@ def timeout_is_for_the_idle(faults):
 
 def out_of_memory(faults):
     connection = faults.start("--sync-interval", "0", "--journal-fsync", "always")
-    with open(f"/proc/{faults.running.process.pid}/statm", encoding="ascii") as file:
-        limit = int(file.read().split()[0]) * resource.getpagesize() + 64 * 1024 * 1024
-    resource.prlimit(faults.running.process.pid, resource.RLIMIT_AS, (limit, limit))
+    # Of what can be written to: address space alone is reserved ahead (server/mem_ahead.c).
+    with open(f"/proc/{faults.running.process.pid}/status", encoding="ascii") as file:
+        writable = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmData:"))
+    limit = writable + 64 * 1024 * 1024
+    resource.prlimit(faults.running.process.pid, resource.RLIMIT_DATA, (limit, limit))
     value, count = "x" * (512 * 1024), 0
     try:
         while count < 1000:
