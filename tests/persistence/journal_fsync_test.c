@@ -362,8 +362,8 @@ static void an_fsync_beside_one_that_fails_promises_nothing(void **state)
     assert_int_equal(fsyncs_beside, 0);
     assert_true(journal_harden(journal, ticket, true));
     assert_true(journal_destroy(journal, false));
-    /* All of it is in the new file. */
-    assert_int_equal(unlinkat(place, "journal-1.log", 0), 0);
+    /* All of it is in the new file, so the journal's thread may have removed the old one. */
+    assert_true(unlinkat(place, "journal-1.log", 0) == 0 || errno == ENOENT);
     assert_true(read_back(place, &seen, &scan, &error));
     assert_int_equal(seen.sections, 2);
     journal_scan_release(&scan);
