@@ -75,8 +75,8 @@ void *mem_realloc(void *old, size_t size)
 }
 
 /*
- * jemalloc gives free pages back one by one as they age. Huge pages break up by that, and what is
- * then written anew is had page by page: so here all that is free goes at once, or nothing.
+ * jemalloc gives free pages back one by one as they age, though they are wanted again a moment
+ * later: so here all that is free goes at once, or nothing.
  */
 void mem_part_passing(void)
 {

@@ -27,21 +27,6 @@ static void make_three(int place, struct identity *identity)
     }
 }
 
-/* Returns the number of the next file. */
-static uint64_t assert_sections(int place, uint64_t sections)
-{
-    struct seen seen = {{0}, 0};
-    struct journal_scan scan;
-    struct text error = {0};
-    if (!read_back(place, &seen, &scan, &error))
-        fail_msg("%s", text_terminated(&error));
-    uint64_t next = scan.next;
-    journal_scan_release(&scan);
-    text_release(&seen.lines);
-    assert_int_equal(seen.sections, sections);
-    return next;
-}
-
 static void assert_read(int place, uint64_t sections, uint64_t next)
 {
     assert_int_equal(assert_sections(place, sections), next);

@@ -161,9 +161,6 @@ static void after_a_failed_fsync_a_new_file_has_all_blocks(void **state)
 static void a_failed_fsync_by_the_second_is_repaired(void **state)
 {
     int place = open_place(state);
-    struct seen seen = {{0}, 0};
-    struct journal_scan scan;
-    struct text error = {0};
     struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_EVERYSEC);
     fsyncs_to_fail = 1;
     assert_true(journal_harden(journal, put(journal, "n", 1, "one"), false));
@@ -171,10 +168,7 @@ static void a_failed_fsync_by_the_second_is_repaired(void **state)
         usleep(50000);
     assert_int_equal(count_files(*state, ".", "journal-2.log"), 1);
     assert_true(journal_destroy(journal, false));
-    assert_true(read_back(place, &seen, &scan, &error));
-    assert_int_equal(seen.sections, 1);
-    journal_scan_release(&scan);
-    text_release(&seen.lines);
+    assert_sections(place, 1);
     close(place);
 }
 
@@ -217,17 +211,6 @@ static void much_that_is_not_on_disk_does_not_wait_for_its_second(void **state)
     assert_true(journal_destroy(journal, false));
     mem_free(value);
     close(place);
-}
-
-static void assert_sections(int place, uint64_t sections)
-{
-    struct seen seen = {{0}, 0};
-    struct journal_scan scan;
-    struct text error = {0};
-    assert_true(read_back(place, &seen, &scan, &error));
-    assert_int_equal(seen.sections, sections);
-    journal_scan_release(&scan);
-    text_release(&seen.lines);
 }
 
 /* While the disk is busy turns leave their records in memory. Then these are much, and not for the
@@ -347,9 +330,6 @@ static void what_is_left_in_memory_is_written_when_the_fsync_is_over(void **stat
 static void an_fsync_beside_one_that_fails_promises_nothing(void **state)
 {
     int place = open_place(state);
-    struct seen seen = {{0}, 0};
-    struct journal_scan scan;
-    struct text error = {0};
     struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_EVERYSEC);
     fsyncs_beside = 0;
     fsyncs_to_fail = fsyncs_to_hold = 1;
@@ -364,10 +344,7 @@ static void an_fsync_beside_one_that_fails_promises_nothing(void **state)
     assert_true(journal_destroy(journal, false));
     /* All of it is in the new file, so the journal's thread may have removed the old one. */
     assert_true(unlinkat(place, "journal-1.log", 0) == 0 || errno == ENOENT);
-    assert_true(read_back(place, &seen, &scan, &error));
-    assert_int_equal(seen.sections, 2);
-    journal_scan_release(&scan);
-    text_release(&seen.lines);
+    assert_sections(place, 2);
     close(place);
 }
 
@@ -375,9 +352,6 @@ static void an_fsync_beside_one_that_fails_promises_nothing(void **state)
 static void what_a_failed_fsync_may_have_lost_is_promised_to_nobody(void **state)
 {
     int place = open_place(state);
-    struct text error = {0};
-    struct seen seen = {{0}, 0};
-    struct journal_scan scan;
     struct journal *journal = begin(place, INCARNATION, JOURNAL_FSYNC_NO);
     assert_true(journal_harden(journal, put(journal, "n", 1, "one"), false));
     fsyncs_to_fail = 1;
@@ -390,10 +364,7 @@ static void what_a_failed_fsync_may_have_lost_is_promised_to_nobody(void **state
     assert_true(journal_harden(journal, ticket, true));
     assert_true(journal_destroy(journal, false));
     assert_int_equal(count_files(*state, ".", "journal-"), 2);
-    assert_true(read_back(place, &seen, &scan, &error));
-    assert_int_equal(seen.sections, 3);
-    journal_scan_release(&scan);
-    text_release(&seen.lines);
+    assert_sections(place, 3);
     close(place);
 }
 

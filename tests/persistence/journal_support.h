@@ -84,6 +84,21 @@ static inline bool read_back(int place, struct seen *seen, struct journal_scan *
     return journal_read(place, false, note, seen, scan, error);
 }
 
+/* Returns the number of the next file. */
+static inline uint64_t assert_sections(int place, uint64_t sections)
+{
+    struct seen seen = {{0}, 0};
+    struct journal_scan scan;
+    struct text error = {0};
+    if (!read_back(place, &seen, &scan, &error))
+        fail_msg("%s", text_terminated(&error));
+    uint64_t next = scan.next;
+    journal_scan_release(&scan);
+    text_release(&seen.lines);
+    assert_int_equal(seen.sections, sections);
+    return next;
+}
+
 static inline void replace_file(int place, const char *name, struct slice bytes)
 {
     unlinkat(place, name, 0);
