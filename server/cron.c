@@ -20,8 +20,8 @@
 
 #define TICK_MS          100
 #define EXPIRE_EFFORT    400  /* keys looked at under one lock: some 50 µs */
-#define EXPIRE_TIME_US   1000 /* over all namespaces of the loop; while there is more to do … */
-#define EXPIRE_PAUSE_US  4000 /* … again after so long: a fifth of the time */
+#define EXPIRE_TIME_US   250  /* over all namespaces of the loop; while there is more to do … */
+#define EXPIRE_PAUSE_US  1000 /* … again after so long: a fifth of the time */
 #define CLIENTS_PER_TICK 64   /* at the least; all are seen within a second */
 #define IDLE_BUFFERS_MS  2000 /* as Redis: buffers of a client idle so long go back */
 #define LOOK_AGAIN_MS    1000 /* of a client silent so long: see loop_io.c */

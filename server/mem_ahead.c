@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ops/mem.h"
 
@@ -79,6 +81,7 @@ static struct {
     struct region buffers; /* for mem_alloc_passing; the mutex */
     unsigned passing;      /* the arena; none without has_passing */
     bool has_passing;
+    atomic_int grows_on; /* the processor on which memory was asked for last */
     sem_t wake;
     pthread_t thread;
     bool started;
@@ -238,6 +241,7 @@ static void *on_alloc(struct hooks *hooks, void *at, size_t size, size_t align, 
     *zero = *commit = true;
     if (!got)
         return map(size, align, align > PAGE || passes ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+    atomic_store_explicit(&ahead.grows_on, sched_getcpu(), memory_order_relaxed);
     sem_post(&ahead.wake);
     return got;
 }
@@ -353,6 +357,21 @@ static bool provide_chunk(struct space *space)
     return chunk != NULL;
 }
 
+/*
+ * Off the processor of whoever grows, if there is another: the kernel wakes a thread beside who
+ * woke it, also where another processor is idle, and gives that up for nobody while it clears.
+ */
+static void make_way(void)
+{
+    int processor = atomic_load_explicit(&ahead.grows_on, memory_order_relaxed);
+    cpu_set_t others;
+    if (sched_getcpu() != processor || sched_getaffinity(getpid(), sizeof(others), &others) < 0)
+        return;
+    CPU_CLR(processor, &others);
+    if (CPU_COUNT(&others))
+        sched_setaffinity(0, sizeof(others), &others);
+}
+
 /* A page at a time, since others may have gone past it meanwhile. */
 static void *clear_ahead(void *arg)
 {
@@ -362,6 +381,8 @@ static void *clear_ahead(void *arg)
         if (!provide_chunk(&ahead.space))
             return NULL;
         char *page = next_page();
+        if (page)
+            make_way();
         if (!page && !give_back(&ahead.space))
             wait_for_growth();
         else if (!page)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What arenas that join the clearing ahead have: memory like any other's. */
+#include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -369,6 +371,66 @@ static void who_grows_maps_no_memory(void **state)
         run_joined(grow_in_another_thread);
 }
 
+/* Of this process's thread with that name, which it has a moment after it has begun. */
+static pid_t thread_named(const char *name)
+{
+    for (int i = 0; i < WAIT_MAX; i++, usleep(1000)) {
+        pid_t found = 0;
+        DIR *threads = opendir("/proc/self/task");
+        for (struct dirent *entry; !found && (entry = readdir(threads));) {
+            char path[64], comm[32] = "";
+            snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", entry->d_name);
+            FILE *file = fopen(path, "r");
+            if (file && fgets(comm, sizeof(comm), file) && strcspn(comm, "\n") == strlen(name) &&
+                strncmp(comm, name, strlen(name)) == 0)
+                found = (pid_t)atoi(entry->d_name);
+            if (file)
+                fclose(file);
+        }
+        closedir(threads);
+        if (found)
+            return found;
+    }
+    fail_msg("no thread is named %s", name);
+    return 0;
+}
+
+static void *pinned_grow(void *processor)
+{
+    assert_int_equal(sched_setaffinity(0, sizeof(cpu_set_t), processor), 0);
+    mem_ahead_join();
+    check_and_free(grow(LOAD));
+    return NULL;
+}
+
+static void check_makes_way(void)
+{
+    cpu_set_t all, first, seen;
+    pthread_t thread;
+    int processor = 0;
+    assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+    while (!CPU_ISSET(processor, &all))
+        processor++;
+    CPU_ZERO(&first);
+    CPU_SET(processor, &first);
+    pid_t clearing = thread_named("pages");
+    assert_int_equal(sched_setaffinity(clearing, sizeof(first), &first), 0);
+    assert_int_equal(pthread_create(&thread, NULL, pinned_grow, &first), 0);
+    pthread_join(thread, NULL);
+    wait_until_ready(2 * MIB);
+    assert_int_equal(sched_getaffinity(clearing, sizeof(seen), &seen), 0);
+    CPU_CLR(processor, &all);
+    assert_true(CPU_EQUAL(&seen, CPU_COUNT(&all) ? &all : &first));
+}
+
+/* Also where the kernel has put it there: on a machine of one processor it stays. */
+static void who_clears_leaves_the_processor_of_who_grows(void **state)
+{
+    (void)state;
+    if (with_huge_pages())
+        run_joined(check_makes_way);
+}
+
 #define SPOTS 200
 
 /* Sizes of no whole number of pages, by turns. */
@@ -505,6 +567,7 @@ int main(void)
         cmocka_unit_test(the_next_page_is_there_however_little_is_in_use),
         cmocka_unit_test(while_memory_grows_fast_more_is_there),
         cmocka_unit_test(who_grows_maps_no_memory),
+        cmocka_unit_test(who_clears_leaves_the_processor_of_who_grows),
         cmocka_unit_test(memory_is_usable_and_goes_back),
         cmocka_unit_test(cleared_memory_is_zero),
         cmocka_unit_test(pages_are_there_before_they_are_touched),
